@@ -1,0 +1,104 @@
+"""What several tests share: recorded vectors, their tolerance rule, layer contracts.
+
+The recorded vectors and the sample photographs are not part of the repository. They are
+looked for where `TF_DEFOCUS_REFERENCE` and `TF_DEFOCUS_DATA` point, else in
+`../shared/reference` and `../shared/data` beside the checkout; a test that needs them
+skips elsewhere and says so.
+"""
+
+import json
+import os
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RELATIVE_TOLERANCE = 1e-4  # of max(1, |reference|)
+NOISE_MULTIPLE = 10  # or so many times the reference's own float32 noise
+
+
+def _external(variable, default, name):
+    folder = pathlib.Path(os.environ.get(variable, ROOT.parent / "shared" / default))
+    path = folder / name
+    if not path.exists():
+        pytest.skip(f"needs {name}; set {variable} to the folder that holds it")
+    return path
+
+
+def reference_file(name):
+    """Opens a recorded `.npz` (mapping name -> array), or skips the test."""
+    return np.load(_external("TF_DEFOCUS_REFERENCE", "reference", name))
+
+
+def data_folder(name):
+    """Path of a folder of sample data (`bsds500`, `dpdd_samples`), or skips."""
+    return _external("TF_DEFOCUS_DATA", "data", name)
+
+
+def golden_file(name):
+    """Path of a golden of the project's own in `tests/goldens`."""
+    return ROOT / "tests" / "goldens" / name
+
+
+def official_weights(vectors):
+    """The authors' tensors of a recorded file, by official name."""
+    weights = {}
+    for key in vectors.files:
+        if not key.startswith("w/") or key.endswith("kernel_scale"):
+            continue
+        name = key[len("w/") :]
+        if name.endswith("kernel_q"):
+            name = name[: -len("_q")]
+            weights[name] = vectors[key].astype("float32") * vectors[f"w/{name}_scale"]
+        else:
+            weights[name] = vectors[key]
+    return weights
+
+
+def assert_agrees(actual, vectors, key):
+    """Asserts that `actual` equals the recorded tensor `key` by the recorded rule.
+
+    The largest error is at most 1e-4 of max(1, max |reference|), or ten times the
+    reference's own float32 noise if that is more. A key such as `name@[:,::3,::3,:]`
+    holds that slice only, and `actual` is sliced alike.
+    """
+    expected = vectors[key]
+    actual = np.asarray(actual)
+    if "@" in key:
+        actual = actual[_slices(key.split("@")[1])]
+    assert actual.shape == expected.shape, (key, actual.shape, expected.shape)
+    scale = max(1.0, float(np.max(np.abs(expected))))
+    noise = json.loads(str(vectors["meta"])).get("float64_max_abs_diff", {}).get(key, 0)
+    tolerance = max(RELATIVE_TOLERANCE * scale, NOISE_MULTIPLE * float(noise))
+    error = float(np.max(np.abs(actual - expected)))
+    assert error <= tolerance, f"{key}: error {error:.2e}, tolerance {tolerance:.2e}"
+
+
+def _slices(text):
+    """`[:,::3,::3,:]` -> a tuple of slices."""
+    parts = (p.split(":") for p in text.strip("[]").split(","))
+    return tuple(slice(*(int(v) if v else None for v in part)) for part in parts)
+
+
+def assert_layer_round_trips(layer, *inputs, atol=1e-6):
+    """Asserts that config and weights rebuild a layer that computes the same.
+
+    `layer` is an unbuilt layer; it is called once on `inputs`.
+    """
+    expected = layer(*inputs)
+    clone = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(layer)
+    )
+    assert type(clone) is type(layer)
+    assert clone.get_config() == layer.get_config()
+    clone(*inputs)
+    clone.set_weights(layer.get_weights())
+    actual = clone(*inputs)
+    for one, other in zip(keras.tree.flatten(actual), keras.tree.flatten(expected)):
+        np.testing.assert_allclose(
+            keras.ops.convert_to_numpy(one),
+            keras.ops.convert_to_numpy(other),
+            atol=atol,
+        )

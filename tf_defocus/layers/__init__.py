@@ -1,0 +1,1 @@
+"""The novel blocks of the four networks, as Keras layers."""
