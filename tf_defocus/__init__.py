@@ -1,3 +1,6 @@
 """tf_defocus: removing defocus blur from photographs."""
 
+from tf_defocus import conversion
+from tf_defocus.models import create_model, list_models
+
 __version__ = "0.1.0"

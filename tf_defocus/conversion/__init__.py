@@ -1,0 +1,35 @@
+"""The authors' checkpoints, turned into weights of our models.
+
+`load_official` takes tensors by their official names; the readers beside it open the
+authors' files without unpickling them. One module per network says which tensor goes
+where: its `assignments(model)` lists `Assignment`s, its `is_skipped(name, model)` names
+what the model does not hold.
+"""
+
+from tf_defocus.conversion import kpac
+from tf_defocus.conversion.assignment import fill
+from tf_defocus.models.kpac import KPAC
+
+_MAPPINGS = {KPAC: kpac}
+
+
+def load_official(model, arrays):
+    """Fills a model with the authors' tensors.
+
+    Args:
+        model: a built model of this package, usually `variant="released"`.
+        arrays: mapping official name -> array in the official layout.
+
+    Raises:
+        ValueError: if a tensor is missing, misshapen or left over, or if the model's
+            class has no official counterpart.
+    """
+    mapping = _MAPPINGS.get(type(model))
+    if mapping is None:
+        raise ValueError(
+            "load_official knows the tensors of "
+            f"{sorted(c.__name__ for c in _MAPPINGS)}. Received: "
+            f"{type(model).__name__}"
+        )
+    wanted = {k: v for k, v in arrays.items() if not mapping.is_skipped(k, model)}
+    fill(mapping.assignments(model), wanted)

@@ -1,0 +1,43 @@
+"""The architectures, by name."""
+
+from tf_defocus.models.kpac import KPAC
+
+# name -> (class, what differs from its defaults)
+MODELS = {
+    "kpac_2level": (KPAC, {"levels": 2}),
+    "kpac_3level": (KPAC, {"levels": 3}),
+    "kpac_3level_dual": (KPAC, {"levels": 3, "views": 2}),
+}
+
+
+def list_models():
+    """Sorted names that `create_model` knows."""
+    return sorted(MODELS)
+
+
+def create_model(name, **overrides):
+    """Builds a network with fresh weights.
+
+    Args:
+        name: str, one of `list_models()`.
+        **overrides: constructor arguments that differ from the named configuration.
+
+    Returns:
+        A built `keras.Model`: dict of images in, dict of images out (see its class).
+
+    Raises:
+        ValueError: if `name` or an argument is unknown.
+    """
+    if name not in MODELS:
+        raise ValueError(
+            f"Unknown model. Expected one of {list_models()}. Received: name={name!r}"
+        )
+    model_class, defaults = MODELS[name]
+    try:
+        model = model_class(**{"name": name, **defaults, **overrides})
+    except TypeError as error:
+        raise ValueError(
+            f"{model_class.__name__} does not take these arguments: {error}"
+        ) from error
+    model.build()
+    return model

@@ -1,0 +1,280 @@
+"""KPAC: one kernel, dilated to every blur size, weighted per pixel.
+
+Son, Lee, Lee, Cho, "Single Image Defocus Deblurring Using Kernel-Sharing Parallel
+Atrous Convolutions", ICCV 2021. <https://arxiv.org/abs/2108.09108>
+
+Idea: the inverse kernel of a blur twice as large is the inverse kernel, twice as large.
+So one small kernel, applied at dilation rates 1 to 5, serves all blur sizes; a scale
+attention picks the rates for every pixel, a shape attention the kernels for the image.
+
+Inputs:   blurred             (batch, height, width, 3) float32 in [0, 1]
+          left, right         the same, for `views=2` (blurred: the centre view)
+Outputs:  deblurred           the same shape; not clipped
+          scale_attention     (batch, blocks, height/s, width/s, rates) in (0, 1)
+          shape_attention     (batch, blocks, filters) in (0, 1)      s = feature_stride
+Requires: height and width divisible by `size_multiple` (8, or 4 with two levels).
+
+Paper -> code
+  [KPAC Eq. 6]   layers.kpac.KernelSharingAtrousConvolution   tests/layers/kpac_test.py
+  [KPAC Eq. 7]   layers.kpac.KPACBlock                        tests/layers/kpac_test.py
+  [KPAC Sec. 4.1] layers.kpac.ScaleAttention, ShapeAttention  tests/layers/kpac_test.py
+  [KPAC Fig. 5]  models.kpac.KPAC                             tests/models/kpac_test.py
+
+Differences from the paper
+  The atrous branches have no bias and each is followed by the activation, as in the
+  released code and the paper's Table 7; Eqs. 6 and 7 write neither.
+Differences from the released weights
+  The shape attention's hidden width is 12 there, 16 in the paper's table; variant=
+  "released" gives the former.
+"""
+
+import keras
+from keras import layers, ops
+
+from tf_defocus.layers.kpac import ACTIVATION, KPACBlock, kpac_initializer
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class KPAC(keras.Model):
+    """Encoder, KPAC blocks at the coarsest level, decoder [KPAC Fig. 5].
+
+    Args:
+        levels: 2 or 3, how often the encoder halves the image (blocks at 1/4 or 1/8).
+        num_blocks: int, KPAC blocks in sequence (Table 3).
+        kernel_size: int, odd; of the shared atrous kernel.
+        base_filters: int, channels at full resolution; twice as many at the coarsest.
+        dilation_rates: tuple of int [px of the coarsest level].
+        views: 1 (photograph) or 2 (left and right dual-pixel views).
+        share_kernels, scale_attention, shape_attention: bool, the ablations of the
+            paper's Tables 1 and 2.
+        variant: "paper" or "released" (the authors' checkpoints).
+
+    Raises:
+        ValueError: if an argument is none of the values above.
+
+    Reference:
+        [Son et al., 2021](https://arxiv.org/abs/2108.09108), Fig. 5, Tables 6 and 7.
+    """
+
+    def __init__(
+        self,
+        levels=3,
+        num_blocks=2,
+        kernel_size=5,
+        base_filters=48,
+        dilation_rates=(1, 2, 3, 4, 5),
+        views=1,
+        share_kernels=True,
+        scale_attention=True,
+        shape_attention=True,
+        variant="paper",
+        **kwargs,
+    ):
+        # The photograph keeps its float32 precision: only the layers cast.
+        super().__init__(autocast=False, **kwargs)
+        _check(levels, num_blocks, kernel_size, views, variant)
+        self.levels = levels
+        self.num_blocks = num_blocks
+        self.kernel_size = kernel_size
+        self.base_filters = base_filters
+        self.dilation_rates = tuple(dilation_rates)
+        self.views = views
+        self.share_kernels = share_kernels
+        self.scale_attention = scale_attention
+        self.shape_attention = shape_attention
+        self.variant = variant
+        self._add_encoder()
+        self._add_blocks()
+        self._add_decoder()
+
+    @property
+    def view_names(self):
+        """Names of the input images."""
+        return ("blurred",) if self.views == 1 else ("blurred", "left", "right")
+
+    @property
+    def feature_stride(self):
+        """Pixels of the image per pixel of the coarsest features."""
+        return 2**self.levels
+
+    @property
+    def size_multiple(self):
+        """What height and width must divide by."""
+        return self.feature_stride, self.feature_stride
+
+    @property
+    def receptive_field(self):
+        """Extent of the pixels an output pixel depends on [px].
+
+        Beyond it only the shape attention reaches, through its mean over the image.
+        """
+        atrous = self.kernel_size // 2 * max(self.dilation_rates)
+        attention = 4 * 4 + 2 if self.scale_attention else 0
+        block = max(atrous, attention) + 1
+        coarse = self.num_blocks * block + 2
+        return 2 * (coarse * self.feature_stride + 2 * self.halo) + 1
+
+    @property
+    def halo(self):
+        """Margin [px] that makes `encode` and `decode` exact on a tile's inside."""
+        return 4 * self.feature_stride
+
+    def call(self, inputs, training=None, scale_weights=None):
+        """Deblurs; `scale_weights` (one per block) replaces the scale attention."""
+        stages = self._encoder_stages(inputs)
+        features, attention = self._transform(stages[-1], scale_weights)
+        return {"deblurred": self._decode(inputs, stages, features), **attention}
+
+    def encode(self, inputs):
+        """The coarsest features of the image or of a tile, before the blocks."""
+        return self._encoder_stages(inputs)[-1]
+
+    def transform(self, features):
+        """The blocks and their fusion; `features` are those of the whole image."""
+        return self._transform(features)[0]
+
+    def decode(self, inputs, features):
+        """The deblurred image or tile from its transformed features."""
+        stages = self._encoder_stages(inputs)
+        return {"deblurred": self._decode(inputs, stages, features)}
+
+    def _add_encoder(self):
+        base = self.base_filters
+        widths = (base, base, 2 * base, 2 * base)[: self.levels + 1]
+        self.encoder = []
+        for level, width in enumerate(widths, start=1):
+            first_size, stride = (5, 1) if level == 1 else (3, 2)
+            self.encoder.append(
+                (
+                    _conv(width, first_size, strides=stride, name=f"conv{level}_1"),
+                    _conv(width, 3, name=f"conv{level}_2"),
+                )
+            )
+
+    def _add_blocks(self):
+        width = 2 * self.base_filters
+        hidden = self.base_filters // (4 if self.variant == "released" else 3)
+        self.blocks = [
+            KPACBlock(
+                filters=width,
+                atrous_filters=self.base_filters,
+                kernel_size=self.kernel_size,
+                dilation_rates=self.dilation_rates,
+                shape_hidden_units=hidden,
+                share_kernels=self.share_kernels,
+                scale_attention=self.scale_attention,
+                shape_attention=self.shape_attention,
+                name=f"kpac{i}",
+            )
+            for i in range(1, self.num_blocks + 1)
+        ]
+        self.fusion = (_conv(width, 3, name="conv5_1"), _conv(width, 3, name="conv5_2"))
+
+    def _add_decoder(self):
+        base = self.base_filters
+        widths = [2 * base, base, base][3 - self.levels :]
+        self.upsampling = [
+            _deconv(width, name=f"deconv{i}") for i, width in enumerate(widths, start=1)
+        ]
+        self.merging = [
+            _conv(width, 3, name=f"merge{i}")
+            for i, width in enumerate(widths[:-1], start=1)
+        ]
+        self.residual = _conv(3, 5, activation=None, name="conv8")
+
+    def _encoder_stages(self, inputs):
+        names = ("blurred",) if self.views == 1 else ("left", "right")
+        images = [ops.convert_to_tensor(inputs[name]) for name in names]
+        features = ops.concatenate(images, axis=-1) * 2 - 1  # the network's [-1, 1]
+        stages = []
+        for first, second in self.encoder:
+            features = second(first(features))
+            stages.append(features)
+        return stages
+
+    def _transform(self, features, scale_weights=None):
+        if scale_weights is None:
+            scale_weights = [None] * self.num_blocks
+        outputs, alphas, betas = [features], [], []
+        for block, weights in zip(self.blocks, scale_weights):
+            features, alpha, beta = block(features, scale_weights=weights)
+            outputs.append(features)
+            alphas.append(alpha)
+            betas.append(beta)
+        attention = {}
+        if alphas[0] is not None:
+            attention["scale_attention"] = ops.stack(alphas, axis=1)
+        if betas[0] is not None:
+            attention["shape_attention"] = ops.stack(betas, axis=1)[:, :, 0, 0]
+        for layer in self.fusion:
+            outputs = [layer(ops.concatenate(outputs, axis=-1))]
+        return outputs[0], attention
+
+    def _decode(self, inputs, stages, features):
+        skips = stages[-2::-1]
+        for upsample, merge, skip in zip(
+            self.upsampling, [*self.merging, self.residual], skips
+        ):
+            features = merge(ops.concatenate([upsample(features), skip], axis=-1))
+        # Half: the residual lives in [-1, 1].
+        return (
+            ops.convert_to_tensor(inputs["blurred"])
+            + ops.cast(features, "float32") * 0.5
+        )
+
+    def build(self, input_shape=None):
+        """Creates every weight; sizes stay dynamic."""
+        self.compute_output_spec(
+            {name: keras.KerasTensor((None, None, None, 3)) for name in self.view_names}
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "levels": self.levels,
+            "num_blocks": self.num_blocks,
+            "kernel_size": self.kernel_size,
+            "base_filters": self.base_filters,
+            "dilation_rates": self.dilation_rates,
+            "views": self.views,
+            "share_kernels": self.share_kernels,
+            "scale_attention": self.scale_attention,
+            "shape_attention": self.shape_attention,
+            "variant": self.variant,
+        }
+
+
+def _check(levels, num_blocks, kernel_size, views, variant):
+    allowed = (
+        ("levels", levels, levels in (2, 3), "2 or 3"),
+        ("num_blocks", num_blocks, num_blocks >= 1, "at least 1"),
+        ("kernel_size", kernel_size, kernel_size % 2 == 1, "odd"),
+        ("views", views, views in (1, 2), "1 or 2"),
+        ("variant", variant, variant in ("paper", "released"), "'paper' or 'released'"),
+    )
+    for name, value, good, expected in allowed:
+        if not good:
+            raise ValueError(f"{name} must be {expected}. Received: {name}={value!r}")
+
+
+def _conv(filters, kernel_size, activation=ACTIVATION, **kwargs):
+    return layers.Conv2D(
+        filters,
+        kernel_size,
+        padding="same",
+        activation=activation,
+        kernel_initializer=kpac_initializer(),
+        **kwargs,
+    )
+
+
+def _deconv(filters, **kwargs):
+    return layers.Conv2DTranspose(
+        filters,
+        4,
+        strides=2,
+        padding="same",
+        activation=ACTIVATION,
+        kernel_initializer=kpac_initializer(),
+        **kwargs,
+    )
