@@ -1,0 +1,215 @@
+"""Losses the papers train with that Keras does not have.
+
+Mean absolute and mean squared errors are Keras' own. Every loss takes sharp images and
+outputs of a network as (batch, height, width, 3) float in [0, 1] and is averaged over
+the batch. What weighs and sums them is the training recipe, not this file.
+"""
+
+import os
+
+import h5py
+import keras
+import numpy as np
+from keras import ops
+
+from tf_defocus.ops.structural_similarity import structural_similarity
+
+# Convolutions of each block of VGG-19 up to the layer the perceptual loss looks at.
+VGG19_BLOCKS = ((64, 64), (128, 128), (256, 256, 256, 256), (512, 512, 512, 512))
+VGG_MEAN_BGR = (103.939, 116.779, 123.68)  # of ImageNet, in [0, 255]
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class CharbonnierLoss(keras.losses.Loss):
+    """Mean of sqrt((sharp - deblurred)^2 + epsilon^2), a smooth absolute error.
+
+    Args:
+        epsilon: float, width of the parabola around zero, in units of the image.
+        reduction, name, dtype: as in `keras.losses.Loss`.
+
+    Reference:
+        Charbonnier et al., "Two deterministic half-quadratic regularization
+        algorithms for computed imaging", ICIP 1994.
+    """
+
+    def __init__(
+        self,
+        epsilon=1e-3,
+        reduction="sum_over_batch_size",
+        name="charbonnier",
+        **kwargs,
+    ):
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        self.epsilon = epsilon
+
+    def call(self, y_true, y_pred):
+        squared = ops.square(y_true - y_pred) + self.epsilon**2
+        return ops.mean(ops.sqrt(squared), axis=-1)
+
+    def get_config(self):
+        return {**super().get_config(), "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class SSIMLoss(keras.losses.Loss):
+    """One minus the structural similarity, 11x11 Gaussian window [GKMNet Sec. 4].
+
+    Images must measure at least 11 px on both sides. The window stays inside them.
+
+    Args:
+        reduction, name, dtype: as in `keras.losses.Loss`.
+
+    Reference:
+        [Quan et al., 2021](https://arxiv.org/abs/2111.00454).
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="ssim_loss", **kwargs):
+        super().__init__(name=name, reduction=reduction, **kwargs)
+
+    def call(self, y_true, y_pred):
+        return 1 - structural_similarity(y_pred, y_true, window="gaussian")
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class PerceptualLoss(keras.losses.Loss):
+    """Mean squared distance of VGG-19 `conv4_4` features after ReLU [KPAC Sec. 4].
+
+    Images are clamped to [0, 1], scaled to [0, 255] and turned to BGR, and the mean of
+    ImageNet is taken off, so features have the scale of the Caffe model (hundreds):
+    KPAC weighs this loss by 7e-4. The network is frozen and always computes in float32.
+
+    Args:
+        weights_path: str, the file with VGG-19's weights: the Keras Applications
+            `vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5`, or an `.npz` with
+            `conv1_1/kernel` (height, width, in, out), `conv1_1/bias`, ...,
+            `conv4_4/bias`.
+        reduction, name, dtype: as in `keras.losses.Loss`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file lacks a layer or a layer has another shape.
+
+    Reference:
+        [Son et al., 2021](https://arxiv.org/abs/2108.09108);
+        [Johnson et al., 2016](https://arxiv.org/abs/1603.08155), Eq. 2;
+        [Simonyan and Zisserman, 2015](https://arxiv.org/abs/1409.1556), column E.
+    """
+
+    def __init__(
+        self,
+        weights_path,
+        reduction="sum_over_batch_size",
+        name="perceptual",
+        **kwargs,
+    ):
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        self.weights_path = os.fspath(weights_path)
+        self.features = vgg19_conv4_4(read_vgg19_weights(self.weights_path))
+
+    def call(self, y_true, y_pred):
+        expected = ops.stop_gradient(self.features(vgg_input(y_true)))
+        squared = ops.square(self.features(vgg_input(y_pred)) - expected)
+        return ops.mean(squared, axis=(1, 2, 3))
+
+    def get_config(self):
+        return {**super().get_config(), "weights_path": self.weights_path}
+
+
+def vgg_input(image):
+    """(batch, height, width, 3) RGB in [0, 1] -> BGR in [0, 255] less the mean."""
+    image = ops.clip(ops.cast(image, "float32"), 0, 1) * 255
+    mean = ops.convert_to_tensor(VGG_MEAN_BGR, dtype="float32")
+    return ops.flip(image, axis=-1) - mean
+
+
+def vgg19_conv4_4(weights):
+    """The frozen VGG-19 up to `conv4_4` and its ReLU.
+
+    Args:
+        weights: dict, layer name (`conv1_1` ... `conv4_4`) -> (kernel, bias).
+
+    Returns:
+        keras.Model: (batch, height, width, 3) -> (batch, height/8, width/8, 512).
+    """
+    inputs = features = keras.Input((None, None, 3))
+    for block, widths in enumerate(VGG19_BLOCKS, 1):
+        if block > 1:
+            features = keras.layers.MaxPooling2D(2, dtype="float32")(features)
+        for index, width in enumerate(widths, 1):
+            features = keras.layers.Conv2D(
+                width,
+                3,
+                padding="same",
+                activation="relu",
+                dtype="float32",
+                name=f"conv{block}_{index}",
+            )(features)
+    model = keras.Model(inputs, features, name="vgg19_conv4_4", trainable=False)
+    for name, (kernel, bias) in weights.items():
+        model.get_layer(name).set_weights([kernel, bias])
+    return model
+
+
+def read_vgg19_weights(path):
+    """Reads `conv1_1` to `conv4_4` of VGG-19 from a local file.
+
+    Args:
+        path: str, an `.h5` file of Keras Applications or an `.npz`; see
+            `PerceptualLoss`.
+
+    Returns:
+        dict, layer name -> (kernel (3, 3, in, out) float32, bias (out,) float32).
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if the file lacks a layer or a layer has another shape.
+    """
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"No VGG-19 weights at {path!r}; put the Keras Applications file "
+            "'vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5' there."
+        )
+    read = _read_npz if path.endswith(".npz") else _read_keras_applications
+    arrays, weights, channels = read(path), {}, 3
+    for block, widths in enumerate(VGG19_BLOCKS, 1):
+        for index, width in enumerate(widths, 1):
+            name = f"conv{block}_{index}"
+            expected = (3, 3, channels, width), (width,)
+            found = tuple(a.shape for a in arrays.get(name, ()))
+            if found != expected:
+                raise ValueError(
+                    f"{path!r} must hold {name} with kernel and bias of shapes "
+                    f"{expected}. Received: {found or 'no such layer'}"
+                )
+            weights[name], channels = arrays[name], width
+    return weights
+
+
+def _read_npz(path):
+    """`conv1_1/kernel`, `conv1_1/bias`, ... -> dict of (kernel, bias)."""
+    with np.load(path, allow_pickle=False) as file:
+        names = {key.rpartition("/")[0] for key in file.files}
+        return {
+            name: (file[f"{name}/kernel"], file[f"{name}/bias"])
+            for name in names
+            if f"{name}/kernel" in file.files and f"{name}/bias" in file.files
+        }
+
+
+def _read_keras_applications(path):
+    """`block1_conv1` holding a kernel and a bias, ... -> dict of (kernel, bias)."""
+    arrays = {}
+    with h5py.File(path, "r") as file:
+        for group, layer in file.get("model_weights", file).items():
+            name = group.replace("block", "conv").replace("_conv", "_")
+            arrays[name] = tuple(sorted(_datasets(layer), key=np.ndim, reverse=True))
+    return arrays
+
+
+def _datasets(group):
+    """Every array in an HDF5 group; its depth differs between versions of Keras."""
+    for item in group.values():
+        if isinstance(item, h5py.Dataset):
+            yield item[()]
+        else:
+            yield from _datasets(item)
