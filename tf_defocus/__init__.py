@@ -2,5 +2,6 @@
 
 from tf_defocus import conversion
 from tf_defocus.models import create_model, list_models
+from tf_defocus.protocols import score
 
 __version__ = "0.1.0"
