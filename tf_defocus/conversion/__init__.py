@@ -6,11 +6,12 @@ where: its `assignments(model)` lists `Assignment`s, its `is_skipped(name, model
 what the model does not hold.
 """
 
-from tf_defocus.conversion import kpac
+from tf_defocus.conversion import dpdnet, kpac
 from tf_defocus.conversion.assignment import fill
+from tf_defocus.models.dpdnet import DPDNet
 from tf_defocus.models.kpac import KPAC
 
-_MAPPINGS = {KPAC: kpac}
+_MAPPINGS = {DPDNet: dpdnet, KPAC: kpac}
 
 
 def load_official(model, arrays):

@@ -1,0 +1,182 @@
+"""DPDNet: the first network for dual-pixel defocus, a plain encoder and decoder.
+
+Abuolaim, Brown, "Defocus Deblurring Using Dual-Pixel Data", ECCV 2020.
+<https://arxiv.org/abs/2005.00305>
+
+Idea: the two views of a dual-pixel sensor differ only where the image is out of focus,
+so a network that sees both can tell how much, and deblur, without being told a depth.
+With one view the same network is the baseline of the papers this package reproduces.
+
+Inputs:   left, right   (batch, height, width, 3) float32 in [0, 1]; `views=2`
+          blurred       the same; `views=1`
+Outputs:  deblurred     the same shape, in (0, 1): a sigmoid, no residual
+Requires: height and width divisible by `size_multiple` (16).
+
+Source -> code
+  encoder, five scales, dropout     models.dpdnet.DPDNet    tests/models/dpdnet_test.py
+  decoder, nearest + 2x2 convolution, skips concatenated first      the same
+
+Differences from the released weights
+  None in the network; `variant` is accepted and changes nothing. The released training
+  and its files hold the colours as blue, green, red: `conversion.dpdnet` undoes that.
+"""
+
+import keras
+from keras import layers, ops
+
+SCALES = 5  # how many resolutions the network works at
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class DPDNet(keras.Model):
+    """Encoder of five scales, decoder with skips, sigmoid.
+
+    Args:
+        base_filters: int, channels at full resolution; doubled at every scale.
+        views: 1 (photograph) or 2 (left and right dual-pixel views).
+        dropout_rate: float in [0, 1), on the two coarsest scales while training. The
+            skip from the second coarsest carries the dropped-out features.
+        variant: "paper" or "released"; the same network.
+
+    Raises:
+        ValueError: if an argument is none of the values above.
+
+    Reference:
+        [Abuolaim and Brown, 2020](https://arxiv.org/abs/2005.00305).
+    """
+
+    def __init__(
+        self, base_filters=64, views=2, dropout_rate=0.4, variant="paper", **kwargs
+    ):
+        # The photograph keeps its float32 precision: only the layers cast.
+        super().__init__(autocast=False, **kwargs)
+        _check(base_filters, views, dropout_rate, variant)
+        self.base_filters = base_filters
+        self.views = views
+        self.dropout_rate = dropout_rate
+        self.variant = variant
+        self._add_encoder()
+        self._add_decoder()
+
+    @property
+    def view_names(self):
+        """Names of the input images."""
+        return ("blurred",) if self.views == 1 else ("left", "right")
+
+    @property
+    def size_multiple(self):
+        """What height and width must divide by."""
+        return 2 ** (SCALES - 1), 2 ** (SCALES - 1)
+
+    @property
+    def receptive_field(self):
+        """Extent of the pixels an output pixel depends on [px].
+
+        Twice its farther reach, and the pixel itself: the 2x2 convolutions look right
+        and down only.
+        """
+        coarse = 2 ** (SCALES - 1)
+        encoder = 2 * (2 * coarse - 1)  # two 3x3 convolutions at every scale
+        decoder = 2 * (coarse - 1) + 1  # the same below the coarsest, and the last
+        shifts = coarse - 1  # 2x2 convolutions, one pixel of each scale
+        pooling = coarse - 1  # the rest of the coarse pixel that is reached
+        return 2 * (encoder + decoder + shifts + pooling) + 1
+
+    def call(self, inputs, training=None):
+        return {"deblurred": self.stages(inputs, training=training)["conv10"]}
+
+    def stages(self, inputs, training=None):
+        """Every named intermediate, finest first on the way down, then up.
+
+        Returns:
+            Dict: `conv1` to `conv5` (encoder), `up6` to `up9` and `conv6` to `conv9`
+            (decoder), `colors` (the three-channel rectified convolution) and `conv10`
+            (the output).
+        """
+        images = [ops.convert_to_tensor(inputs[name]) for name in self.view_names]
+        features = ops.concatenate(images, axis=-1)
+        stages = {}
+        for level, (first, second) in enumerate(self.encoder, start=1):
+            features = second(first(features))
+            if level >= SCALES - 1:
+                features = self.dropout(features, training=training)
+            stages[f"conv{level}"] = features
+            if level < SCALES:
+                features = self.pool(features)
+        for level, (up, first, second) in enumerate(self.decoder, start=SCALES + 1):
+            skip = stages[f"conv{2 * SCALES - level}"]
+            stages[f"up{level}"] = up(self.upsample(features))
+            features = ops.concatenate([skip, stages[f"up{level}"]], axis=-1)
+            features = stages[f"conv{level}"] = second(first(features))
+        stages["colors"] = self.colors(features)
+        stages["conv10"] = self.mixing(stages["colors"])
+        return stages
+
+    def _add_encoder(self):
+        self.encoder = []
+        for level in range(1, SCALES + 1):
+            width = self.base_filters * 2 ** (level - 1)
+            self.encoder.append(
+                (
+                    _conv(width, 3, name=f"conv{level}_1"),
+                    _conv(width, 3, name=f"conv{level}_2"),
+                )
+            )
+        self.pool = layers.MaxPooling2D(2, name="pool")
+        self.dropout = layers.Dropout(self.dropout_rate, name="dropout")
+
+    def _add_decoder(self):
+        self.upsample = layers.UpSampling2D(2, interpolation="nearest", name="upsample")
+        self.decoder = []
+        for level in range(SCALES + 1, 2 * SCALES):
+            width = self.base_filters * 2 ** (2 * SCALES - level - 1)
+            self.decoder.append(
+                (
+                    _conv(width, 2, name=f"up{level}"),
+                    _conv(width, 3, name=f"conv{level}_1"),
+                    _conv(width, 3, name=f"conv{level}_2"),
+                )
+            )
+        self.colors = _conv(3, 3, name="colors")
+        # The sigmoid alone makes the image: bfloat16 would leave it 8 bits.
+        self.mixing = layers.Conv2D(
+            3, 1, activation="sigmoid", dtype="float32", name="conv10"
+        )
+
+    def build(self, input_shape=None):
+        """Creates every weight; sizes stay dynamic."""
+        self.compute_output_spec(
+            {name: keras.KerasTensor((None, None, None, 3)) for name in self.view_names}
+        )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "base_filters": self.base_filters,
+            "views": self.views,
+            "dropout_rate": self.dropout_rate,
+            "variant": self.variant,
+        }
+
+
+def _check(base_filters, views, dropout_rate, variant):
+    allowed = (
+        ("base_filters", base_filters, base_filters >= 1, "at least 1"),
+        ("views", views, views in (1, 2), "1 or 2"),
+        ("dropout_rate", dropout_rate, 0 <= dropout_rate < 1, "in [0, 1)"),
+        ("variant", variant, variant in ("paper", "released"), "'paper' or 'released'"),
+    )
+    for name, value, good, expected in allowed:
+        if not good:
+            raise ValueError(f"{name} must be {expected}. Received: {name}={value!r}")
+
+
+def _conv(filters, kernel_size, **kwargs):
+    return layers.Conv2D(
+        filters,
+        kernel_size,
+        padding="same",
+        activation="relu",
+        kernel_initializer="he_normal",
+        **kwargs,
+    )
