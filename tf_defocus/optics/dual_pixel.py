@@ -73,7 +73,7 @@ def render(surfaces, split, radius_step=0.5):
         surfaces: sequence of `Surface` from back to front; the first should cover the
             frame (what nothing covers is black).
         split: `ApertureSplit`.
-        radius_step: float [px] > 0; 0.5 is within 58 dB of the exact slanted plane.
+        radius_step: float [px] > 0; 0.5 reaches 60 dB on a slanted plane.
 
     Returns:
         `DualPixelImage`, in the precision of the radiance.
@@ -86,7 +86,7 @@ def render(surfaces, split, radius_step=0.5):
         raise ValueError(f"Expected radius_step > 0. Received: {radius_step}")
     views = np.zeros((2, *surfaces[0].radiance.shape), surfaces[0].radiance.dtype)
     for surface in surfaces:
-        box = _reach(surface)
+        box = _reach(surface, split, radius_step)
         if box is None:
             continue
         color, coverage = _defocus(surface, box, split, radius_step)
@@ -152,14 +152,16 @@ def _image(left, right, surfaces, split):
     )
 
 
-def _reach(surface):
+def _reach(surface, split, radius_step):
     """The part of the frame that the surface's blurred image and its D depend on."""
     rows = np.flatnonzero(surface.alpha.any(axis=1))
     if rows.size == 0:
         return None
     columns = np.flatnonzero(surface.alpha.any(axis=0))
+    largest = np.ceil(np.abs(surface.coc).max() / (2.0 * radius_step)) * radius_step
+    kernel_reach = len(dual_pixel_pair(2.0 * largest, split)[0]) // 2
     # Once for the spread of the light, once for what D gathers there.
-    margin = 2 * int(np.ceil(np.abs(surface.coc).max() / 2.0) + 1)
+    margin = 2 * kernel_reach
     return tuple(
         slice(max(0, found[0] - margin), found[-1] + margin + 1)
         for found in (rows, columns)

@@ -251,7 +251,7 @@ def _rasterize(density, radius, extent):
     if radius < _DELTA_RADIUS:
         return np.ones((1, 1))
     reach = int(np.ceil(extent * radius))
-    per_pixel = max(6, int(np.ceil(24.0 / radius)))
+    per_pixel = max(6, int(np.ceil(64.0 / radius)))
     position = (np.arange(-reach * per_pixel, reach * per_pixel) + 0.5) / per_pixel
     samples = density(position[None, :] / radius, position[:, None] / radius)
     pixel = np.arange(-reach, reach + 1)
