@@ -105,15 +105,17 @@ def _drop_leaf(rng, labels, radius, label):
         cv2.ellipse(labels, centre, axes, angle, 0, 360, label, cv2.FILLED)
     else:
         box = (centre, (2 * radius, 2 * radius * aspect), angle)
-        cv2.fillConvexPoly(labels, np.round(cv2.boxPoints(box)).astype(int), label)
+        corners = np.round(cv2.boxPoints(box)).astype(int)
+        cv2.fillConvexPoly(labels, corners, label)
 
 
 def _paint_leaves(rng, labels, count):
     """Colours, texture contrast and shading for every label."""
     height, width = labels.shape
-    palette = rng.beta(1.2, 1.2, (max(2, count // 64), 3))
-    colours = palette[rng.integers(0, len(palette), count)]
-    colours = np.clip(colours + rng.normal(0, 0.08, (count, 3)), 0, 1)
+    # hues scatter about a common cast less than grey levels do, as in photographs
+    cast = rng.normal(0, 0.06, 3)
+    chroma = cast + rng.normal(0, 1, (count, 3)) * rng.gamma(1.5, 0.07, (count, 1))
+    colours = np.clip(rng.beta(1.2, 1.4, (count, 1)) + chroma, 0, 1)
     contrast = (rng.random(count) ** 2 * 0.25).astype(np.float32)
     shading = rng.normal(0, 0.12, (count, 2)).astype(np.float32)
     noise = fractal_noise(rng, height, width, rng.uniform(0.8, 1.6))
@@ -213,7 +215,7 @@ def outline(rng, height, width):
     matte = np.zeros((height * _SUPERSAMPLING, width * _SUPERSAMPLING), np.uint8)
     size = np.array([width, height]) * _SUPERSAMPLING
     centre = rng.uniform(0.15, 0.85, 2) * size
-    scale = rng.uniform(0.12, 0.45) * size.min()
+    scale = rng.uniform(0.2, 0.5) * size.min()
     kind = rng.choice(["bar", "ellipse", "polygon", "letter"], p=[0.4, 0.2, 0.3, 0.1])
     if kind == "bar":  # poles, rails and trunks cross the whole frame
         extent = (float(rng.uniform(0.03, 0.3) * size.min()), float(4 * size.max()))
@@ -332,3 +334,19 @@ def crop_photograph(rng, photograph, size, margin):
     if segments is not None:
         segments = window(segments, cv2.INTER_NEAREST)
     return Photograph(window(photograph.image, cv2.INTER_AREA), segments)
+
+
+def local_sharpness(image, block=16):
+    """How fine the texture is that all but the smoothest parts of an image have.
+
+    Args:
+        image: (height, width, 3) float32 in [0, 1].
+        block: int [px], side of the parts.
+
+    Returns:
+        float: the 30th percentile over blocks of the Laplacian's standard deviation.
+    """
+    laplacian = cv2.Laplacian(image.mean(axis=-1), cv2.CV_32F)
+    height, width = (max(side // block, 1) for side in laplacian.shape)
+    power = cv2.resize(laplacian**2, (width, height), interpolation=cv2.INTER_AREA)
+    return float(np.quantile(np.sqrt(power), 0.3))
