@@ -1,0 +1,79 @@
+"""Layers that two networks or more use."""
+
+import keras
+from keras import layers, ops
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class UnbiasedBatchNormalization(layers.BatchNormalization):
+    """Batch normalisation whose running variance is the unbiased one.
+
+        running_variance <- momentum * running_variance
+                            + (1 - momentum) * n / (n - 1) * batch_variance
+
+    n values per channel; the batch itself is still normalised by its biased variance.
+    Keras' own layer keeps the biased value in both places. The framework that GKMNet
+    and K3DN were published in does the above, with the defaults below.
+
+    Args:
+        momentum: float in [0, 1), share of the old statistics that an update keeps.
+        epsilon: float, added to the variance.
+        **kwargs: of `keras.layers.BatchNormalization`, except `renorm` and
+            `synchronized`.
+
+    Call arguments:
+        inputs: (batch, ..., channels), any rank.
+        training: bool; True normalises by the batch and updates the statistics.
+        batch_statistics: bool; True normalises by the batch at inference too, and
+            updates nothing.
+
+    Returns:
+        The shape of `inputs`.
+
+    Raises:
+        ValueError: if `renorm` or `synchronized` is asked for.
+
+    Reference:
+        [Ioffe and Szegedy, 2015](https://arxiv.org/abs/1502.03167), Algorithm 2.
+    """
+
+    def __init__(self, momentum=0.9, epsilon=1e-5, **kwargs):
+        super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
+        if self.renorm or self.synchronized:
+            raise ValueError(
+                "UnbiasedBatchNormalization has no renorm and no synchronized mode. "
+                f"Received: renorm={self.renorm}, synchronized={self.synchronized}"
+            )
+
+    def call(self, inputs, training=None, batch_statistics=False):
+        values = ops.cast(inputs, "float32")  # float16 sums of squares overflow
+        updating = training and self.trainable
+        if updating or batch_statistics:
+            mean, variance = ops.moments(values, axes=self._reduction_axes)
+        else:
+            mean, variance = self.moving_mean, self.moving_variance
+        if updating:
+            self._update(values, mean, variance)
+        outputs = ops.batch_normalization(
+            values,
+            mean=ops.cast(mean, "float32"),
+            variance=ops.cast(variance, "float32"),
+            axis=self.axis,
+            offset=self.beta,
+            scale=self.gamma,
+            epsilon=self.epsilon,
+        )
+        return ops.cast(outputs, self.compute_dtype)
+
+    def _update(self, values, mean, variance):
+        shape = ops.shape(values)
+        count = 1
+        for axis in self._reduction_axes:
+            count = count * shape[axis]
+        count = ops.cast(count, "float32")
+        unbiased = variance * count / ops.maximum(count - 1, 1)
+        for running, batch in (
+            (self.moving_mean, mean),
+            (self.moving_variance, unbiased),
+        ):
+            running.assign(running * self.momentum + batch * (1 - self.momentum))
