@@ -1,0 +1,143 @@
+"""Training batches from stored arrays: a pure function of seed and step.
+
+Examples are stored decoded (one memory-mapped array per image kind), so that a step
+reads only its crops. Which examples, crops and augmentations a step gets depends on
+nothing but the recipe's seed and the step: a run can stop anywhere, resume anywhere,
+on either backend. NumPy only, so that a machine without TensorFlow can train.
+"""
+
+import json
+import pathlib
+
+import numpy as np
+
+IMAGE_KINDS = ("blurred", "left", "right", "sharp")
+_INDEX = "arrays.json"
+
+
+class StoredArrays:
+    """Decoded examples on disk.
+
+    Args:
+        folder: holds `arrays.json` and, per kind, `<kind>.npy` of shape
+            (examples, height, width, 3), uint8 or uint16; `coc.npy` of shape
+            (examples,) holds the mean |circle of confusion| [px] where known.
+
+    Raises:
+        FileNotFoundError: if the folder holds no finished arrays.
+    """
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        index = self.folder / _INDEX
+        if not index.exists():
+            raise FileNotFoundError(
+                f"No finished arrays in {self.folder}; make them with "
+                "tf_defocus.input_pipeline.store_arrays"
+            )
+        self.source = json.loads(index.read_text())
+        self._arrays = {
+            path.stem: np.load(path, mmap_mode="r", allow_pickle=False)
+            for path in sorted(self.folder.glob("*.npy"))
+        }
+
+    def __len__(self):
+        return len(self._arrays["sharp"])
+
+    @property
+    def mean_coc(self):
+        """(examples,) float32 [px], or None."""
+        return self._arrays.get("coc")
+
+    def read(self, index, kinds=IMAGE_KINDS, crop=None):
+        """Images of one example as float32 in [0, 1].
+
+        Args:
+            index: int.
+            kinds: names of the images to read.
+            crop: (top, left, size) or None for the whole images.
+
+        Returns:
+            dict of (height, width, 3).
+        """
+        rows, columns = slice(None), slice(None)
+        if crop is not None:
+            top, left, size = crop
+            rows, columns = slice(top, top + size), slice(left, left + size)
+        images = {k: self._arrays[k][index, rows, columns] for k in kinds}
+        return {
+            k: image.astype("float32") / np.float32(np.iinfo(image.dtype).max)
+            for k, image in images.items()
+        }
+
+    @property
+    def image_size(self):
+        """(height, width) of the stored images."""
+        return self._arrays["sharp"].shape[1:3]
+
+
+def make_batch(arrays, recipe, step, kinds):
+    """The batch of one step.
+
+    Args:
+        arrays: `StoredArrays`.
+        recipe: `Recipe`.
+        step: int, from 0.
+        kinds: names of the network's inputs; `sharp` is added.
+
+    Returns:
+        dict of (batch, crop, crop, 3) float32 in [0, 1].
+    """
+    examples = []
+    for slot in range(recipe.batch_size):
+        position = step * recipe.batch_size + slot
+        rng = np.random.default_rng((recipe.seed, position))
+        index = _shuffled(recipe.seed, position, len(arrays))
+        examples.append(_augmented_crop(arrays, recipe, index, kinds, rng))
+    return {key: np.stack([e[key] for e in examples]) for key in examples[0]}
+
+
+def flip_views(images):
+    """Mirrors left to right; what was the left view is then the right one.
+
+    Args:
+        images: dict of (height, width, 3) with any of the `IMAGE_KINDS`.
+
+    Returns:
+        dict of the same keys.
+    """
+    swapped = {"left": "right", "right": "left"}
+    return {k: images[swapped.get(k, k)][:, ::-1] for k in images}
+
+
+def _shuffled(seed, position, count):
+    """Index of an example: every epoch is a new permutation."""
+    epoch, place = divmod(position, count)
+    return int(np.random.default_rng((seed, 1, epoch)).permutation(count)[place])
+
+
+def _augmented_crop(arrays, recipe, index, kinds, rng):
+    size = recipe.crop_size
+    height, width = arrays.image_size
+    if min(height, width) < size:
+        raise ValueError(
+            f"crop_size must be at most the stored size {height}x{width}. "
+            f"Received: crop_size={size}"
+        )
+    top = int(rng.integers(height - size + 1))
+    left = int(rng.integers(width - size + 1))
+    images = arrays.read(index, (*kinds, "sharp"), (top, left, size))
+    if rng.random() < recipe.flip_probability:
+        images = flip_views(images)
+    if recipe.color_permutation:
+        order = rng.permutation(3)
+        images = {k: image[..., order] for k, image in images.items()}
+    gain = np.float32(rng.uniform(*recipe.gain_range))
+    sigma = rng.uniform(*recipe.noise_range)
+    for key in images:
+        images[key] = images[key] * gain
+        if key != "sharp" and sigma > 0:
+            noise = rng.standard_normal(images[key].shape, dtype=np.float32)
+            images[key] = images[key] + np.float32(sigma) * noise
+        images[key] = np.clip(images[key], 0, 1)
+    return images

@@ -1,0 +1,27 @@
+"""Training recipes: the papers' numbers, and those of the shipped presets."""
+
+from tf_defocus.configs import kpac
+from tf_defocus.configs.recipe import Recipe
+
+_RECIPES = {recipe.name: recipe for recipe in kpac.RECIPES}
+
+
+def list_recipes():
+    """Sorted names that `get_recipe` knows."""
+    return sorted(_RECIPES)
+
+
+def get_recipe(name):
+    """The `Recipe` of that name.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    if name not in _RECIPES:
+        raise ValueError(
+            f"Unknown recipe. Expected one of {list_recipes()}. Received: {name!r}"
+        )
+    return _RECIPES[name]
+
+
+__all__ = ["Recipe", "get_recipe", "list_recipes"]

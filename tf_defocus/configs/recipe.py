@@ -1,0 +1,94 @@
+"""What a training run is made of: one frozen dataclass, numbers only."""
+
+import dataclasses
+import hashlib
+import json
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """A training run, complete: the same recipe and seed give the same weights.
+
+    Attributes:
+        name: str, also the run's folder by default.
+        model: str, a name of `tf_defocus.list_models()`.
+        overrides: dict, constructor arguments that differ from the named model.
+        dataset: str, TFDS name and config, `synthetic_dp/photos`.
+        crop_size: int [px], a square crop of each example.
+        batch_size: int, examples per step (over all devices and accumulations).
+        accumulation_steps: int, parts a batch is computed in; their gradients are
+            summed, so the step is that of the whole batch.
+        num_steps: int, after which the run ends.
+        optimizer: "adam", "adamw" or "rectified_adam".
+        learning_rate, final_learning_rate: float, first and last rate.
+        decay: "constant", "step", "linear" or "cosine".
+        decay_boundaries, decay_factor: steps and factor of "step".
+        hold_steps: int, steps at the first rate before a decay begins.
+        beta_1, beta_2, epsilon: float, of Adam.
+        weight_decay: float, decoupled; 0 for none.
+        clip_norm: float, largest global norm of the gradient; 0 for none.
+        ema_decay: float in [0, 1), of the averaged weights; 0 for none.
+        losses: tuple of (loss name, weight), summed.
+        vgg19_weights: str, local file for the loss "perceptual".
+        flip_probability: float, horizontal flip, which swaps the views.
+        color_permutation: bool, shuffles red, green and blue.
+        gain_range: (float, float), exposure factor of all images.
+        noise_range: (float, float), standard deviation [of 1] of white noise, added to
+            each input image on its own.
+        precision: "float32" or "mixed_bfloat16".
+        initial_weights: str, `.npz` to start from; "" for random.
+        seed: int.
+        validate_every, checkpoint_every, log_every: int [steps].
+        num_validation: int, examples of the validation split that are scored.
+    """
+
+    name: str
+    model: str
+    overrides: dict = dataclasses.field(default_factory=dict)
+    dataset: str = "synthetic_dp/photos"
+    crop_size: int = 128
+    batch_size: int = 4
+    accumulation_steps: int = 1
+    num_steps: int = 200_000
+    optimizer: str = "adam"
+    learning_rate: float = 1e-4
+    final_learning_rate: float = 0.0
+    decay: str = "constant"
+    decay_boundaries: tuple = ()
+    decay_factor: float = 0.5
+    hold_steps: int = 0
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    weight_decay: float = 0.0
+    clip_norm: float = 0.0
+    ema_decay: float = 0.0
+    losses: tuple = (("mae", 1.0),)
+    vgg19_weights: str = ""
+    flip_probability: float = 0.0
+    color_permutation: bool = False
+    gain_range: tuple = (1.0, 1.0)
+    noise_range: tuple = (0.0, 0.0)
+    precision: str = "float32"
+    initial_weights: str = ""
+    seed: int = 0
+    validate_every: int = 1000
+    checkpoint_every: int = 1000
+    log_every: int = 50
+    num_validation: int = 60
+
+    def replace(self, **changes):
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self):
+        """Plain JSON types."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    def fingerprint(self):
+        """A short hash of what decides the weights: a run resumes only its own."""
+        deciding = self.to_dict()
+        for key in ("validate_every", "checkpoint_every", "log_every"):
+            deciding.pop(key)
+        text = json.dumps(deciding, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,0 +1,143 @@
+"""The training step on TensorFlow, on one device or several.
+
+Keras' own `fit` clips each device's gradient before the reduction and refuses to
+accumulate under a strategy; here the order is: sum over accumulations, sum over
+devices, clip, apply. The result does not depend on how a batch was divided.
+"""
+
+import json
+
+import tensorflow as tf
+
+
+def create_strategy(name):
+    """A `tf.distribute` strategy: "none" or "mirrored" (all visible devices).
+
+    Raises:
+        ValueError: if the name is another.
+    """
+    if name == "none":
+        return tf.distribute.get_strategy()
+    if name == "mirrored":
+        devices = tf.config.list_logical_devices("GPU")
+        devices = devices or tf.config.list_logical_devices("CPU")
+        return tf.distribute.MirroredStrategy([d.name for d in devices])
+    raise ValueError(f"strategy must be 'none' or 'mirrored'. Received: {name!r}")
+
+
+def make_train_step(model, objective, optimizer, recipe, strategy):
+    """The step of a recipe.
+
+    Args:
+        model: built `keras.Model`.
+        objective: function (outputs, batch) -> (loss, dict of scalars).
+        optimizer: built optimizer, without clipping of its own.
+        recipe: `Recipe`.
+        strategy: of `create_strategy`; model and optimizer were made in its scope.
+
+    Returns:
+        A `TensorFlowStep`.
+
+    Raises:
+        ValueError: if the batch does not divide among devices and accumulations.
+    """
+    parts = recipe.accumulation_steps * strategy.num_replicas_in_sync
+    if recipe.batch_size % parts:
+        raise ValueError(
+            f"batch_size must divide by accumulation_steps x devices = {parts}. "
+            f"Received: batch_size={recipe.batch_size}"
+        )
+    return TensorFlowStep(model, objective, optimizer, recipe, strategy)
+
+
+class TensorFlowStep:
+    """Takes one step per call: batch of NumPy arrays in, dict of floats out."""
+
+    def __init__(self, model, objective, optimizer, recipe, strategy):
+        self.model = model
+        self.objective = objective
+        self.optimizer = optimizer
+        self.recipe = recipe
+        self.strategy = strategy
+        self.run = tf.function(self._distributed_step)
+
+    def __call__(self, batch):
+        replicas = self.strategy.num_replicas_in_sync
+
+        def share(context):
+            first = context.replica_id_in_sync_group
+            return {k: tf.constant(v[first::replicas]) for k, v in batch.items()}
+
+        shares = self.strategy.experimental_distribute_values_from_function(share)
+        return {k: float(v) for k, v in self.run(shares).items()}
+
+    def synchronize(self):
+        """Nothing to do: the variables are the state."""
+
+    def _distributed_step(self, shares):
+        scalars = self.strategy.run(self._replica_step, (shares,))
+        mean = tf.distribute.ReduceOp.MEAN
+        return {k: self.strategy.reduce(mean, v, axis=None) for k, v in scalars.items()}
+
+    def _replica_step(self, batch):
+        replicas = self.strategy.num_replicas_in_sync
+        gradients, scalars = self._accumulate(batch)
+        context = tf.distribute.get_replica_context()
+        gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        gradients = [g / replicas for g in gradients]  # of the mean over the batch
+        norm = tf.linalg.global_norm(gradients)
+        if self.recipe.clip_norm > 0:
+            gradients, _ = tf.clip_by_global_norm(
+                gradients, self.recipe.clip_norm, use_norm=norm
+            )
+        # The optimizer sums over the devices once more.
+        shares = [g / replicas for g in gradients]
+        self.optimizer.apply(shares, self.model.trainable_variables)
+        return {**scalars, "gradient_norm": norm}
+
+    def _accumulate(self, batch):
+        """Gradients and scalars of this device's share, averaged over its parts."""
+        parts = self.recipe.accumulation_steps
+        variables = [v.value for v in self.model.trainable_variables]
+        total, scalars = None, []
+        for part in range(parts):
+            piece = {k: v[part::parts] for k, v in batch.items()}
+            views = {k: piece[k] for k in self.model.view_names}
+            with tf.GradientTape() as tape:
+                outputs = self.model(views, training=True)
+                loss, terms = self.objective(outputs, piece)
+            gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
+            total = (
+                gradients
+                if total is None
+                else [a + b for a, b in zip(total, gradients)]
+            )
+            scalars.append({"loss": loss, **terms})
+        mean = {k: tf.add_n([s[k] for s in scalars]) / parts for k in scalars[0]}
+        return [g / parts for g in total], mean
+
+
+def make_logger(folder):
+    """A log for TensorBoard in `folder`, and the same scalars as JSON lines."""
+    return TensorBoardLogger(folder)
+
+
+class TensorBoardLogger:
+    """Writes scalars and images of a run."""
+
+    def __init__(self, folder):
+        self.writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
+        self.lines = open(folder / "metrics.jsonl", "a", buffering=1)  # noqa: SIM115
+
+    def scalars(self, step, values):
+        """Logs a dict of floats."""
+        with self.writer.as_default(step=step):
+            for name, value in values.items():
+                tf.summary.scalar(name, value)
+        self.lines.write(json.dumps({"step": step, **values}) + "\n")
+
+    def images(self, step, pictures):
+        """Logs (examples, height, width, 3) pictures in [0, 1]."""
+        with self.writer.as_default(step=step):
+            tf.summary.image("blurred, deblurred, sharp", pictures, max_outputs=3)
+        self.writer.flush()

@@ -1,0 +1,93 @@
+"""A model's weights as one `.npz`: arrays by variable path, nothing pickled."""
+
+import os
+import pathlib
+
+import keras
+import numpy as np
+
+
+def variable_names(model):
+    """Path of each of the model's weights without the model's own name."""
+    names = []
+    for variable in model.weights:
+        root, _, rest = variable.path.partition("/")
+        names.append(rest if root == model.name else variable.path)
+    return names
+
+
+def save_weights(model, path, dtype=None):
+    """Writes every weight; the file appears only when it is whole.
+
+    Args:
+        model: built `keras.Model`.
+        path: of the `.npz`.
+        dtype: str, storage type such as "float16", or None for the weights' own.
+    """
+    path = pathlib.Path(path)
+    partial = path.with_name(path.name + ".partial")
+    arrays = {
+        name: keras.ops.convert_to_numpy(weight).astype(dtype or weight.dtype)
+        for name, weight in zip(variable_names(model), model.weights)
+    }
+    with open(partial, "wb") as file:
+        np.savez_compressed(file, **arrays)
+    os.replace(partial, path)
+
+
+def load_weights(model, path):
+    """Fills a model from a file of `save_weights`.
+
+    Raises:
+        ValueError: if a tensor is missing, left over or misshapen; nothing is assigned.
+    """
+    arrays = read_weights(path)
+    names = variable_names(model)
+    missing, unused = set(names) - set(arrays), set(arrays) - set(names)
+    if missing or unused:
+        raise ValueError(
+            f"{path} does not fit {model.name}; give the model that made it. Missing: "
+            f"{sorted(missing) or 'none'}. Unused: {sorted(unused) or 'none'}"
+        )
+    for name, weight in zip(names, model.weights):
+        if arrays[name].shape != tuple(weight.shape):
+            raise ValueError(
+                f"{name} in {path} must have shape {tuple(weight.shape)}. "
+                f"Received: {arrays[name].shape}"
+            )
+    for name, weight in zip(names, model.weights):
+        weight.assign(arrays[name].astype(weight.dtype))
+
+
+def read_weights(path):
+    """Mapping variable name -> array of a `.npz`, without unpickling anything."""
+    with np.load(path, allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+def initialize_from(model, arrays):
+    """Starts a model from the weights of a related one.
+
+    A kernel that sees several views where the other saw one starts as the mean of the
+    views through the other's kernel. All else must fit.
+
+    Args:
+        model: built `keras.Model`.
+        arrays: mapping variable name -> array, of `read_weights`.
+
+    Raises:
+        ValueError: if a tensor is missing or fits in neither way.
+    """
+    for name, weight in zip(variable_names(model), model.weights):
+        if name not in arrays:
+            raise ValueError(f"The weights to start from lack {name}")
+        array, shape = arrays[name].astype(weight.dtype), tuple(weight.shape)
+        if array.shape != shape and len(shape) == 4 and shape[2] % array.shape[2] == 0:
+            views = shape[2] // array.shape[2]
+            array = np.concatenate([array] * views, axis=2) / views
+        if array.shape != shape:
+            raise ValueError(
+                f"{name} must have shape {shape} or fewer inputs. "
+                f"Received: {array.shape}"
+            )
+        weight.assign(array)
