@@ -1,0 +1,163 @@
+"""synthetic_dp: dual-pixel photographs of synthetic scenes, with their ground truth."""
+
+import concurrent.futures
+import dataclasses
+import multiprocessing
+from typing import ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+from etils import epath
+
+from tf_defocus.optics import scenes, textures
+
+_TRAIN_FOLDERS = ("train",)
+_VALIDATION_FOLDERS = ("val", "validation")
+_CHUNK = 4
+
+
+@dataclasses.dataclass
+class SyntheticDpConfig(tfds.core.BuilderConfig):
+    """What to render.
+
+    Attributes:
+        photographs: bool, paint the scenes with photographs of `manual_dir`.
+        size: int [px], side of the square examples.
+        num_train, num_validation: int, number of examples.
+        seed: int, of the whole set.
+        validation_aperture_samples: int, points of the aperture over which validation
+            examples are averaged, the exact rendering; 0: as in training, by layers.
+        num_processes: int; the examples do not depend on it.
+        ranges: scenes.SceneRanges, what the scenes are drawn from.
+    """
+
+    photographs: bool = False
+    size: int = 256
+    num_train: int = 1600
+    num_validation: int = 120
+    seed: int = 2021
+    validation_aperture_samples: int = 64
+    num_processes: int = 2
+    ranges: scenes.SceneRanges = dataclasses.field(default_factory=scenes.SceneRanges)
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """Renders the scenes of `tf_defocus.optics.scenes`; downloads nothing."""
+
+    pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "Config `procedural` needs no file. Config `photos` needs sharp photographs: "
+        "put them into <manual_dir>/train and <manual_dir>/val; a label map "
+        "NAME_segments.png beside NAME.jpg, where there is one, gives the outlines of "
+        "objects."
+    )
+    BUILDER_CONFIGS: ClassVar = [
+        SyntheticDpConfig(
+            name="procedural",
+            description="Dead leaves, text and test patterns; needs no file.",
+        ),
+        SyntheticDpConfig(
+            name="photos",
+            description="Sharp photographs and their outlines, from manual_dir.",
+            photographs=True,
+        ),
+    ]
+
+    def _info(self):
+        view = tfds.features.Image(
+            shape=(None, None, 3), dtype=np.uint16, encoding_format="png"
+        )
+        plane = tfds.features.Tensor(
+            shape=(None, None, 1), dtype=np.float32, encoding="zlib"
+        )
+        camera = ("max_coc", "shift_ratio", "shot_noise", "read_noise")
+        features = {
+            "left": view,
+            "right": view,
+            "combined": view,
+            "sharp": view,
+            "coc": plane,
+            "disparity": plane,
+            "mask": tfds.features.Image(
+                shape=(None, None, 1), dtype=np.uint8, encoding_format="png"
+            ),
+            "scene_id": tfds.features.Text(),
+            "camera": {name: np.float32 for name in camera},
+        }
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=("combined", "sharp"),
+        )
+
+    def _split_generators(self, dl_manager):
+        config = self.builder_config
+        train, validation = (), ()
+        if config.photographs:
+            root = epath.Path(dl_manager.manual_dir)
+            train = _find_photographs(root, _TRAIN_FOLDERS)
+            validation = _find_photographs(root, _VALIDATION_FOLDERS)
+        exact = config.validation_aperture_samples
+        return {
+            "train": self._generate_examples("train", config.num_train, train, 0),
+            "validation": self._generate_examples(
+                "validation", config.num_validation, validation, exact
+            ),
+        }
+
+    def _generate_examples(self, split, count, photographs, aperture_samples):
+        config = self.builder_config
+        arguments = {
+            "seed": config.seed,
+            "split": split,
+            "size": config.size,
+            "photographs": photographs,
+            "ranges": config.ranges,
+            "aperture_samples": aperture_samples,
+        }
+        for index, example in enumerate(
+            _render(arguments, count, config.num_processes)
+        ):
+            key = f"{split}_{index:06d}"
+            yield key, {**example, "scene_id": key}
+
+
+def _find_photographs(root, names):
+    """Photographs of the first folder of these names that exists.
+
+    Raises:
+        FileNotFoundError: if there is no such folder, or no photograph in it.
+    """
+    for name in names:
+        if (root / name).exists():
+            paths = textures.find_photographs(root / name)
+            if not paths:
+                raise FileNotFoundError(
+                    f"Expected photographs (.jpg, .png, .tif) in {root / name}. "
+                    "Received: none."
+                )
+            return paths
+    raise FileNotFoundError(
+        f"Expected a folder {' or '.join(names)} of sharp photographs in {root}. "
+        "Received: no such folder. Pass its parent as --manual_dir."
+    )
+
+
+def _render(arguments, count, num_processes):
+    """Examples 0 to `count` - 1 in order, made by so many processes."""
+    if num_processes == 1:
+        for index in range(count):
+            yield scenes.make_example(index=index, **arguments)
+        return
+    # a forked child could inherit locked mutexes of TensorFlow's threads
+    context = multiprocessing.get_context("spawn")
+    with concurrent.futures.ProcessPoolExecutor(num_processes, context) as pool:
+        # a bounded window: rendered examples do not pile up in memory
+        window = []
+        for index in range(count):
+            window.append(pool.submit(scenes.make_example, index=index, **arguments))
+            if len(window) >= _CHUNK * num_processes:
+                yield window.pop(0).result()
+        for future in window:
+            yield future.result()
