@@ -1,0 +1,113 @@
+"""Tests of `tf_defocus.evaluation_examples`."""
+
+import numpy as np
+import pytest
+
+from tf_defocus import evaluation_examples, image_io
+from tf_defocus.evaluation_examples import read_dataset, read_folder
+
+
+@pytest.fixture
+def scenes(tmp_path, rng):
+    """Two scenes, each in a folder of its own; returns (folder, pixels)."""
+    pixels = {}
+    for scene in ("b", "a"):
+        (tmp_path / scene).mkdir()
+        for kind in ("combined", "left", "right", "target", "dpdnet"):
+            pixels[scene, kind] = rng.integers(0, 65536, (4, 5, 3)).astype("uint16")
+            image = image_io.Image(pixels[scene, kind])
+            image_io.write_image(tmp_path / scene / f"{kind}.png", image)
+    return tmp_path, pixels
+
+
+def assert_examples_hold(examples, pixels):
+    assert [example.name for example in examples] == ["a", "b"]
+    for example in examples:
+        assert set(example.views) == {"blurred", "left", "right"}
+        for kind, view in (("combined", "blurred"), ("left", "left")):
+            np.testing.assert_array_equal(
+                example.views[view], pixels[example.name, kind]
+            )
+        np.testing.assert_array_equal(example.sharp, pixels[example.name, "target"])
+
+
+def test_scene_folders_are_read_in_order(scenes):
+    folder, pixels = scenes
+    examples = list(read_folder(folder, ["dpdnet"]))
+    assert_examples_hold(examples, pixels)
+    np.testing.assert_array_equal(examples[0].others["dpdnet"], pixels["a", "dpdnet"])
+
+
+def test_folders_by_kind_are_read_alike(scenes, tmp_path):
+    _, pixels = scenes
+    flat = tmp_path / "flat"
+    for (scene, kind), values in pixels.items():
+        (flat / kind).mkdir(parents=True, exist_ok=True)
+        image_io.write_image(flat / kind / f"{scene}.tif", image_io.Image(values))
+    assert_examples_hold(list(read_folder(flat)), pixels)
+
+
+def test_a_view_no_scene_has_is_left_out(scenes):
+    folder, _ = scenes
+    for scene in "ab":
+        (folder / scene / "left.png").unlink()
+    assert set(next(read_folder(folder)).views) == {"blurred", "right"}
+
+
+def test_a_view_one_scene_lacks_is_an_error(scenes):
+    folder, _ = scenes
+    (folder / "b" / "left.png").unlink()
+    with pytest.raises(FileNotFoundError, match="'b' lacks left"):
+        read_folder(folder)
+
+
+def test_a_missing_published_picture_is_an_error(scenes):
+    with pytest.raises(FileNotFoundError, match="lacks ifan"):
+        read_folder(scenes[0], ["ifan"])
+
+
+def test_two_extensions_of_one_picture_are_an_error(scenes):
+    folder, pixels = scenes
+    image = image_io.Image(pixels["a", "left"])
+    image_io.write_image(folder / "a" / "left.tif", image)
+    with pytest.raises(ValueError, match="there twice"):
+        read_folder(folder)
+
+
+def test_a_folder_without_pairs_says_what_it_expected(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"Expected <scene>/target\.png"):
+        read_folder(tmp_path)
+
+
+def features(rng, **changes):
+    kinds = ("left", "right", "combined", "sharp")
+    images = rng.integers(0, 256, (4, 4, 5, 3)).astype("uint8")
+    return {**dict(zip(kinds, images)), "coc": np.ones((4, 5, 1), "float32"), **changes}
+
+
+def test_dataset_features_become_examples(monkeypatch, rng):
+    example = features(rng, scene_id=b"garden")
+    calls = []
+
+    def load_examples(*arguments):
+        calls.append(arguments)
+        yield example
+
+    monkeypatch.setattr(evaluation_examples, "load_examples", load_examples)
+    (found,) = read_dataset("synthetic_dp/photos", "validation", "data", "manual")
+    assert calls == [("synthetic_dp/photos", "validation", "data", "manual")]
+    assert found.name == "0000_garden"
+    np.testing.assert_array_equal(found.views["blurred"], example["combined"])
+    np.testing.assert_array_equal(found.views["right"], example["right"])
+    np.testing.assert_array_equal(found.sharp, example["sharp"])
+    np.testing.assert_array_equal(found.coc, example["coc"])
+
+
+def test_a_dataset_without_sharp_images_is_refused(monkeypatch, rng):
+    example = features(rng)
+    del example["sharp"]
+    monkeypatch.setattr(
+        evaluation_examples, "load_examples", lambda *_: iter([example])
+    )
+    with pytest.raises(ValueError, match="cannot be scored"):
+        list(read_dataset("dpdd_pixel", "test"))

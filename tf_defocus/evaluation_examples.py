@@ -1,0 +1,172 @@
+"""What is evaluated: pairs of defocused views and a sharp image, from any source.
+
+Readers yield examples lazily and in a fixed order. An incomplete pair is an error that
+names it, never a pair less: an average must not depend on which files are missing.
+"""
+
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from tf_defocus import image_io
+from tf_defocus.input_pipeline import load_examples
+
+# File or folder name -> name of the view; `target` is the sharp image.
+VIEW_OF_FILE = {"combined": "blurred", "left": "left", "right": "right"}
+SHARP_FILE = "target"
+
+
+class Example(NamedTuple):
+    """One pair to be scored.
+
+    Attributes:
+        name: str, unique within its set.
+        views: dict, `"blurred"`, `"left"`, `"right"` (those there are) -> (height,
+            width, 3) uint8, uint16 or float32.
+        sharp: array like the views.
+        coc: (height, width, 1) float32, signed circle of confusion [px], or None.
+        others: dict, name of another method -> its published picture of this example.
+    """
+
+    name: str
+    views: dict
+    sharp: np.ndarray
+    coc: np.ndarray | None = None
+    others: dict = {}  # noqa: RUF012 - never written to
+
+
+def read_folder(folder, others=()):
+    """Reads pairs from a folder, in either of two layouts.
+
+    By scene: `<scene>/combined.png`, `left.png`, `right.png`, `target.png`; or by kind:
+    `combined/<name>.png`, `left/<name>.png`, ..., `target/<name>.png`. PNG, TIFF and
+    JPEG files are found. Views that no example has are left out; a view that some
+    examples have and others lack is an error.
+
+    Args:
+        folder: str or path.
+        others: names of other methods whose published pictures lie beside the views.
+
+    Returns:
+        Iterator of `Example`, sorted by name.
+
+    Raises:
+        FileNotFoundError: if there is no pair, or a pair lacks a file.
+        ValueError: if a picture is there twice, with two extensions.
+    """
+    folder = pathlib.Path(folder)
+    found = _find_by_kind(folder) if (folder / SHARP_FILE).is_dir() else None
+    found = found or _find_by_scene(folder)
+    if not found:
+        raise FileNotFoundError(
+            f"Expected <scene>/{SHARP_FILE}.png or {SHARP_FILE}/<name>.png with the "
+            f"views beside it. Received: {folder}, which holds neither"
+        )
+    kinds = [k for k in VIEW_OF_FILE if any(k in files for files in found.values())]
+    if not kinds:
+        raise FileNotFoundError(
+            f"{folder} holds {SHARP_FILE} pictures but no view; put combined, left or "
+            "right pictures beside them"
+        )
+    wanted = [*kinds, *others, SHARP_FILE]
+    for name, files in found.items():
+        missing = [kind for kind in wanted if kind not in files]
+        if missing:
+            raise FileNotFoundError(
+                f"{folder}: example {name!r} lacks {', '.join(missing)}; every example "
+                f"must have {', '.join(wanted)}"
+            )
+    return _read_files(found, kinds, others)
+
+
+def _read_files(found, kinds, others):
+    for name in sorted(found):
+        pixels = {
+            kind: image_io.read_image(found[name][kind]).pixels
+            for kind in (*kinds, *others, SHARP_FILE)
+        }
+        yield Example(
+            name,
+            {VIEW_OF_FILE[kind]: pixels[kind] for kind in kinds},
+            pixels[SHARP_FILE],
+            others={method: pixels[method] for method in others},
+        )
+
+
+def _find_by_scene(folder):
+    """dict, scene -> dict, kind -> path; scenes without a sharp image are no scenes."""
+    scenes = [path for path in folder.iterdir() if path.is_dir()]
+    found = {scene.name: _pictures(scene) for scene in scenes}
+    return {name: files for name, files in found.items() if SHARP_FILE in files}
+
+
+def _find_by_kind(folder):
+    """dict, name -> dict, kind -> path."""
+    found = {}
+    for path in folder.iterdir():
+        if path.is_dir():
+            for name, file in _pictures(path).items():
+                found.setdefault(name, {})[path.name] = file
+    return found
+
+
+def _pictures(folder):
+    """dict, stem -> path of every picture in a folder."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if image_io.format_of_extension(path) and not path.name.startswith("."):
+            if path.stem in found:
+                raise ValueError(f"{found[path.stem]} is there twice: {path}")
+            found[path.stem] = path
+    return found
+
+
+def read_dataset(dataset, split, data_dir=None, manual_dir=None):
+    """Reads pairs of a TFDS dataset of this project.
+
+    Args:
+        dataset: str, `name/config`.
+        split: str, a TFDS split.
+        data_dir: where prepared data are kept.
+        manual_dir: folder of files that the user fetched, for datasets that need it.
+
+    Yields:
+        `Example`, in the dataset's order.
+
+    Raises:
+        ValueError: if an example has no sharp image or no view.
+    """
+    loaded = load_examples(dataset, split, data_dir, manual_dir)
+    for index, features in enumerate(loaded):
+        views = {
+            view: features[kind]
+            for kind, view in VIEW_OF_FILE.items()
+            if kind in features
+        }
+        if "sharp" not in features or not views:
+            raise ValueError(
+                f"{dataset} cannot be scored: it needs a sharp image and a view. "
+                f"Received: features {sorted(features)}"
+            )
+        scene = features.get("scene_id", b"")
+        scene = scene.decode() if isinstance(scene, bytes) else str(scene)
+        name = f"{index:04d}_{scene}" if scene else f"{index:04d}"
+        yield Example(name, views, features["sharp"], features.get("coc"))
+
+
+def sharp_as_input(examples):
+    """The same examples with the sharp image in place of every view.
+
+    A restorer that does no harm leaves these as they are: its scores say how much it
+    alters what was in focus.
+
+    Args:
+        examples: iterable of `Example` or (name, views, sharp).
+
+    Yields:
+        `Example`, without circles of confusion or other methods' pictures.
+    """
+    for example in examples:
+        name, views, sharp = example[:3]
+        yield Example(name, dict.fromkeys(views, sharp), sharp)

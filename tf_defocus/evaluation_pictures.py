@@ -1,0 +1,51 @@
+"""Side-by-side pictures of an evaluation: input, every method, sharp, with scores."""
+
+import pathlib
+
+import cv2
+import numpy as np
+
+from tf_defocus import image_io
+
+BAR_HEIGHT = 28  # [px], the strip above each picture that holds its label
+LABEL_HEIGHT = 12  # [px], of capital letters
+GAP = 4  # [px]
+
+
+def write_comparison(folder, record, pictures):
+    """Writes `<name>.png`: the pictures in a row, each with its name and scores.
+
+    Args:
+        folder: str or path of an existing folder.
+        record: dict with `name` and `scores`, method -> score name -> float.
+        pictures: dict, label -> (height, width, 3) float32 in [0, 1], of one size.
+
+    Returns:
+        Path of the file.
+    """
+    columns = []
+    for label, picture in pictures.items():
+        scores = record["scores"].get(label)
+        text = label
+        if scores:
+            text += f" {scores['psnr']:.2f} dB {scores['ssim']:.3f}"
+        columns.append(_labelled(picture, text))
+        columns.append(np.full((columns[0].shape[0], GAP, 3), 255, "uint8"))
+    name = record["name"].replace("/", "_")
+    path = pathlib.Path(folder) / f"{name}.png"
+    image_io.write_image(path, image_io.Image(np.concatenate(columns[:-1], axis=1)))
+    return path
+
+
+def _labelled(picture, text):
+    """The picture as uint8 below a dark bar with a text no wider than the picture."""
+    pixels = np.rint(np.clip(picture, 0, 1) * 255).astype("uint8")
+    width = pixels.shape[1]
+    bar = np.full((BAR_HEIGHT, width, 3), 32, "uint8")
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    scale = cv2.getFontScaleFromHeight(font, LABEL_HEIGHT)
+    (text_width, _), _ = cv2.getTextSize(text, font, scale, 1)
+    scale = min(scale, scale * (width - 2 * GAP) / text_width)
+    origin = GAP, (BAR_HEIGHT + LABEL_HEIGHT) // 2
+    cv2.putText(bar, text, origin, font, scale, (240, 240, 240), 1, cv2.LINE_AA)
+    return np.concatenate([bar, pixels])

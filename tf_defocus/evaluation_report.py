@@ -1,0 +1,135 @@
+"""The scores of an evaluation as means, JSON and Markdown."""
+
+import dataclasses
+import json
+import math
+import os
+import pathlib
+
+import numpy as np
+
+INPUT = "input"  # the row of the unprocessed view
+COC_THRESHOLD = 1.0  # [px], mean |circle of confusion| of the defocused subset
+
+
+@dataclasses.dataclass(frozen=True)
+class EvaluationReport:
+    """Scores of several methods on one set of examples.
+
+    Attributes:
+        setting: dict, what was scored and how: protocol, set, versions.
+        images: list of dict, per example: `name`, `file_size`, `scored_size` (height,
+            width), `file_dtype`, `mean_coc` [px] or None, and `scores`, method ->
+            score name -> float.
+    """
+
+    setting: dict
+    images: list
+
+    def summary(self, images=None):
+        """Means over all images (or those given).
+
+        Returns:
+            dict, method -> dict: `mean` (score name -> float), and for all but the
+            input `gain`, mean difference from the input per score, and `worst_gain`,
+            the smallest PSNR difference of one image [dB]; None where the input is
+            perfect.
+        """
+        images = self.images if images is None else images
+        if not images:
+            raise ValueError("No image to average over")
+        summary = {}
+        for method in images[0]["scores"]:
+            rows = [image["scores"][method] for image in images]
+            summary[method] = {"mean": _means(rows)}
+            if method != INPUT:
+                inputs = [image["scores"][INPUT] for image in images]
+                gains = [_differences(row, base) for row, base in zip(rows, inputs)]
+                finite = all(math.isfinite(v) for gain in gains for v in gain.values())
+                summary[method]["gain"] = _means(gains) if finite else None
+                worst = min(gain["psnr"] for gain in gains) if finite else None
+                summary[method]["worst_gain"] = worst
+        return summary
+
+    def subsets(self):
+        """Summary of the defocused images, where circles of confusion are known.
+
+        Returns:
+            dict, description -> dict with `num_images` and `methods`, as `summary`.
+        """
+        if any(image["mean_coc"] is None for image in self.images):
+            return {}
+        chosen = [i for i in self.images if i["mean_coc"] > COC_THRESHOLD]
+        methods = self.summary(chosen) if chosen else {}
+        name = f"mean |CoC| above {COC_THRESHOLD:g} px"
+        return {name: {"num_images": len(chosen), "methods": methods}}
+
+    def to_json(self):
+        """All of it as text; an infinite score is the string "inf"."""
+        content = {
+            **self.setting,
+            "num_images": len(self.images),
+            "methods": self.summary(),
+            "subsets": self.subsets(),
+            "images": self.images,
+        }
+        return json.dumps(_without_infinity(content), indent=1, allow_nan=False) + "\n"
+
+    def to_markdown(self):
+        """A table per set and subset: one row per method, the input first."""
+        protocol = self.setting["protocol"]["name"]
+        title = f"{self.setting['dataset']}, {len(self.images)} images"
+        parts = [f"{title}, protocol {protocol}\n\n{_table(self.summary())}"]
+        for name, subset in self.subsets().items():
+            title = f"{name}: {subset['num_images']} images"
+            table = _table(subset["methods"]) if subset["methods"] else ""
+            parts.append(f"{title}, protocol {protocol}\n\n{table}".rstrip() + "\n")
+        return "\n".join(parts)
+
+    def save(self, folder):
+        """Writes `scores.json` and `table.md` into an existing folder."""
+        folder = pathlib.Path(folder)
+        for name, text in (
+            ("scores.json", self.to_json()),
+            ("table.md", self.to_markdown()),
+        ):
+            partial = folder / f".{name}.partial"
+            partial.write_text(text, encoding="utf-8")
+            os.replace(partial, folder / name)
+
+
+def _means(rows):
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def _differences(row, base):
+    """Per score row - base; NaN where both are infinite."""
+    with np.errstate(invalid="ignore"):
+        return {name: float(np.subtract(row[name], base[name])) for name in row}
+
+
+def _without_infinity(value):
+    if isinstance(value, dict):
+        return {key: _without_infinity(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_infinity(item) for item in value]
+    return "inf" if isinstance(value, float) and math.isinf(value) else value
+
+
+def _table(summary):
+    """Markdown rows of a summary."""
+    decimals = {"psnr": 2, "ssim": 4, "mae": 4, "mse": 6, "lpips": 4}
+    titles = {"psnr": "PSNR [dB]"}
+    names = list(summary[INPUT]["mean"])
+    heads = [titles.get(name, name.upper()) for name in names]
+    heads = ["", *heads, "gain [dB]", "worst gain [dB]"]
+    lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
+    for method, row in summary.items():
+        cells = [f"{row['mean'][name]:.{decimals[name]}f}" for name in names]
+        gain, worst = row.get("gain"), row.get("worst_gain")
+        cells += [
+            f"{gain['psnr']:+.2f}" if gain else "",
+            f"{worst:+.2f}" if gain else "",
+        ]
+        lines.append([method, *cells])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)

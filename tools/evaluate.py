@@ -1,0 +1,83 @@
+"""Scores presets on a set of pairs and writes scores.json, table.md and pictures.
+
+    python tools/evaluate.py --preset kpac_2level --folder photos --output results/a
+    python tools/evaluate.py --preset ifan,kpac_2level --dataset dpdd/full_8bit \\
+        --split test --manual_dir ~/dpdd --protocol ifan --output results/dpdd
+"""
+
+import pathlib
+import sys
+
+from absl import app, flags
+
+import tf_defocus
+from tf_defocus import evaluation_examples, image_io
+from tf_defocus.evaluation import evaluate
+from tf_defocus.protocols import PROTOCOLS
+
+PRESET = flags.DEFINE_list("preset", None, "Names or folders.", required=True)
+    "preset", None, "Names or folders of presets.", required=True
+)
+FOLDER = flags.DEFINE_string(
+    "folder", None, "Folder of <scene>/{combined,left,right,target}.png or the reverse."
+)
+DATASET = flags.DEFINE_string("dataset", None, "TFDS dataset instead, name/config.")
+SPLIT = flags.DEFINE_string("split", "test", "Split of --dataset.")
+DATA_DIR = flags.DEFINE_string("data_dir", None, "Where prepared datasets are kept.")
+MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Files that you fetched yourself.")
+PROTOCOL = flags.DEFINE_enum("protocol", "ifan", list(PROTOCOLS), "Whose scores.")
+    "protocol", "ifan", list(PROTOCOLS), "By whose arithmetic."
+)
+COMPARE = flags.DEFINE_list(
+    "compare", [], "Names of pictures in --folder to score as further rows: dpdnet."
+)
+SHARP_INPUT = flags.DEFINE_bool(
+    "sharp_input", False, "Feed the sharp image instead: how much is it altered?"
+)
+OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.", required=True)
+
+
+def read_examples():
+    """The examples and their name in the report, as the flags say."""
+    if bool(FOLDER.value) == bool(DATASET.value):
+        raise ValueError("Give either --folder or --dataset")
+    if DATASET.value and COMPARE.value:
+        raise ValueError("--compare needs --folder: datasets hold no other's pictures")
+    if FOLDER.value:
+        name = pathlib.Path(FOLDER.value).resolve().name
+        examples = evaluation_examples.read_folder(FOLDER.value, COMPARE.value)
+    else:
+        name = f"{DATASET.value}, {SPLIT.value}"
+        examples = evaluation_examples.read_dataset(
+            DATASET.value, SPLIT.value, DATA_DIR.value, MANUAL_DIR.value
+        )
+    if SHARP_INPUT.value:
+        examples = evaluation_examples.sharp_as_input(examples)
+        name += ", sharp images as input"
+    return examples, name
+
+
+def run():
+    """Evaluates, saves the results and prints the table."""
+    examples, name = read_examples()
+    restorers = {
+        pathlib.Path(preset).name: tf_defocus.Restorer.from_preset(preset)
+        for preset in PRESET.value
+    }
+    output = pathlib.Path(OUTPUT.value)
+    pictures = output / "pictures"
+    pictures.mkdir(parents=True, exist_ok=True)
+    report = evaluate(restorers, examples, PROTOCOL.value, name, pictures)
+    report.save(output)
+    print(report.to_markdown(), end="")
+
+
+def main(_):
+    try:
+        run()
+    except (ValueError, OSError, image_io.ImageFileError) as error:
+        sys.exit(f"evaluate: {error}")
+
+
+if __name__ == "__main__":
+    app.run(main)
