@@ -6,6 +6,13 @@ from tf_defocus.optics.dual_pixel import (
     render,
     render_aperture,
 )
+from tf_defocus.optics.inverse_kernel import (
+    apply_kernel,
+    blend_kernels,
+    blend_weights,
+    upsample_kernel,
+    wiener_inverse_kernel,
+)
 from tf_defocus.optics.psf import (
     ApertureSplit,
     centroid_disparity,
@@ -32,6 +39,9 @@ __all__ = [
     "DualPixelImage",
     "Surface",
     "add_noise",
+    "apply_kernel",
+    "blend_kernels",
+    "blend_weights",
     "centroid_disparity",
     "circle_of_confusion",
     "circle_of_confusion_pixels",
@@ -46,4 +56,6 @@ __all__ = [
     "shift_ratio",
     "softness_for_shift_ratio",
     "srgb_to_linear",
+    "upsample_kernel",
+    "wiener_inverse_kernel",
 ]
