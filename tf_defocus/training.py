@@ -218,12 +218,10 @@ def validate(model, arrays, count):
         images = arrays.read(index, (*model.view_names, "blurred", "sharp"))
         views = {k: images[k][None] for k in model.view_names}
         deblurred = np.clip(model.predict_on_batch(views)["deblurred"][0], 0, 1)
-        rows.append(
-            [_psnr(images["blurred"], images["sharp"])]
-            + [_psnr(deblurred, images["sharp"])]
-        )
+        sharp = images["sharp"]
+        rows.append((_psnr(images["blurred"], sharp), _psnr(deblurred, sharp)))
         if index < 3:
-            strip = [images["blurred"], deblurred, images["sharp"]]
+            strip = [images["blurred"], deblurred, sharp]
             pictures.append(np.concatenate(strip, axis=1))
     before, after = np.array(rows).T
     scalars = {
