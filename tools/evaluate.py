@@ -16,8 +16,6 @@ from tf_defocus.evaluation import evaluate
 from tf_defocus.protocols import PROTOCOLS
 
 PRESET = flags.DEFINE_list("preset", None, "Names or folders.", required=True)
-    "preset", None, "Names or folders of presets.", required=True
-)
 FOLDER = flags.DEFINE_string(
     "folder", None, "Folder of <scene>/{combined,left,right,target}.png or the reverse."
 )
@@ -26,8 +24,6 @@ SPLIT = flags.DEFINE_string("split", "test", "Split of --dataset.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where prepared datasets are kept.")
 MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Files that you fetched yourself.")
 PROTOCOL = flags.DEFINE_enum("protocol", "ifan", list(PROTOCOLS), "Whose scores.")
-    "protocol", "ifan", list(PROTOCOLS), "By whose arithmetic."
-)
 COMPARE = flags.DEFINE_list(
     "compare", [], "Names of pictures in --folder to score as further rows: dpdnet."
 )
