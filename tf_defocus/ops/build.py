@@ -1,0 +1,141 @@
+"""Compiles the native adaptive convolution: `python -m tf_defocus.ops.build`.
+
+A library fits one TensorFlow version, one processor and one state of the sources, so
+its name in the cache carries a digest of all three. The cache is
+`$TF_DEFOCUS_CACHE`, else `$XDG_CACHE_HOME/tf_defocus`, else `~/.cache/tf_defocus`.
+"""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import platform
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+
+SOURCES = pathlib.Path(__file__).resolve().parent / "cc"
+OPTIMISATION = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math")
+TIMEOUT = 600  # seconds; a build takes about ten
+
+
+class BuildError(RuntimeError):
+    """The compiler is missing or refused the sources."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Toolchain:
+    """What a build depends on besides the sources.
+
+    Attributes:
+        version: str, of TensorFlow.
+        compile_flags, link_flags: tuple of str, as TensorFlow states them.
+        cuda: bool, whether this TensorFlow runs on NVIDIA GPUs.
+    """
+
+    version: str
+    compile_flags: tuple
+    link_flags: tuple
+    cuda: bool
+
+
+def cache_directory():
+    """Folder of the compiled libraries."""
+    override = os.environ.get("TF_DEFOCUS_CACHE")
+    if override:
+        return pathlib.Path(override)
+    root = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(root) / "tf_defocus"
+
+
+def library_path(toolchain):
+    """Where the library for this TensorFlow, processor and source lies, or will."""
+    digest = hashlib.sha256(repr((toolchain, OPTIMISATION)).encode())
+    digest.update(_processor().encode())
+    for source in sorted(SOURCES.iterdir()):
+        digest.update(source.read_bytes())
+    return cache_directory() / f"adaptive_convolution-{digest.hexdigest()[:16]}.so"
+
+
+def build(toolchain):
+    """Compiles the library unless it is there.
+
+    Args:
+        toolchain: `Toolchain`.
+
+    Returns:
+        pathlib.Path of the library.
+
+    Raises:
+        BuildError: if there is no compiler or it fails.
+    """
+    target = library_path(toolchain)
+    if target.exists():
+        return target
+    compiler = shlex.split(os.environ.get("CXX", "g++"))
+    if shutil.which(compiler[0]) is None:
+        raise BuildError(f"no C++ compiler {compiler[0]!r}; install g++ or set CXX")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            library = pathlib.Path(folder) / target.name
+            _compile(compiler, toolchain, library)
+            os.replace(library, target)
+    except OSError as error:
+        raise BuildError(f"cannot write to {target.parent}: {error}") from error
+    return target
+
+
+def _compile(compiler, toolchain, library):
+    flags = [*OPTIMISATION, *toolchain.compile_flags, "-Wno-deprecated-declarations"]
+    sources = [str(path) for path in sorted(SOURCES.glob("*.cc"))]
+    link = list(toolchain.link_flags)
+    nvcc = shutil.which("nvcc") if toolchain.cuda else None
+    if nvcc:
+        kernels = str(library.with_suffix(".o"))
+        source = str(SOURCES / "adaptive_convolution_cuda.cu")
+        _run([nvcc, "-O3", "-Xcompiler", "-fPIC", "-c", source, "-o", kernels])
+        flags.append("-DTF_DEFOCUS_CUDA")
+        sources.append(kernels)
+        link.append("-lcudart")
+    output = ["-o", str(library)]
+    _run([*compiler, "-shared", "-fPIC", *flags, *sources, *link, *output])
+
+
+def _run(command):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT)
+    except subprocess.TimeoutExpired as error:
+        raise BuildError(f"{command[0]} took over {TIMEOUT} s") from error
+    if done.returncode != 0:
+        errors = [line for line in done.stderr.splitlines() if "error" in line]
+        reason = (errors or done.stderr.splitlines() or ["no message"])[0]
+        raise BuildError(f"{command[0]} failed with {done.returncode}: {reason}")
+
+
+def _processor():
+    """The instruction sets that -march=native chooses from."""
+    cpuinfo = pathlib.Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith(("flags", "Features")):
+                return line
+    return platform.processor()
+
+
+def main():
+    """Builds for the installed TensorFlow and prints where the library lies."""
+    from tf_defocus.ops import adaptive_convolution_native as native
+
+    try:
+        print(build(native.toolchain()))
+    except BuildError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
