@@ -6,12 +6,13 @@ where: its `assignments(model)` lists `Assignment`s, its `is_skipped(name, model
 what the model does not hold.
 """
 
-from tf_defocus.conversion import dpdnet, kpac
+from tf_defocus.conversion import dpdnet, gkmnet, kpac
 from tf_defocus.conversion.assignment import fill
 from tf_defocus.models.dpdnet import DPDNet
+from tf_defocus.models.gkmnet import GKMNet
 from tf_defocus.models.kpac import KPAC
 
-_MAPPINGS = {DPDNet: dpdnet, KPAC: kpac}
+_MAPPINGS = {DPDNet: dpdnet, GKMNet: gkmnet, KPAC: kpac}
 
 
 def load_official(model, arrays):

@@ -1,12 +1,14 @@
 """The architectures, by name."""
 
 from tf_defocus.models.dpdnet import DPDNet
+from tf_defocus.models.gkmnet import GKMNet
 from tf_defocus.models.kpac import KPAC
 
 # name -> (class, what differs from its defaults)
 MODELS = {
     "dpdnet_dual": (DPDNet, {"views": 2}),
     "dpdnet_single": (DPDNet, {"views": 1}),
+    "gkmnet": (GKMNet, {}),
     "kpac_2level": (KPAC, {"levels": 2}),
     "kpac_3level": (KPAC, {"levels": 3}),
     "kpac_3level_dual": (KPAC, {"levels": 3, "views": 2}),

@@ -40,6 +40,61 @@ def resize_bilinear_aligned(images, height, width):
     return images
 
 
+def halve_antialiased(images):
+    """Half the size by a triangle filter as wide as four pixels.
+
+        (1, 3, 3, 1) / 8 along each axis; the taps inside the image divided by their sum
+
+    Args:
+        images: (batch, height, width, channels), float, even sizes.
+
+    Returns:
+        (batch, height/2, width/2, channels), dtype of `images`; not rounded.
+    """
+    for axis in (1, 2):
+        images = _halve(images, axis)
+    return images
+
+
+def double_bilinear(images):
+    """Twice the size, bilinear with half-pixel centres, borders repeated.
+
+    As `keras.ops.image.resize`, which does not take sizes unknown to a graph.
+
+    Args:
+        images: (batch, height, width, channels), float.
+
+    Returns:
+        (batch, 2 height, 2 width, channels), dtype of `images`.
+    """
+    for axis in (1, 2):
+        size = ops.shape(images)[axis]
+        target = ops.arange(2 * size, dtype="int32")
+        nearer = target // 2
+        farther = ops.clip(nearer - 1 + 2 * (target % 2), 0, size - 1)
+        images = 0.75 * ops.take(images, nearer, axis=axis) + 0.25 * ops.take(
+            images, farther, axis=axis
+        )
+    return images
+
+
+def _halve(images, axis):
+    count = ops.shape(images)[axis] // 2
+    pairs = 2 * ops.arange(count, dtype="int32")
+    last = 2 * count - 1
+    # At the borders the missing outer tap has weight 0.
+    shape = [1, 1, 1, 1]
+    shape[axis] = -1
+    before = ops.reshape(ops.cast(pairs > 0, images.dtype), shape)
+    after = ops.reshape(ops.cast(pairs + 1 < last, images.dtype), shape)
+
+    def tap(offset):
+        return ops.take(images, ops.clip(pairs + offset, 0, last), axis=axis)
+
+    total = before * tap(-1) + 3 * tap(0) + 3 * tap(1) + after * tap(2)
+    return total / (6 + before + after)
+
+
 def _interpolate(images, size, axis):
     last = ops.shape(images)[axis] - 1
     # Integers find the sample, so that rounding never moves it over an edge.

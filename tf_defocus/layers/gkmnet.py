@@ -1,0 +1,174 @@
+"""GKMNet's mixture of Gaussian-filtered images.
+
+A defocus kernel is close to a mixture of Gaussians, so one step of deblurring is a sum
+of Gaussian-filtered images, weighted per pixel (Quan et al., NeurIPS 2021).
+The weights come from `gkmnet_attention.py`.
+"""
+
+import keras
+from keras import layers, ops
+
+from tf_defocus.ops import gaussian
+
+COLOURS = 3
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class GaussianConvolution(layers.Layer):
+    """Filters every colour with every Gaussian of a bank [GKMNet Eq. 3].
+
+    The fixed bank has no weights and is evaluated by two one-dimensional passes. A
+    learned bank has a free kernel for every output map and starts from the Gaussians or
+    at random (Table 4 d, e).
+
+    Args:
+        num_gaussians: int, kernels besides the identity; None as in `gaussian_bank`.
+        max_kernel_size: int, odd [px].
+        bank: "default" or "paper21", see `tf_defocus.ops.gaussian.gaussian_bank`.
+        trainable_gaussians: False, True (start from the Gaussians) or "random".
+        variant: "paper" (every kernel on every colour) or "released" (the code's order,
+            where each colour sees a third of the kernels, three times).
+
+    Call arguments:
+        images: (batch, height, width, 3).
+
+    Returns:
+        (batch, height, width, 3 * kernels), the maps of red first; zero padding.
+    """
+
+    def __init__(
+        self,
+        num_gaussians=None,
+        max_kernel_size=21,
+        bank="default",
+        trainable_gaussians=False,
+        variant="paper",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.num_gaussians = num_gaussians
+        self.max_kernel_size = max_kernel_size
+        self.bank = bank
+        self.trainable_gaussians = trainable_gaussians
+        self.variant = variant
+        taps = gaussian.gaussian_bank(num_gaussians, max_kernel_size, bank)
+        self.num_kernels = len(taps)
+        released = variant == "released"
+        order = gaussian.repeated_order if released else gaussian.tiled_order
+        self.taps = taps[order(self.num_kernels, COLOURS)]
+        self.kernels = None
+
+    def build(self, input_shape):
+        if not self.trainable_gaussians:
+            return
+        size = self.max_kernel_size
+        self.kernels = self.add_weight(
+            name="kernels",
+            shape=(size, size, COLOURS, self.num_kernels),
+            initializer="glorot_uniform"
+            if self.trainable_gaussians == "random"
+            else self._gaussian_initializer,
+        )
+
+    def _gaussian_initializer(self, shape, dtype=None):
+        del shape
+        kernels = gaussian.outer_products(self.taps)  # (colours, kernels, size, size)
+        return ops.convert_to_tensor(kernels.transpose(2, 3, 0, 1), dtype=dtype)
+
+    def colour_maps(self, image, colour):
+        """The maps (batch, height, width, kernels) of one colour's plane."""
+        if self.kernels is None:
+            return gaussian.convolve_bank(image, self.taps[colour])
+        kernels = self.kernels[:, :, colour, None, :]
+        return ops.conv(image, kernels, padding="same", data_format="channels_last")
+
+    def call(self, images):
+        maps = [
+            self.colour_maps(images[..., c : c + 1], colour=c) for c in range(COLOURS)
+        ]
+        return ops.concatenate(maps, axis=-1)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_gaussians": self.num_gaussians,
+            "max_kernel_size": self.max_kernel_size,
+            "bank": self.bank,
+            "trainable_gaussians": self.trainable_gaussians,
+            "variant": self.variant,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class WeightedSummation(layers.Layer):
+    """Weighs Gaussian-filtered images per pixel and sums them [GKMNet Eq. 8].
+
+        sum_m omega_m (gamma_m . (g_m * image))      over both images and all colours
+
+    The filtered images never exist all at once: one colour of one image at a time is
+    filtered, weighted and added up. Computes in its own dtype; give it "float32".
+
+    Args:
+        num_gaussians, max_kernel_size, bank, trainable_gaussians, variant: of
+            `GaussianConvolution`.
+
+    Call arguments:
+        blurred, previous: (batch, height, width, 3), the image to deblur and the
+            previous estimate.
+        weights: (batch, height, width, 2 * kernels), gamma; first half for `blurred`.
+
+    Returns:
+        (batch, height, width, 3).
+    """
+
+    def __init__(
+        self,
+        num_gaussians=None,
+        max_kernel_size=21,
+        bank="default",
+        trainable_gaussians=False,
+        variant="paper",
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.convolution = GaussianConvolution(
+            num_gaussians,
+            max_kernel_size,
+            bank,
+            trainable_gaussians,
+            variant,
+            dtype=self.dtype_policy,
+            name="gaussian_convolution",
+        )
+
+    def build(self, *input_shapes):
+        self.convolution.build((None, None, None, COLOURS))
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=(1, 1, 2 * COLOURS * self.convolution.num_kernels, COLOURS),
+            initializer="glorot_uniform",
+        )
+        self.bias = self.add_weight(name="bias", shape=(COLOURS,), initializer="zeros")
+
+    def call(self, blurred, previous, weights):
+        count = self.convolution.num_kernels
+        total = 0 * weights[..., :COLOURS] + self.bias
+        for source, images in enumerate((blurred, previous)):
+            gamma = weights[..., source * count : (source + 1) * count]
+            for colour in range(COLOURS):
+                # The zero makes this colour wait for the last sum: otherwise a graph
+                # filters all of them at once and keeps all the maps in memory.
+                plane = images[..., colour : colour + 1] + 0 * total[..., :1]
+                maps = gamma * self.convolution.colour_maps(plane, colour)
+                first = (source * COLOURS + colour) * count
+                omega = self.kernel[:, :, first : first + count]
+                total = total + ops.conv(maps, omega, data_format="channels_last")
+        return total
+
+    def get_config(self):
+        bank = self.convolution.get_config()
+        names = ("num_gaussians", "max_kernel_size", "bank", "trainable_gaussians")
+        return {
+            **super().get_config(),
+            **{name: bank[name] for name in (*names, "variant")},
+        }
