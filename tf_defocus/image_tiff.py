@@ -231,8 +231,8 @@ def _structure(samples, counts):
 def upright_exif(block):
     """The orientation of an EXIF block, and the block of the picture turned upright.
 
-    Only the orientation's value and the link to the thumbnail directory change, in place:
-    all else, makers' notes with their absolute offsets included, stays as it was.
+    Only the orientation's value and the link to the thumbnail directory change, in
+    place: all else, makers' notes with absolute offsets included, stays as it was.
 
     Args:
         block: bytes, from its TIFF header on.

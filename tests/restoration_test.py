@@ -1,0 +1,189 @@
+"""Restoration keeps size, depth and identity; tiles leave no seam."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers, ops
+
+from tf_defocus import restoration
+from tf_defocus.models import create_model
+from tf_defocus.restoration import Restorer
+
+ONE_STEP_8BIT = 1 / 255
+
+
+class Identity(keras.Model):
+    """Returns the centre view as it is."""
+
+    view_names = ("blurred",)
+    size_multiple = (8, 8)
+    receptive_field = 1
+
+    def call(self, inputs):
+        return {"deblurred": inputs["blurred"] * 1.0}
+
+
+class Convolutions(keras.Model):
+    """Two zero-padded convolutions of 5x5 and 3x3, one dilated: it sees 13 pixels."""
+
+    view_names = ("blurred",)
+    size_multiple = (4, 8)
+    receptive_field = 13
+
+    def __init__(self):
+        super().__init__()
+        self.first = layers.Conv2D(
+            4, 5, padding="same", dilation_rate=2, use_bias=True, activation="tanh"
+        )
+        self.second = layers.Conv2D(3, 5, padding="same", bias_initializer="ones")
+
+    def call(self, inputs):
+        features = self.second(self.first(inputs["blurred"]))
+        return {"deblurred": ops.sigmoid(features)}
+
+
+class MeanOfViews(Identity):
+    """Averages the three views."""
+
+    view_names = ("blurred", "left", "right")
+
+    def call(self, inputs):
+        return {"deblurred": sum(inputs[name] for name in self.view_names) / 3}
+
+
+class Pooled(Identity):
+    """Adds a tenth of the mean of what it sees: no tile is exact."""
+
+    exact_tiling = False
+
+    def call(self, inputs):
+        blurred = inputs["blurred"]
+        mean = ops.mean(blurred, axis=(1, 2), keepdims=True)
+        return {"deblurred": 0.9 * blurred + 0.1 * mean}
+
+
+def photograph(rng, height, width, dtype="float32"):
+    values = rng.random((height, width, 3), dtype=np.float32)
+    if dtype == "float32":
+        return values
+    return np.rint(values * np.iinfo(dtype).max).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("size", [(1, 1), (31, 47), (8, 16)])
+@pytest.mark.parametrize("tile", [None, 0, 16])
+def test_identity_returns_the_photograph_bit_for_bit(rng, dtype, size, tile):
+    image = photograph(rng, *size, dtype)
+    restored = Restorer(Identity(), tile=tile).restore(blurred=image)
+    assert restored.dtype == dtype
+    np.testing.assert_array_equal(restored, image)
+
+
+def test_every_uint16_value_survives():
+    values = np.arange(65536, dtype=np.uint16).reshape(256, 256, 1).repeat(3, axis=2)
+    restored = Restorer(Identity()).restore(blurred=values)
+    np.testing.assert_array_equal(restored, values)
+
+
+@pytest.mark.parametrize("size", [(61, 67), (64, 64), (97, 20)])
+def test_tiles_equal_the_whole_photograph_borders_included(rng, size):
+    model = Convolutions()
+    image = photograph(rng, *size)
+    whole = Restorer(model, tile=0).restore(blurred=image)
+    tiled = Restorer(model, tile=32).restore(blurred=image)
+    np.testing.assert_allclose(tiled, whole, atol=1e-5)
+
+
+def test_half_the_halo_would_leave_seams(rng):
+    model = Convolutions()
+    image = photograph(rng, 64, 64)
+    whole = Restorer(model, tile=0).restore(blurred=image)
+    model.receptive_field = 0
+    tiled = Restorer(model, tile=16).restore(blurred=image)
+    assert np.abs(tiled - whole).max() > 0.001
+
+
+def test_large_photographs_are_tiled_without_being_asked(rng, monkeypatch):
+    monkeypatch.setattr(restoration, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(restoration, "TILE", 32)
+    steps = []
+    image = photograph(rng, 64, 70, "uint8")
+    restorer = Restorer(Convolutions())
+    restorer.restore(blurred=image, on_progress=lambda *step: steps.append(step))
+    assert len(steps) > 4
+    assert steps[-1] == (len(steps), len(steps))
+
+
+@pytest.mark.parametrize("name", ["kpac_2level", "kpac_3level", "kpac_3level_dual"])
+def test_kpac_tiles_equal_the_whole_photograph(rng, name):
+    model = create_model(name, base_filters=6)
+    for variable in model.trainable_variables:  # far from the small start values
+        variable.assign(variable * 3)
+    restorer = Restorer(model, tile=0)
+    views = {view: photograph(rng, 133, 211) for view in restorer.view_names}
+    whole = restorer.restore(**views)
+    restorer.tile = 96
+    tiled = restorer.restore(**views)
+    assert np.abs(whole - views["blurred"]).max() > 0.01  # the network does something
+    assert np.abs(tiled - whole).max() < ONE_STEP_8BIT / 10
+
+
+def test_all_views_reach_the_network(rng):
+    views = {name: photograph(rng, 9, 11) for name in MeanOfViews.view_names}
+    restored = Restorer(MeanOfViews(), tile=8).restore(**views)
+    np.testing.assert_allclose(restored, sum(views.values()) / 3, atol=1e-6)
+
+
+def test_inexact_tiles_are_blended_without_a_step():
+    ramp = np.linspace(0, 1, 512, dtype=np.float32)
+    image = np.broadcast_to(ramp[None, :, None], (64, 512, 3)).copy()
+    restored = Restorer(Pooled(), tile=256).restore(blurred=image)
+    steps = np.diff(restored[0, :, 0])
+    assert steps.max() < 2 * ramp[1]
+    assert steps.min() > 0
+
+
+def test_output_is_clipped_and_rounded(monkeypatch):
+    class Bright(Identity):
+        def call(self, inputs):
+            return {"deblurred": inputs["blurred"] * 2 - 0.5}
+
+    image = np.array([[[0, 128, 255]]], np.uint8)
+    restored = Restorer(Bright()).restore(blurred=image)
+    # 128 / 255 * 2 - 0.5 = 0.50392 = 128.5 steps
+    np.testing.assert_array_equal(restored[0, 0, [0, 2]], [0, 255])
+    assert restored[0, 0, 1] in (128, 129)
+
+
+def test_not_finite_output_is_refused():
+    class Broken(Identity):
+        def call(self, inputs):
+            return {"deblurred": inputs["blurred"] / 0.0}
+
+    with pytest.raises(ArithmeticError, match="not finite"):
+        Restorer(Broken()).restore(blurred=np.ones((8, 8, 3), np.uint8))
+
+
+@pytest.mark.parametrize(
+    "views, message",
+    [
+        ({}, "Expected the views blurred, left, right. Received: none"),
+        ({"blurred": (8, 8, 3)}, "Received: blurred$"),
+        ({"blurred": (8, 8, 3), "left": (8, 8, 3), "right": (8, 9, 3)}, "be alike"),
+        ({"blurred": (8, 8), "left": (8, 8), "right": (8, 8)}, r"\(height, width, 3\)"),
+    ],
+)
+def test_wrong_views_are_refused(views, message):
+    arrays = {name: np.zeros(shape, np.uint8) for name, shape in views.items()}
+    with pytest.raises(ValueError, match=message):
+        Restorer(MeanOfViews()).restore(**arrays)
+
+
+def test_wrong_dtype_is_refused():
+    with pytest.raises(ValueError, match="Received: dtype=float64"):
+        Restorer(Identity()).restore(blurred=np.zeros((8, 8, 3)))
+
+
+def test_tile_smaller_than_the_halo_is_refused(rng):
+    with pytest.raises(ValueError, match="Tiles must be larger than 16"):
+        Restorer(Convolutions(), tile=8).restore(blurred=photograph(rng, 64, 64))

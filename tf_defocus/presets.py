@@ -1,0 +1,189 @@
+"""Names of trained weights, and the weights behind them, verified.
+
+A folder of presets holds `manifest.json`:
+
+    {"presets": {"kpac_3level": {"model": "kpac_3level", "overrides": {},
+                                 "file": "kpac_3level.npz", "sha256": "...",
+                                 "card": "kpac_3level.md"}}}
+
+and, beside it, one `.npz` and one model card per preset. The folder of the shipped
+presets is the one that TF_DEFOCUS_CHECKPOINTS names, else `_checkpoints` inside the
+installed package, else `checkpoints` beside it in a source tree. The folder of a
+training run (`config.json` and `weights.npz`) serves as a preset too.
+"""
+
+import hashlib
+import json
+import os
+import pathlib
+import zipfile
+
+from tf_defocus import weights
+from tf_defocus.models import create_model, list_models
+
+FOLDER_VARIABLE = "TF_DEFOCUS_CHECKPOINTS"
+MANIFEST = "manifest.json"
+RUN_CONFIG, RUN_WEIGHTS = "config.json", "weights.npz"
+
+
+class PresetError(ValueError):
+    """A preset is unknown, incomplete or damaged: one line with the remedy."""
+
+
+def checkpoints_folder():
+    """Path of the folder that holds the shipped presets.
+
+    Raises:
+        PresetError: if TF_DEFOCUS_CHECKPOINTS names no folder of presets.
+    """
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        if not (pathlib.Path(named) / MANIFEST).is_file():
+            raise PresetError(f"{FOLDER_VARIABLE}={named} holds no {MANIFEST}; fix it")
+        return pathlib.Path(named)
+    package = pathlib.Path(__file__).resolve().parent
+    installed = package / "_checkpoints"
+    return installed if installed.is_dir() else package.parent / "checkpoints"
+
+
+def list_presets(folder=None):
+    """The presets of a folder, by default the shipped ones.
+
+    Returns:
+        dict, name -> entry of the manifest, sorted; empty if there is no manifest.
+
+    Raises:
+        PresetError: if the manifest cannot be understood.
+    """
+    path = pathlib.Path(folder or checkpoints_folder()) / MANIFEST
+    if not path.is_file():
+        return {}
+    entries = _read_json(path).get("presets")
+    if not isinstance(entries, dict):
+        raise PresetError(f'{path} has no "presets"; restore the file')
+    return dict(sorted(entries.items()))
+
+
+def load_preset(name_or_folder):
+    """Builds the model of a preset and fills it with verified weights.
+
+    Args:
+        name_or_folder: str or path. A name of `list_presets()`; else a folder with a
+            manifest of one preset, or the folder of a training run.
+
+    Returns:
+        A built `keras.Model`.
+
+    Raises:
+        PresetError: for an unknown name, a missing or damaged file, a wrong sha256, or
+            weights that do not fit the model.
+    """
+    if str(name_or_folder) in list_presets():
+        return _load_entry(checkpoints_folder(), str(name_or_folder))
+    folder = pathlib.Path(name_or_folder)
+    if (folder / MANIFEST).is_file():
+        names = list(list_presets(folder))
+        if len(names) != 1:
+            raise PresetError(
+                f"{folder} holds the presets {', '.join(names) or 'none'}; expected "
+                f"one. Set {FOLDER_VARIABLE}={folder} and give a name"
+            )
+        return _load_entry(folder, names[0])
+    if (folder / RUN_CONFIG).is_file():
+        config = _read_json(folder / RUN_CONFIG)
+        return _build(config, folder / RUN_WEIGHTS)
+    known = ", ".join(list_presets()) or "none installed"
+    raise PresetError(
+        f"{name_or_folder} is neither a preset ({known}) nor a folder with {MANIFEST} "
+        f"or {RUN_CONFIG}"
+    )
+
+
+def verify_preset(name, folder=None):
+    """Checks that a preset's file is there and has the sha256 of the manifest.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        PresetError: if not.
+    """
+    folder = pathlib.Path(folder or checkpoints_folder())
+    entry = list_presets(folder)[name]
+    if not {"model", "file", "sha256"} <= set(entry):
+        raise PresetError(
+            f"{folder / MANIFEST}: {name} is incomplete; restore the file"
+        )
+    path = folder / entry["file"]
+    if path.parent != folder or not path.is_file():
+        raise PresetError(f"{path} is missing; get the preset {name} again")
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if digest != entry["sha256"]:
+        raise PresetError(
+            f"{path} is damaged: expected sha256 {entry['sha256']}, received {digest}; "
+            "get the file again"
+        )
+    return path
+
+
+def save_preset(model, folder, name, overrides=None, dtype="float16", **details):
+    """Adds a model's weights to a folder of presets.
+
+    Args:
+        model: built network of `create_model`, with its own name.
+        folder: str or path, made if absent.
+        name: str, the preset's name; an entry of that name is replaced.
+        overrides: dict given to `create_model` beside the name.
+        dtype: str, how the weights are stored.
+        **details: more of the entry, such as `scores` or `licence` (JSON values).
+
+    Returns:
+        The entry of the manifest, a dict.
+    """
+    if model.name not in list_models():
+        raise PresetError(f"{model.name} is not one of {', '.join(list_models())}")
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.npz"
+    weights.save_weights(model, path, dtype=dtype)
+    entry = {
+        "model": model.name,
+        "overrides": overrides or {},
+        "file": path.name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "card": f"{name}.md",
+        **details,
+    }
+    entries = list_presets(folder) | {name: entry}
+    text = json.dumps({"presets": dict(sorted(entries.items()))}, indent=2) + "\n"
+    partial = folder / f"{MANIFEST}.partial"
+    partial.write_text(text)
+    os.replace(partial, folder / MANIFEST)
+    return entry
+
+
+def _load_entry(folder, name):
+    path = verify_preset(name, folder)
+    return _build(list_presets(folder)[name], path)
+
+
+def _build(description, path):
+    try:
+        model = create_model(description["model"], **description.get("overrides", {}))
+        weights.load_weights(model, path)
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())
+        raise PresetError(f"{path} cannot be loaded: {reason}") from error
+    return model
+
+
+def _read_json(path):
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise PresetError(
+            f"{path} cannot be read ({error}); restore the file"
+        ) from error
+    if not isinstance(content, dict):
+        raise PresetError(f"{path} must hold a JSON object; restore the file")
+    return content

@@ -1,0 +1,271 @@
+"""A photograph through a network: pad, tile, run, blend, crop, round.
+
+Arrays stay on the host in their own dtype; one tile at a time becomes float32. A model
+says how it can be tiled:
+
+- it states `receptive_field` [px]: tiles with a halo of half of it are exact;
+- it offers `encode`, `transform` and `decode` (KPAC: its blocks see far and pool over
+  the whole image, but at 1/8 of its size): tiles are encoded and decoded with the small
+  `halo`, and `transform` sees the features of the whole photograph;
+- it states `exact_tiling = False` (GKMNet pools at full size): the photograph is kept
+  whole while it fits, else large overlapping tiles are blended.
+"""
+
+import keras
+import numpy as np
+
+from tf_defocus import presets, tiling
+from tf_defocus.ops.padding import pad_amounts
+
+WHOLE_PIXELS = 1680 * 1120  # restored whole by default: the papers' test size
+TILE = 1024  # [px] the longest side of a tile by default
+BLENDED_HALO = 64  # [px] of models whose tiles are inexact
+FULL_SCALE = {"uint8": 255, "uint16": 65535, "float32": 1}
+
+
+class Restorer:
+    """Removes defocus blur from photographs of any size.
+
+    Args:
+        model: a network of `create_model`, or any `keras.Model` with `view_names`,
+            `size_multiple` and `receptive_field` whose output dict has `"deblurred"`.
+        tile: int [px], the longest side of a tile; 0 never tiles; None tiles what has
+            more pixels than 1680 x 1120.
+
+    Example:
+        >>> restorer = Restorer.from_preset("kpac_3level")
+        >>> deblurred = restorer.restore(blurred=photograph)  # (height, width, 3) uint8
+    """
+
+    def __init__(self, model, tile=None):
+        self.model = model
+        self.tile = tile
+        self._functions = {}
+
+    @classmethod
+    def from_preset(cls, name_or_folder, tile=None):
+        """A restorer with the weights of a preset; see `presets.load_preset`."""
+        return cls(presets.load_preset(name_or_folder), tile=tile)
+
+    @property
+    def view_names(self):
+        """Names of the views `restore` wants: `("blurred",)` or with left and right."""
+        return tuple(self.model.view_names)
+
+    def restore(self, blurred=None, left=None, right=None, on_progress=None):
+        """Deblurs one photograph.
+
+        Args:
+            blurred, left, right: (height, width, 3) uint8, uint16 or float32 in [0, 1],
+                sRGB-encoded; those in `view_names`, all alike in size and dtype.
+            on_progress: called with (steps done, steps in all), or None.
+
+        Returns:
+            (height, width, 3) of the same dtype, clipped to its range and rounded.
+
+        Raises:
+            ValueError: if a view is missing, not wanted, or not alike the others; or if
+                the tile size is too small for the model.
+            ArithmeticError: if the network returns values that are not finite.
+        """
+        views = {"blurred": blurred, "left": left, "right": right}
+        views = {name: view for name, view in views.items() if view is not None}
+        check_views(views, self.view_names)
+        height, width, _ = next(iter(views.values())).shape
+        views = {name: self._pad(view) for name, view in views.items()}
+        progress = _Progress(on_progress)
+        tiles, halo = self._plan(views)
+        if len(tiles) == 1 or (self._tiles_are_exact and not self._has_phases):
+            result = self._restore_tiles(views, tiles, progress)
+        elif self._has_phases:
+            result = self._restore_in_phases(views, tiles, progress)
+        else:
+            result = self._restore_blended(views, tiles, halo, progress)
+        return result[:height, :width]
+
+    @property
+    def _has_phases(self):
+        names = ("encode", "transform", "decode")
+        return all(hasattr(self.model, name) for name in names)
+
+    @property
+    def _tiles_are_exact(self):
+        return getattr(self.model, "exact_tiling", True)
+
+    def _pad(self, view):
+        rows, columns = pad_amounts(*view.shape[:2], self.model.size_multiple)
+        if rows or columns:
+            view = np.pad(view, ((0, rows), (0, columns), (0, 0)), mode="edge")
+        return view
+
+    def _plan(self, views):
+        """The tiles of the photograph and the halo [px] they were planned with."""
+        height, width, _ = next(iter(views.values())).shape
+        if self._has_phases:
+            halo = self.model.halo
+        elif self._tiles_are_exact:
+            halo = self.model.receptive_field // 2
+        else:
+            halo = BLENDED_HALO
+        multiples = self.model.size_multiple
+        side = self.tile
+        if side is None:
+            side = 0 if height * width <= WHOLE_PIXELS else max(TILE, 4 * halo)
+        return tiling.plan_tiles(height, width, side, halo, multiples), halo
+
+    def _restore_tiles(self, views, tiles, progress):
+        result = _empty_like(views)
+        for tile in progress.over(tiles):
+            deblurred = self._run("__call__", inputs=_read(views, tile))
+            _keep(result, tile, deblurred)
+        return result
+
+    def _restore_in_phases(self, views, tiles, progress):
+        stride = self.model.feature_stride
+        height, width, _ = next(iter(views.values())).shape
+        progress.expect(2 * len(tiles) + 1)
+        features = None
+        for tile in progress.over(tiles):
+            part = self._run("encode", inputs=_read(views, tile))
+            if features is None:
+                shape = (1, height // stride, width // stride, part.shape[-1])
+                features = np.empty(shape, part.dtype)
+            outer, inner = (_region(tile, stride, inside) for inside in (False, True))
+            features[:, inner[0], inner[1]] = _inside(part, outer, inner)
+        for _ in progress.over([None]):
+            features = self._run("transform", features=features)
+        result = _empty_like(views)
+        for tile in progress.over(tiles):
+            rows, columns = _region(tile, stride)
+            part = features[:, rows, columns]
+            deblurred = self._run("decode", inputs=_read(views, tile), features=part)
+            _keep(result, tile, deblurred)
+        return result
+
+    def _restore_blended(self, views, tiles, halo, progress):
+        height, width, channels = next(iter(views.values())).shape
+        total = np.zeros((height, width, channels), np.float32)
+        weights = np.zeros((height, width, 1), np.float32)
+        for tile in progress.over(tiles):
+            deblurred = self._run("__call__", inputs=_read(views, tile))
+            down = tiling.feather(tile[0], height, halo)
+            across = tiling.feather(tile[1], width, halo)
+            weight = (down[:, None] * across)[..., None]
+            rows, columns = _region(tile)
+            total[rows, columns] += weight * deblurred[0]
+            weights[rows, columns] += weight
+        total /= weights
+        return _quantize(total, next(iter(views.values())).dtype)
+
+    def _run(self, method, **inputs):
+        """One compiled call of a method of the model, NumPy in and out."""
+        if method not in self._functions:
+            self._functions[method] = _Function(self.model, method)
+        output = self._functions[method].predict_on_batch(inputs)
+        if not np.isfinite(output).all():
+            raise ArithmeticError(
+                "The network returned values that are not finite; its weights do not "
+                "fit: check them with `tf-defocus doctor`"
+            )
+        return output
+
+
+class _Function(keras.Model):
+    """One method of a network as a model, for Keras to compile on any backend."""
+
+    def __init__(self, network, method):
+        # XLA compiles each size anew and is slower than TensorFlow's own CPU kernels.
+        super().__init__(autocast=False, name="restoration")
+        self.jit_compile = keras.backend.backend() == "jax"
+        self.network = network
+        self.method = method
+        self.built = True
+
+    def call(self, inputs):
+        if self.method == "__call__":
+            return self.network(**inputs, training=False)["deblurred"]
+        output = getattr(self.network, self.method)(**inputs)
+        return output["deblurred"] if isinstance(output, dict) else output
+
+
+class _Progress:
+    """Counts the steps of one photograph for whoever wants to show them."""
+
+    def __init__(self, report):
+        self.report = report
+        self.done, self.total = 0, None
+
+    def expect(self, total):
+        self.total = total
+
+    def over(self, steps):
+        self.total = self.total or len(steps)
+        for step in steps:
+            yield step
+            self.done += 1
+            if self.report:
+                self.report(self.done, self.total)
+
+
+def check_views(views, expected):
+    """Raises ValueError unless `views` (a dict of arrays) are what a model wants."""
+    if set(views) != set(expected):
+        raise ValueError(
+            f"Expected the views {', '.join(expected)}. "
+            f"Received: {', '.join(views) or 'none'}"
+        )
+    shapes = {name: tuple(view.shape) for name, view in views.items()}
+    dtypes = {name: str(view.dtype) for name, view in views.items()}
+    shape = next(iter(shapes.values()))
+    if len(set(shapes.values())) > 1 or len(set(dtypes.values())) > 1:
+        listed = (f"{name} {shapes[name]} {dtypes[name]}" for name in views)
+        raise ValueError(f"Views must be alike. Received: {', '.join(listed)}")
+    if len(shape) != 3 or shape[2] != 3 or 0 in shape:
+        raise ValueError(f"Expected (height, width, 3). Received: shape={shape}")
+    dtype = next(iter(dtypes.values()))
+    if dtype not in FULL_SCALE:
+        raise ValueError(f"Expected uint8, uint16 or float32. Received: dtype={dtype}")
+
+
+def _region(tile, stride=1, inside=False):
+    """Slices of a tile, or of its inside, in maps `stride` times smaller."""
+    if inside:
+        ends = [(window.inner_start, window.inner_stop) for window in tile]
+    else:
+        ends = [(window.start, window.stop) for window in tile]
+    return tuple(slice(start // stride, stop // stride) for start, stop in ends)
+
+
+def _inside(part, outer, inner):
+    """The inside of what was computed for a tile, (1, height, width, channels)."""
+    rows, columns = (
+        slice(kept.start - read.start, kept.stop - read.start)
+        for read, kept in zip(outer, inner)
+    )
+    return part[:, rows, columns]
+
+
+def _read(views, tile):
+    """The tile of every view as (1, height, width, 3) float32 in [0, 1]."""
+    rows, columns = _region(tile)
+    return {
+        name: view[None, rows, columns].astype(np.float32)
+        / np.float32(FULL_SCALE[str(view.dtype)])
+        for name, view in views.items()
+    }
+
+
+def _empty_like(views):
+    return np.empty_like(next(iter(views.values())))
+
+
+def _keep(result, tile, deblurred):
+    outer, inner = _region(tile), _region(tile, inside=True)
+    result[inner] = _quantize(_inside(deblurred, outer, inner)[0], result.dtype)
+
+
+def _quantize(values, dtype):
+    values = np.clip(values, 0, 1)
+    if dtype == np.float32:
+        return values
+    return np.rint(values * FULL_SCALE[str(dtype)]).astype(dtype)
