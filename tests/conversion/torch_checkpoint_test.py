@@ -1,0 +1,170 @@
+"""Tests of `tf_defocus.conversion.torch_checkpoint`."""
+
+import collections
+import io
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from tests import testing
+from tf_defocus.conversion.torch_checkpoint import read_torch_checkpoint
+
+FILES = ["torch_zip.pth", "torch_legacy.pth"]
+
+
+def expected_state():
+    """What `tests/goldens/record_torch_checkpoints.py` saved."""
+    base = np.arange(24, dtype="float32").reshape(2, 3, 4) / 8
+    return {
+        "weight": base,
+        "transposed": base.transpose(2, 0, 1),
+        "tail_of_shared": base[1, 1:],
+        "parameter": np.array([0.5, -2.0], "float32"),
+        "half": np.array([1.5, 65504.0], "float16"),
+        "double": np.array([[1e300]]),
+        "steps": np.array(1234567890123),
+        "codes": np.array([-128, 127], "int8"),
+        "mask": np.array([True, False]),
+        "empty": np.zeros((0, 3), "float32"),
+    }
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_both_layouts_give_every_tensor_as_saved(name):
+    content = read_torch_checkpoint(testing.golden_file(name))
+    assert (content["epoch"], content["names"], content["lr"]) == (7, ["a", "b"], 1e-4)
+    state, expected = content["state_dict"], expected_state()
+    assert list(state) == list(expected)
+    for key, array in expected.items():
+        assert state[key].dtype == array.dtype, key
+        np.testing.assert_array_equal(state[key], array, err_msg=key)
+
+
+class Call:
+    """Pickles as a call of a function, which a plain unpickler would make."""
+
+    def __init__(self, function, *arguments):
+        self.reduced = function, arguments
+
+    def __reduce__(self):
+        return self.reduced
+
+
+def archive(path, pickled, storages=(), compression=zipfile.ZIP_STORED):
+    with zipfile.ZipFile(path, "w", compression) as file:
+        file.writestr("model/data.pkl", pickled)
+        for key, data in storages:
+            file.writestr(f"model/data/{key}", data)
+    return path
+
+
+@pytest.mark.parametrize(
+    "function, arguments",
+    [
+        (os.mkdir, ["executed"]),
+        (eval, ["__import__('os').mkdir('executed')"]),
+        (getattr, [collections.OrderedDict, "fromkeys"]),
+        (pickle.loads, [b"N."]),
+    ],
+)
+@pytest.mark.parametrize("layout", ["zip", "legacy"])
+def test_a_pickle_that_calls_is_refused_and_not_executed(
+    function, arguments, layout, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    pickled = pickle.dumps({"weight": Call(function, *arguments)}, protocol=2)
+    path = tmp_path / "evil.pth"
+    if layout == "zip":
+        archive(path, pickled)
+    else:
+        path.write_bytes(pickled)
+    with pytest.raises(ValueError, match=f"names .*{function.__name__}, which no"):
+        read_torch_checkpoint(path)
+    assert not (tmp_path / "executed").exists()
+
+
+class TensorPickler(pickle.Pickler):
+    """Writes the names that torch writes, without torch."""
+
+    def persistent_id(self, value):
+        return value.pid if isinstance(value, Storage) else None
+
+
+class Storage:
+    def __init__(self, *pid):
+        self.pid = pid
+
+
+def tensor_pickle(pid, offset, size, stride):
+    """One tensor; the two names are swapped in because pickling looks them up."""
+    file = io.BytesIO()
+    call = Call(_rebuild, Storage(*pid), offset, size, stride)
+    TensorPickler(file, protocol=2).dump({"weight": call})
+    ours = f"c{__name__}\n_rebuild\n".encode()
+    assert ours in file.getvalue()
+    return file.getvalue().replace(ours, b"ctorch._utils\n_rebuild_tensor_v2\n")
+
+
+def _rebuild(*_):
+    raise AssertionError("only its name is pickled")
+
+
+# The reader hands out a dtype for a storage's class: so does this pickle.
+PID = ("storage", "<f4", "0", "cpu", 6)
+DATA = np.arange(6, dtype="<f4").tobytes()
+
+
+def test_a_hand_made_archive_is_read(tmp_path):
+    pickled = tensor_pickle(PID, 1, (2, 2), (3, 1))
+    path = archive(tmp_path / "a.pth", pickled, [("0", DATA)])
+    weight = read_torch_checkpoint(path)["weight"]
+    np.testing.assert_array_equal(weight, [[1, 2], [4, 5]])
+
+
+@pytest.mark.parametrize(
+    "pid, offset, size, stride, message",
+    [
+        (PID, 1, (2, 3), (3, 1), "leaves its storage"),
+        (PID, -1, (2,), (1,), "leaves its storage"),
+        (PID, 5, (2,), (-1,), "leaves its storage"),
+        (PID, 0, (10**9, 10**9), (0, 0), "repeats its storage"),
+        (PID, 0, (2, 2), (1,), "no readable checkpoint"),
+        (("storage", "O", "0", "cpu", 6), 0, (2,), (1,), "it refers to"),
+        (("module", "<f4", "0", "cpu", 6), 0, (2,), (1,), "it refers to"),
+        (("storage", "<f4", "0", "cpu", 7), 0, (2,), (1,), "must hold 28 bytes"),
+        (("storage", "<f4", "9", "cpu", 6), 0, (2,), (1,), "data/9"),
+    ],
+)
+def test_tensors_that_leave_their_storage_are_refused(
+    pid, offset, size, stride, message, tmp_path
+):
+    pickled = tensor_pickle(pid, offset, size, stride)
+    path = archive(tmp_path / "a.pth", pickled, [("0", DATA)])
+    with pytest.raises(ValueError, match=message):
+        read_torch_checkpoint(path)
+
+
+def test_a_compressed_storage_is_refused(tmp_path):
+    pickled = tensor_pickle(PID, 0, (6,), (1,))
+    compressed = zipfile.ZIP_DEFLATED
+    path = archive(tmp_path / "a.pth", pickled, [("0", DATA)], compressed)
+    with pytest.raises(ValueError, match="compressed"):
+        read_torch_checkpoint(path)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_cut_anywhere_is_refused(name, tmp_path):
+    whole = testing.golden_file(name).read_bytes()
+    path = tmp_path / "cut.pth"
+    for length in range(0, len(whole) - 1, 61):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="no readable checkpoint"):
+            read_torch_checkpoint(path)
+
+
+def test_an_absent_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"none\.pth"):
+        read_torch_checkpoint(tmp_path / "none.pth")
