@@ -6,13 +6,22 @@ where: its `assignments(model)` lists `Assignment`s, its `is_skipped(name, model
 what the model does not hold.
 """
 
-from tf_defocus.conversion import dpdnet, gkmnet, kpac
+from tf_defocus.conversion import dpdnet, gkmnet, ifan, k3dn, kpac
 from tf_defocus.conversion.assignment import fill
 from tf_defocus.models.dpdnet import DPDNet
 from tf_defocus.models.gkmnet import GKMNet
+from tf_defocus.models.ifan import IFAN, ReblurringNetwork
+from tf_defocus.models.k3dn import K3DN
 from tf_defocus.models.kpac import KPAC
 
-_MAPPINGS = {DPDNet: dpdnet, GKMNet: gkmnet, KPAC: kpac}
+_MAPPINGS = {
+    DPDNet: dpdnet,
+    GKMNet: gkmnet,
+    IFAN: ifan,
+    K3DN: k3dn,
+    KPAC: kpac,
+    ReblurringNetwork: ifan,
+}
 
 
 def load_official(model, arrays):

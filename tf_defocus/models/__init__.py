@@ -2,6 +2,8 @@
 
 from tf_defocus.models.dpdnet import DPDNet
 from tf_defocus.models.gkmnet import GKMNet
+from tf_defocus.models.ifan import IFAN
+from tf_defocus.models.k3dn import K3DN
 from tf_defocus.models.kpac import KPAC
 
 # name -> (class, what differs from its defaults)
@@ -9,6 +11,29 @@ MODELS = {
     "dpdnet_dual": (DPDNet, {"views": 2}),
     "dpdnet_single": (DPDNet, {"views": 1}),
     "gkmnet": (GKMNet, {}),
+    "ifan": (IFAN, {}),
+    "ifan_compact": (IFAN, {"base_filters": 16}),
+    "ifan_dual": (IFAN, {"views": 2}),
+    "k3dn_large": (K3DN, {}),
+    "k3dn_lightweight": (
+        K3DN,
+        {
+            "base_filters": 32,
+            "encoder_residual_units": 2,
+            "num_psf_blocks": 4,
+            "srp_residual_units": 2,
+        },
+    ),
+    "k3dn_single": (K3DN, {"views": 1}),
+    "k3dn_tiny": (
+        K3DN,
+        {
+            "base_filters": 24,
+            "encoder_residual_units": 2,
+            "num_psf_blocks": 4,
+            "srp_residual_units": 1,
+        },
+    ),
     "kpac_2level": (KPAC, {"levels": 2}),
     "kpac_3level": (KPAC, {"levels": 3}),
     "kpac_3level_dual": (KPAC, {"levels": 3, "views": 2}),
