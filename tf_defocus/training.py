@@ -109,6 +109,8 @@ def train(
 def _create_run(recipe, folder):
     with _dtype_policy(recipe.precision):
         model = create_model(recipe.model, **recipe.overrides)
+    # XLA is slower than TensorFlow's own kernels on CPUs.
+    model.jit_compile = keras.backend.backend() == "jax"
     if recipe.initial_weights:
         arrays = weights.read_weights(recipe.initial_weights)
         weights.initialize_from(model, arrays)

@@ -223,10 +223,10 @@ class KPAC(keras.Model):
         )
 
     def build(self, input_shape=None):
-        """Creates every weight; sizes stay dynamic."""
-        self.compute_output_spec(
-            {name: keras.KerasTensor((None, None, None, 3)) for name in self.view_names}
-        )
+        """Creates every weight; no layer remembers the size it is traced with."""
+        shape = (1, *self.size_multiple, 3)
+        views = {name: keras.KerasTensor(shape) for name in self.view_names}
+        self.compute_output_spec(views)
 
     def get_config(self):
         return {

@@ -1,0 +1,163 @@
+"""The arrows between the rooms point one way, and TensorFlow stays in its rooms."""
+
+import ast
+import os
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+from tests.testing import ROOT
+
+PACKAGE = ROOT / "tf_defocus"
+TENSORFLOW_ROOMS = {"input_pipeline", "training_tensorflow", "export"}
+
+# room -> rooms of this package it may import (itself is always allowed)
+ARROWS = {
+    "ops": set(),
+    "configs": set(),
+    "optics": {"ops"},
+    "layers": {"ops"},
+    "losses": {"ops"},
+    "metrics": {"ops"},
+    "optimizers": {"ops"},
+    "models": {"ops", "layers"},
+    "image_io": {"image_png", "image_tiff"},
+    "image_png": {"image_io"},
+    "image_tiff": {"image_io"},
+    "deconvolution": {"ops", "optics"},
+    "conversion": {"ops", "layers", "models"},
+    "weights": set(),
+    "batches": set(),
+    "objectives": {"ops", "losses", "metrics"},
+}
+EXTERNAL = {"configs": set()}  # rooms that may import the standard library only
+
+
+def modules():
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path, path.relative_to(PACKAGE)
+
+
+def imports(path):
+    """Every imported module name, deferred imports included."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            if node.module == "tf_defocus":
+                yield from (f"tf_defocus.{alias.name}" for alias in node.names)
+            else:
+                yield node.module
+
+
+def room(relative):
+    return relative.parts[0].removesuffix(".py")
+
+
+def test_arrows_point_one_way():
+    wrong = []
+    for path, relative in modules():
+        allowed = ARROWS.get(room(relative))
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] != "tf_defocus" or allowed is None or len(parts) == 1:
+                continue
+            if parts[1] not in allowed | {room(relative)}:
+                wrong.append(f"{relative} imports {name}")
+    assert not wrong
+
+
+def test_tensorflow_stays_in_its_rooms():
+    wrong = [
+        str(relative)
+        for path, relative in modules()
+        for name in imports(path)
+        if name.split(".")[0] == "tensorflow"
+        and room(relative) not in TENSORFLOW_ROOMS
+        and not relative.stem.endswith("_native")
+        and relative.parts[:2] != ("ops", "build.py")
+    ]
+    assert not wrong
+
+
+def test_configs_import_the_standard_library_only():
+    wrong = [
+        f"{relative} imports {name}"
+        for path, relative in modules()
+        if room(relative) == "configs"
+        for name in imports(path)
+        if name.split(".")[0] not in sys.stdlib_module_names | {"tf_defocus"}
+    ]
+    assert not wrong
+
+
+def test_nothing_imports_tools_tests_or_datasets():
+    wrong = [
+        f"{relative} imports {name}"
+        for path, relative in modules()
+        for name in imports(path)
+        if name.split(".")[0] in ("tools", "tests", "datasets")
+    ]
+    assert not wrong
+
+
+def test_no_module_is_called_utils_or_helpers():
+    names = {path.stem for path, _ in modules()}
+    assert not names & {"utils", "helpers", "misc", "common_utils"}
+
+
+def test_public_surface_is_small_and_sorted():
+    import tf_defocus
+
+    assert tf_defocus.__all__ == sorted(tf_defocus.__all__)
+    assert len(tf_defocus.__all__) < 40
+    assert all(hasattr(tf_defocus, name) for name in tf_defocus.__all__)
+
+
+BLOCK_TENSORFLOW = """
+import sys
+class Block:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "tensorflow":
+            raise ImportError("tensorflow is blocked in this test")
+sys.meta_path.insert(0, Block())
+import numpy as np, tf_defocus
+for name in ("kpac_3level",):
+    model = tf_defocus.create_model(name, base_filters=3)
+    out = model({"blurred": np.zeros((1, 16, 16, 3), "float32")})
+    assert float(abs(np.asarray(out["deblurred"])).max()) < 1.0
+print("ok")
+"""
+
+
+@pytest.mark.jax
+def test_import_and_models_work_without_tensorflow():
+    pytest.importorskip("jax", reason="needs JAX: pip install tf-defocus[jax]")
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    result = subprocess.run(
+        [sys.executable, "-c", BLOCK_TENSORFLOW],
+        env=environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.stdout.strip() == "ok", result.stderr[-2000:]
+
+
+def test_equation_tags_of_the_models_are_tested():
+    """Every [KPAC Eq. 7] of a paper-to-code table stands in a test as well."""
+    tests = "\n".join(p.read_text() for p in (ROOT / "tests").rglob("*_test.py"))
+    for path in sorted((PACKAGE / "models").glob("*.py")):
+        for tag in equation_tags(path):
+            assert tag in tests, f"{path.name}: {tag} has no test"
+
+
+def equation_tags(path: pathlib.Path):
+    """Tags in the module docstring such as `[KPAC Eq. 7]`."""
+    import re
+
+    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
+    return set(re.findall(r"\[\w+ Eq\. \d+\]", docstring))

@@ -1,0 +1,138 @@
+"""The training step on JAX, for one device: the same order of operations.
+
+A run's checkpoint holds variables by path, so a run begun on TensorFlow continues here
+on a GPU where only JAX is installed, and the other way round.
+"""
+
+import contextlib
+import json
+
+import jax
+import jax.numpy as jnp
+
+
+class OneDevice:
+    """Where JAX puts arrays by default."""
+
+    num_replicas_in_sync = 1
+
+    def scope(self):
+        """Nothing to enter: JAX places variables itself."""
+        return contextlib.nullcontext()
+
+
+def create_strategy(name):
+    """One device; several are TensorFlow's.
+
+    Raises:
+        ValueError: if the name is not "none".
+    """
+    if name != "none":
+        raise ValueError(
+            f"strategy must be 'none' on the JAX backend. Received: {name!r}"
+        )
+    return OneDevice()
+
+
+def make_train_step(model, objective, optimizer, recipe, strategy):
+    """The step of a recipe; arguments as in `training_tensorflow`.
+
+    Raises:
+        ValueError: if the batch does not divide into its accumulations.
+    """
+    del strategy
+    if recipe.batch_size % recipe.accumulation_steps:
+        raise ValueError(
+            "batch_size must divide by accumulation_steps = "
+            f"{recipe.accumulation_steps}. Received: batch_size={recipe.batch_size}"
+        )
+    return JaxStep(model, objective, optimizer, recipe)
+
+
+class JaxStep:
+    """Takes one step per call: batch of NumPy arrays in, dict of floats out."""
+
+    def __init__(self, model, objective, optimizer, recipe):
+        self.model = model
+        self.objective = objective
+        self.optimizer = optimizer
+        self.recipe = recipe
+        self.state = self._read()
+        self.run = jax.jit(self._step, donate_argnums=0)
+
+    def __call__(self, batch):
+        self.state, scalars = self.run(self.state, batch)
+        return {k: float(v) for k, v in scalars.items()}
+
+    def synchronize(self):
+        """Copies the state into the variables of model and optimizer."""
+        groups = (
+            self.model.trainable_variables,
+            self.model.non_trainable_variables,
+            self.optimizer.variables,
+        )
+        for variables, values in zip(groups, self.state):
+            for variable, value in zip(variables, values):
+                # a copy: the next step gives the state's own memory away
+                variable.assign(jnp.array(value, copy=True))
+
+    def _read(self):
+        groups = (
+            self.model.trainable_variables,
+            self.model.non_trainable_variables,
+            self.optimizer.variables,
+        )
+        return tuple([jnp.array(v.value, copy=True) for v in g] for g in groups)
+
+    def _step(self, state, batch):
+        weights, others, slots = state
+        parts = self.recipe.accumulation_steps
+        differentiate = jax.value_and_grad(self._loss, has_aux=True)
+        total, scalars = None, []
+        for part in range(parts):
+            piece = {k: v[part::parts] for k, v in batch.items()}
+            (loss, (terms, others)), gradients = differentiate(weights, others, piece)
+            total = (
+                gradients
+                if total is None
+                else [a + b for a, b in zip(total, gradients)]
+            )
+            scalars.append({"loss": loss, **terms})
+        gradients, norm = self._clip([g / parts for g in total])
+        weights, slots = self.optimizer.stateless_apply(slots, gradients, weights)
+        mean = {k: sum(s[k] for s in scalars) / parts for k in scalars[0]}
+        return (weights, others, slots), {**mean, "gradient_norm": norm}
+
+    def _loss(self, weights, others, piece):
+        views = {k: piece[k] for k in self.model.view_names}
+        outputs, others = self.model.stateless_call(
+            weights, others, views, training=True
+        )
+        loss, terms = self.objective(outputs, piece)
+        return loss, (terms, others)
+
+    def _clip(self, gradients):
+        norm = jnp.sqrt(sum(jnp.sum(jnp.square(g)) for g in gradients))
+        if self.recipe.clip_norm > 0:
+            factor = self.recipe.clip_norm / jnp.maximum(norm, self.recipe.clip_norm)
+            gradients = [g * factor for g in gradients]
+        return gradients, norm
+
+
+def make_logger(folder):
+    """A log of JSON lines; TensorBoard's writer is TensorFlow's."""
+    return JsonLinesLogger(folder)
+
+
+class JsonLinesLogger:
+    """Writes the scalars of a run."""
+
+    def __init__(self, folder):
+        self.lines = open(folder / "metrics.jsonl", "a", buffering=1)  # noqa: SIM115
+
+    def scalars(self, step, values):
+        """Logs a dict of floats."""
+        self.lines.write(json.dumps({"step": step, **values}) + "\n")
+
+    def images(self, step, pictures):
+        """Pictures are left to the TensorFlow backend."""
