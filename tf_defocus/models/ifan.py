@@ -1,0 +1,438 @@
+"""IFAN: deblurring filters predicted for every pixel, applied to features in turn.
+
+Lee, Son, Rim, Cho, Lee, "Iterative Filter Adaptive Network for Single Image Defocus
+Deblurring", CVPR 2021. <https://arxiv.org/abs/2108.13610>
+
+Idea: defocus blur differs from pixel to pixel, so the filters that undo it should too.
+A network predicts them; a sequence of small separable ones reaches as far as a large
+dense one. Two tasks teach it what blur is: it estimates the disparity between
+dual-pixel views, and its filters must also tell how to blur the sharp image again.
+
+Inputs:   blurred      (batch, height, width, 3) float32 in [0, 1]
+          left, right  the same, for `views=2`
+Outputs:  deblurred    the same shape; not clipped
+          disparity    (batch, height/8, width/8, 1) [px of that size], left of right
+          filters      only when training: the predicted filters, for the reblurring
+Requires: height and width divisible by 8.
+
+Paper -> code
+  [IFAN Eq. 1]   layers.ifan.IterativeAdaptiveConvolution,
+                 ops.adaptive_convolution.separable_adaptive_convolution
+                                                    tests/ops/adaptive_convolution_test.py
+  [IFAN Fig. 3]  models.ifan.IFAN                   tests/models/ifan_test.py
+  [IFAN Sec. 3]  layers.ifan.DisparityEstimator, models.ifan.ReblurringNetwork
+                                                    tests/models/ifan_test.py
+  [IFAN Tab. 1]  IFAN(use_disparity, adaptive_filters)  tests/models/ifan_test.py
+  [IFAN Tab. 5]  IFAN(adaptive_filters="fac")       tests/models/ifan_test.py
+
+Differences from the paper
+  The last convolution's residual goes through the leaky ReLU before the photograph is
+  added, and the reblurring network adds the sharp image to its result and has no last
+  activation; so the released code does, the paper does not say.
+  Table 1's baselines: the paper says that a missing part is replaced by convolutions of
+  equal cost and not by which; here the counts agree within 0.2 %.
+Differences from the released weights
+  The released code filters twice with the vertical filter; `variant="released"` does.
+"""
+
+import keras
+from keras import layers, ops
+
+from tf_defocus.layers.ifan import (
+    FILTER_GAIN,
+    DisparityEstimator,
+    FeatureEncoder,
+    FilterAdaptiveConvolution,
+    IterativeAdaptiveConvolution,
+    ResidualGroup,
+    ResidualTrunk,
+    convolution,
+    ifan_initializer,
+    leaky_relu,
+)
+from tf_defocus.ops.adaptive_convolution import portable
+
+STRIDE = 8  # pixels of the image per pixel of the coarsest features
+RECONSTRUCTION_UNITS = 3
+# More units where nothing is filtered, so that the costs compare (Table 1).
+BASELINE_UNITS = {False: 19, True: 14}  # without and with disparity
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class IFAN(keras.Model):
+    """Encoder, predicted filters at an eighth of the size, decoder [IFAN Fig. 3].
+
+    Args:
+        base_filters: int, channels at full resolution; four times as many at 1/8.
+        num_iterations: int, N of Eq. 1: 8, 17, 26, 35 or 44 in the paper.
+        filter_size: int, odd, of the predicted filters.
+        kernel_size: int, odd, of all convolutions but the disparity's (3x3), the filter
+            predictor's last (1x1) and the transposed ones (4x4).
+        num_residual_units: int, in each residual group of the filter branch.
+        views: 1 (photograph) or 2 (left and right dual-pixel views for the filters).
+        use_disparity: bool; False puts convolutions of equal cost in the place of the
+            disparity estimator (Table 1), for data without dual-pixel views.
+        adaptive_filters: "iac", "fac" (one dense filter, Table 5; give it
+            `filter_size=11`) or None (the baseline of Table 1).
+        variant: "paper" or "released" (the authors' checkpoints).
+
+    Raises:
+        ValueError: if an argument is none of the values above.
+
+    Reference:
+        [Lee et al., 2021](https://arxiv.org/abs/2108.13610), Fig. 3.
+    """
+
+    def __init__(
+        self,
+        base_filters=32,
+        num_iterations=17,
+        filter_size=3,
+        kernel_size=3,
+        num_residual_units=2,
+        views=1,
+        use_disparity=True,
+        adaptive_filters="iac",
+        variant="paper",
+        **kwargs,
+    ):
+        # The photograph keeps its float32 precision: only the layers cast.
+        super().__init__(autocast=False, **kwargs)
+        _check(num_iterations, filter_size, kernel_size, variant)
+        _check_choice("views", views, (1, 2))
+        _check_choice("adaptive_filters", adaptive_filters, ("iac", "fac", None))
+        self.base_filters = base_filters
+        self.num_iterations = num_iterations
+        self.filter_size = filter_size
+        self.kernel_size = kernel_size
+        self.num_residual_units = num_residual_units
+        self.views = views
+        self.use_disparity = use_disparity
+        self.adaptive_filters = adaptive_filters
+        self.variant = variant
+        self._add_filter_branch()
+        self._add_adaptive_convolution()
+        self._add_reconstruction()
+
+    @property
+    def view_names(self):
+        """Names of the input images."""
+        return ("blurred",) if self.views == 1 else ("blurred", "left", "right")
+
+    @property
+    def feature_stride(self):
+        """Pixels of the image per pixel of the coarsest features."""
+        return STRIDE
+
+    @property
+    def size_multiple(self):
+        """What height and width must divide by."""
+        return STRIDE, STRIDE
+
+    @property
+    def halo(self):
+        """Margin [px] that makes `encode` and `decode` exact on a tile's inside."""
+        # The quarter-size skip reads 18 kernel radii, its way back to full size 29.
+        needed = 47 * (self.kernel_size // 2) + 6
+        return -(-needed // STRIDE) * STRIDE
+
+    @property
+    def receptive_field(self):
+        """Extent of the pixels an output pixel depends on [px], or a little more."""
+        kernel, units = self.kernel_size // 2, 4 * self.num_residual_units
+        context = (units + 2) * kernel  # conv4_4
+        if self.use_disparity:
+            context += (units + 1) * kernel + 2
+        elif self.adaptive_filters is not None:
+            context += (units + 1) * kernel
+        if self.adaptive_filters is not None:
+            steps = self.num_iterations if self.adaptive_filters == "iac" else 1
+            context += (units + 1) * kernel + steps * (self.filter_size // 2)
+        context += (2 * self._reconstruction_units + 2) * kernel
+        encoder, decoder = 38 * kernel, 14 + 29 * kernel
+        return 2 * (encoder + STRIDE * context + decoder) + 1
+
+    def call(self, inputs, training=None):
+        """Deblurs; see the module's docstring for inputs and outputs."""
+        stages = self.feature_encoder(ops.convert_to_tensor(inputs["blurred"]))
+        encoded = self._encode_for_filters(inputs)
+        features, extras = self._transform(stages[-1], encoded, bool(training))
+        return {"deblurred": self._decode(inputs, stages, features), **extras}
+
+    def encode(self, inputs):
+        """The coarsest features of the image or of a tile, of both encoders."""
+        stages = self.feature_encoder(ops.convert_to_tensor(inputs["blurred"]))
+        encoded = self._encode_for_filters(inputs)
+        return ops.concatenate([stages[-1], encoded], axis=-1)
+
+    def transform(self, features):
+        """Filtered features; `features` are those of the whole image."""
+        blurred, encoded = ops.split(features, 2, axis=-1)
+        return self._transform(blurred, encoded, False)[0]
+
+    def decode(self, inputs, features):
+        """The deblurred image or tile from its transformed features."""
+        stages = self.feature_encoder(ops.convert_to_tensor(inputs["blurred"]))
+        return {"deblurred": self._decode(inputs, stages, features)}
+
+    def estimate_disparity(self, inputs):
+        """Disparity of what the filter encoder sees [IFAN Sec. 3].
+
+        Args:
+            inputs: dict; with `views=1` the right view as "blurred", when training for
+                disparity; with `views=2` "left" and "right".
+
+        Returns:
+            (batch, height/8, width/8, 1) [px of that size]: how far right of the left
+            view's pixel the right view shows the same.
+        """
+        return self.disparity_estimator(self._encode_for_filters(inputs))
+
+    def _add_filter_branch(self):
+        base, size, units = self.base_filters, self.kernel_size, self.num_residual_units
+        width = 4 * base
+        self.feature_encoder = FeatureEncoder(base, size, name="feature_encoder")
+        self.filter_encoder = FeatureEncoder(base, size, name="filter_encoder")
+        if self.use_disparity:
+            self.disparity_estimator = DisparityEstimator(
+                width, units, size, name="disparity_estimator"
+            )
+            self.disparity_features = convolution(width, 3, name="disparity_features")
+        elif self.adaptive_filters is not None:
+            # One more channel in the middle, as the disparity has one.
+            self.substitute = keras.Sequential(
+                [
+                    ResidualTrunk(width, (2 * units - 1,), size, name="trunk"),
+                    convolution(width + 1, size, name="conv1"),
+                    convolution(width, size, name="conv2"),
+                ],
+                name="disparity_substitute",
+            )
+        self.context = ResidualTrunk(
+            width, (units, units), size, closing=True, name="context"
+        )
+
+    def _add_adaptive_convolution(self):
+        if self.adaptive_filters is None:
+            return
+        units = self.num_residual_units
+        self.filter_trunk = ResidualTrunk(
+            4 * self.base_filters,
+            (units, units),
+            self.kernel_size,
+            gain=FILTER_GAIN,
+            name="filter_trunk",
+        )
+        if self.adaptive_filters == "iac":
+            self.adaptive_convolution = IterativeAdaptiveConvolution(
+                self.num_iterations,
+                self.filter_size,
+                reuse_vertical=self.variant == "released",
+                name="adaptive_convolution",
+            )
+        else:
+            self.adaptive_convolution = FilterAdaptiveConvolution(
+                self.filter_size, name="adaptive_convolution"
+            )
+
+    def _add_reconstruction(self):
+        base, size = self.base_filters, self.kernel_size
+        self.reconstruction = ResidualTrunk(
+            4 * base,
+            (self._reconstruction_units,),
+            size,
+            closing=True,
+            name="reconstruction",
+        )
+        self.upsampling = [
+            (
+                _deconvolution(width, name=f"upsample{level}"),
+                ResidualGroup(width, 1, size, name=f"refine{level}_1"),
+                ResidualGroup(width, 1, size, name=f"refine{level}_2"),
+            )
+            for level, width in zip((3, 2, 1), (4 * base, 2 * base, base))
+        ]
+        self.residual = convolution(3, size, name="residual")
+
+    @property
+    def _reconstruction_units(self):
+        if self.adaptive_filters is None:
+            return BASELINE_UNITS[self.use_disparity]
+        return RECONSTRUCTION_UNITS
+
+    def _encode_for_filters(self, inputs):
+        names = ("blurred",) if self.views == 1 else ("right", "left")
+        images = [ops.convert_to_tensor(inputs[name]) for name in names]
+        return self.filter_encoder(ops.concatenate(images, axis=-1))[-1]
+
+    def _transform(self, features, encoded, return_filters):
+        parts, extras = [encoded], {}
+        if self.use_disparity:
+            extras["disparity"] = self.disparity_estimator(encoded)
+            parts.append(self.disparity_features(extras["disparity"]))
+        elif self.adaptive_filters is not None:
+            parts.append(self.substitute(encoded))
+        if self.adaptive_filters is None:
+            parts.append(features)
+            features = self.context(ops.concatenate(parts, axis=-1))
+        else:
+            context = self.context(ops.concatenate(parts, axis=-1))
+            features = self.adaptive_convolution(
+                features, self.filter_trunk(context), return_filters=return_filters
+            )
+            if return_filters:
+                features, extras["filters"] = features
+        return self.reconstruction(features), extras
+
+    def _decode(self, inputs, stages, features):
+        for (upsample, *refine), skip in zip(self.upsampling, stages[-2::-1]):
+            features = upsample(features) + skip
+            for group in refine:
+                features = group(features)
+        blurred = ops.convert_to_tensor(inputs["blurred"])
+        return blurred + ops.cast(self.residual(features), "float32")
+
+    def build(self, input_shape=None):
+        """Creates every weight; sizes stay dynamic."""
+        with portable():  # tracing needs no compiled kernel
+            self.compute_output_spec(
+                {
+                    name: keras.KerasTensor((None, None, None, 3))
+                    for name in self.view_names
+                }
+            )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "base_filters": self.base_filters,
+            "num_iterations": self.num_iterations,
+            "filter_size": self.filter_size,
+            "kernel_size": self.kernel_size,
+            "num_residual_units": self.num_residual_units,
+            "views": self.views,
+            "use_disparity": self.use_disparity,
+            "adaptive_filters": self.adaptive_filters,
+            "variant": self.variant,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class ReblurringNetwork(keras.Model):
+    """Turns deblurring filters into blurring ones, for training only [IFAN Sec. 3].
+
+    If the sharp image, filtered by them, looks like the photograph, the deblurring
+    filters hold the blur's shape.
+
+    Args:
+        num_iterations: int, of the blurring filters.
+        filter_size: int, odd, of the blurring filters.
+        base_filters: int; four times as many channels.
+        kernel_size: int, odd; the last convolution stays 3x3.
+        num_residual_units: int, in each of the two residual groups.
+        filter_channels: int, channels of the deblurring filters: of an IFAN with N
+            iterations, N * (2 * its filter_size + 1) * 4 * its base_filters.
+        variant: "paper" or "released", as of `IFAN`.
+
+    Call arguments:
+        inputs: dict of "filters" (batch, height/8, width/8, filter_channels), the
+            extra output of a training `IFAN`, and "sharp" (batch, height/8, width/8, 3)
+            float32 in [0, 1], the sharp image reduced to the filters' size.
+
+    Returns:
+        dict of "reblurred", (batch, height/8, width/8, 3) float32, not clipped.
+
+    Raises:
+        ValueError: if an argument is none of the values above.
+    """
+
+    def __init__(
+        self,
+        num_iterations=17,
+        filter_size=3,
+        base_filters=32,
+        kernel_size=3,
+        num_residual_units=2,
+        filter_channels=15_232,
+        variant="paper",
+        **kwargs,
+    ):
+        super().__init__(autocast=False, **kwargs)
+        _check(num_iterations, filter_size, kernel_size, variant)
+        self.num_iterations = num_iterations
+        self.filter_size = filter_size
+        self.base_filters = base_filters
+        self.kernel_size = kernel_size
+        self.num_residual_units = num_residual_units
+        self.filter_channels = filter_channels
+        self.variant = variant
+        self.trunk = ResidualTrunk(
+            4 * base_filters, (num_residual_units,) * 2, kernel_size, name="trunk"
+        )
+        self.adaptive_convolution = IterativeAdaptiveConvolution(
+            num_iterations,
+            filter_size,
+            predictor_size=3,
+            last_activation=False,
+            reuse_vertical=variant == "released",
+            gain=1.0,
+            name="adaptive_convolution",
+        )
+
+    def call(self, inputs, training=None):
+        """Blurs the sharp image."""
+        sharp = ops.convert_to_tensor(inputs["sharp"])
+        context = self.trunk(ops.convert_to_tensor(inputs["filters"]))
+        blurred = self.adaptive_convolution(sharp, context)
+        return {"reblurred": sharp + ops.cast(blurred, "float32")}
+
+    def build(self, input_shape=None):
+        """Creates every weight; sizes stay dynamic."""
+        channels = {"filters": self.filter_channels, "sharp": 3}
+        with portable():
+            self.compute_output_spec(
+                {
+                    name: keras.KerasTensor((None, None, None, count))
+                    for name, count in channels.items()
+                }
+            )
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "num_iterations": self.num_iterations,
+            "filter_size": self.filter_size,
+            "base_filters": self.base_filters,
+            "kernel_size": self.kernel_size,
+            "num_residual_units": self.num_residual_units,
+            "filter_channels": self.filter_channels,
+            "variant": self.variant,
+        }
+
+
+def _check(num_iterations, filter_size, kernel_size, variant):
+    if num_iterations < 1:
+        raise ValueError(
+            f"num_iterations must be at least 1. Received: {num_iterations}"
+        )
+    for name, value in (("filter_size", filter_size), ("kernel_size", kernel_size)):
+        if value < 1 or value % 2 == 0:
+            raise ValueError(f"{name} must be odd. Received: {name}={value}")
+    _check_choice("variant", variant, ("paper", "released"))
+
+
+def _check_choice(name, value, allowed):
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {allowed}. Received: {name}={value!r}")
+
+
+def _deconvolution(filters, name):
+    return layers.Conv2DTranspose(
+        filters,
+        4,
+        strides=2,
+        padding="same",
+        activation=leaky_relu,
+        kernel_initializer=ifan_initializer(),
+        name=name,
+    )
