@@ -1,0 +1,217 @@
+"""The command `tf-defocus`: restore photographs, list presets, check the machine.
+
+Exit codes: 0 all is well, 1 something failed (one line each on the error output), 2 the
+command line is wrong. Heavy imports wait until a command needs them, so that help and
+mistakes are answered at once.
+"""
+
+import argparse
+import importlib.metadata
+import os
+import pathlib
+import platform
+import sys
+
+DEFAULT_PRESET = "kpac_3level"
+EXTENSIONS = {"auto": None, "png": ".png", "tif": ".tif", "jpg": ".jpg"}
+PACKAGES = ("keras", "tensorflow", "jax", "numpy", "opencv-python-headless", "Pillow")
+
+
+def main(arguments=None):
+    """Runs the command line and returns its exit code.
+
+    Args:
+        arguments: list of str, or None for those of the process.
+    """
+    # Both must be set before the backend is first imported.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except KeyboardInterrupt:
+        print(
+            "tf-defocus: interrupted; files written so far are whole", file=sys.stderr
+        )
+        return 130
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="tf-defocus", description="Removes defocus blur from photographs."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_deblur(commands)
+    models = commands.add_parser("models", help="list models and presets")
+    models.set_defaults(run=list_models)
+    doctor = commands.add_parser("doctor", help="check versions, devices and presets")
+    doctor.set_defaults(run=diagnose)
+    return parser
+
+
+def _add_deblur(commands):
+    deblur = commands.add_parser("deblur", help="restore a photograph or a folder")
+    add = deblur.add_argument
+    path = pathlib.Path
+    add("-i", "--input", type=path, required=True, help="photograph or folder")
+    add("-o", "--output", type=path, required=True, help="folder, or file for one file")
+    add("-n", "--preset", default=DEFAULT_PRESET, help="preset, or folder with weights")
+    add("-t", "--tile", type=_tile, help="longest tile side [px]; 0 never tiles")
+    add("--left", type=path, help="left dual-pixel view of the one photograph")
+    add("--right", type=path, help="right dual-pixel view")
+    add("--suffix", default="", help="added to the names of the outputs")
+    add("--ext", choices=sorted(EXTENSIONS), default="auto", help="output format")
+    add("-r", "--recursive", action="store_true", help="search folders in the folder")
+    add("-q", "--quiet", action="store_true", help="no progress bar")
+    existing = deblur.add_mutually_exclusive_group()
+    for choice, text in (("overwrite", "replace"), ("skip-existing", "keep")):
+        existing.add_argument(
+            f"--{choice}", action="store_true", help=f"{text} outputs that exist"
+        )
+    deblur.set_defaults(run=deblur_photographs)
+
+
+def _tile(text):
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must be 0 or a number of pixels")
+    return value
+
+
+def deblur_photographs(options):
+    """`tf-defocus deblur`: restores every photograph it can; returns the exit code."""
+    from tf_defocus.photo_batch import BatchError, Naming, find_jobs
+    from tf_defocus.presets import PresetError
+    from tf_defocus.restoration import Restorer
+
+    naming = Naming(options.output, options.suffix, EXTENSIONS[options.ext])
+    try:
+        restorer = Restorer.from_preset(options.preset, tile=options.tile)
+        jobs = find_jobs(
+            options.input,
+            restorer.view_names,
+            naming,
+            options.left,
+            options.right,
+            options.recursive,
+        )
+    except PresetError as error:
+        return _fail(error)
+    except BatchError as error:
+        return _fail(error, code=2)
+    return _run_batch(jobs, restorer, options)
+
+
+def _run_batch(jobs, restorer, options):
+    from tqdm import tqdm
+
+    counts = {"restored": 0, "skipped": 0, "failed": 0}
+    layout = "{l_bar}{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]"
+    bar = tqdm(
+        total=len(jobs), disable=options.quiet, bar_format=layout, file=sys.stderr
+    )
+    with bar:
+        for number, job in enumerate(jobs):
+            outcome, lines = _run_one(job, restorer, options, bar, number)
+            counts[outcome] += 1
+            for line in lines:
+                bar.write(line, file=sys.stderr)
+            bar.update(number + 1 - bar.n)
+    print(", ".join(f"{count} {name}" for name, count in counts.items() if count))
+    return 1 if counts["failed"] else 0
+
+
+def _run_one(job, restorer, options, bar, number):
+    """What became of a job, and the lines to say about it."""
+    from tf_defocus.photo_batch import run_job
+
+    if job.output.exists() and options.skip_existing:
+        return "skipped", ()
+    if job.output.exists() and not options.overwrite and not job.problem:
+        remedy = "add --overwrite or --skip-existing"
+        return "failed", (f"{job.name}: {job.output} exists already; {remedy}",)
+
+    def show(done, total):
+        bar.update(number + done / total - bar.n)
+
+    try:
+        notes = run_job(job, restorer, show)
+    except Exception as error:  # the other photographs are still to be done
+        return "failed", (_one_line(job, error),)
+    return "restored", tuple(f"{job.name}: {note}" for note in notes)
+
+
+def _one_line(job, error):
+    from tf_defocus.image_io import ImageFileError
+
+    text = " ".join(str(error).split())
+    if isinstance(error, ImageFileError):
+        return text
+    return f"{job.name}: {type(error).__name__}: {text[:300]}; try a smaller -t"
+
+
+def list_models(_):
+    """`tf-defocus models`: prints the networks and the presets."""
+    from tf_defocus import models, presets
+
+    print("models:")
+    for name in models.list_models():
+        print(f"  {name}")
+    print(f"presets in {presets.checkpoints_folder()}:")
+    for name, entry in presets.list_presets().items():
+        details = f"model {entry['model']}, card {entry.get('card', 'none')}"
+        print(f"  {name}: {details}")
+    return 0
+
+
+def diagnose(_):
+    """`tf-defocus doctor`: prints what there is; returns 1 if a preset is damaged."""
+    import keras
+
+    from tf_defocus import __version__, presets
+
+    print(f"tf_defocus {__version__}, Python {platform.python_version()}")
+    for package in PACKAGES:
+        print(f"  {package}: {_version(package)}")
+    devices = keras.distribution.list_devices()
+    print(f"backend {keras.backend.backend()}, devices: {', '.join(devices)}")
+    if not any("gpu" in device.lower() for device in devices):
+        print("  no GPU found: a 24-megapixel photograph takes minutes")
+    print(f"native adaptive convolution: {_native_operation(keras)}")
+    healthy = True
+    for name in presets.list_presets():
+        try:
+            presets.verify_preset(name)
+            print(f"preset {name}: sha256 is right")
+        except presets.PresetError as error:
+            healthy = False
+            _fail(f"preset {name}: {error}")
+    return 0 if healthy else 1
+
+
+def _version(package):
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed"
+
+
+def _native_operation(keras):
+    if keras.backend.backend() != "tensorflow":
+        return "not used on this backend"
+    from tf_defocus.ops import adaptive_convolution_native as native
+
+    try:
+        native.load()
+    except native.NativeKernelError as error:
+        return f"not available, the portable one is used ({error})"
+    return "built and loaded"
+
+
+def _fail(message, code=1):
+    print(f"tf-defocus: {message}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
