@@ -1,7 +1,6 @@
 """Tests of `tf_defocus.conversion.torch_checkpoint`."""
 
 import collections
-import io
 import os
 import pickle
 import zipfile
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests import testing
+from tests.torch_archive import Call, pickled, tensor, write_archive
 from tf_defocus.conversion.torch_checkpoint import read_torch_checkpoint
 
 FILES = ["torch_zip.pth", "torch_legacy.pth"]
@@ -43,24 +43,6 @@ def test_both_layouts_give_every_tensor_as_saved(name):
         np.testing.assert_array_equal(state[key], array, err_msg=key)
 
 
-class Call:
-    """Pickles as a call of a function, which a plain unpickler would make."""
-
-    def __init__(self, function, *arguments):
-        self.reduced = function, arguments
-
-    def __reduce__(self):
-        return self.reduced
-
-
-def archive(path, pickled, storages=(), compression=zipfile.ZIP_STORED):
-    with zipfile.ZipFile(path, "w", compression) as file:
-        file.writestr("model/data.pkl", pickled)
-        for key, data in storages:
-            file.writestr(f"model/data/{key}", data)
-    return path
-
-
 @pytest.mark.parametrize(
     "function, arguments",
     [
@@ -75,51 +57,28 @@ def test_a_pickle_that_calls_is_refused_and_not_executed(
     function, arguments, layout, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    pickled = pickle.dumps({"weight": Call(function, *arguments)}, protocol=2)
+    evil = pickle.dumps({"weight": Call(function, *arguments)}, protocol=2)
     path = tmp_path / "evil.pth"
     if layout == "zip":
-        archive(path, pickled)
+        write_archive(path, evil)
     else:
-        path.write_bytes(pickled)
+        path.write_bytes(evil)
     with pytest.raises(ValueError, match=f"names .*{function.__name__}, which no"):
         read_torch_checkpoint(path)
     assert not (tmp_path / "executed").exists()
 
 
-class TensorPickler(pickle.Pickler):
-    """Writes the names that torch writes, without torch."""
-
-    def persistent_id(self, value):
-        return value.pid if isinstance(value, Storage) else None
-
-
-class Storage:
-    def __init__(self, *pid):
-        self.pid = pid
-
-
-def tensor_pickle(pid, offset, size, stride):
-    """One tensor; the two names are swapped in because pickling looks them up."""
-    file = io.BytesIO()
-    call = Call(_rebuild, Storage(*pid), offset, size, stride)
-    TensorPickler(file, protocol=2).dump({"weight": call})
-    ours = f"c{__name__}\n_rebuild\n".encode()
-    assert ours in file.getvalue()
-    return file.getvalue().replace(ours, b"ctorch._utils\n_rebuild_tensor_v2\n")
-
-
-def _rebuild(*_):
-    raise AssertionError("only its name is pickled")
-
-
-# The reader hands out a dtype for a storage's class: so does this pickle.
 PID = ("storage", "<f4", "0", "cpu", 6)
 DATA = np.arange(6, dtype="<f4").tobytes()
 
 
+def one_tensor(pid, offset, size, stride):
+    return pickled({"weight": tensor(pid, offset, size, stride)})
+
+
 def test_a_hand_made_archive_is_read(tmp_path):
-    pickled = tensor_pickle(PID, 1, (2, 2), (3, 1))
-    path = archive(tmp_path / "a.pth", pickled, [("0", DATA)])
+    description = one_tensor(PID, 1, (2, 2), (3, 1))
+    path = write_archive(tmp_path / "a.pth", description, [("0", DATA)])
     weight = read_torch_checkpoint(path)["weight"]
     np.testing.assert_array_equal(weight, [[1, 2], [4, 5]])
 
@@ -141,16 +100,16 @@ def test_a_hand_made_archive_is_read(tmp_path):
 def test_tensors_that_leave_their_storage_are_refused(
     pid, offset, size, stride, message, tmp_path
 ):
-    pickled = tensor_pickle(pid, offset, size, stride)
-    path = archive(tmp_path / "a.pth", pickled, [("0", DATA)])
+    description = one_tensor(pid, offset, size, stride)
+    path = write_archive(tmp_path / "a.pth", description, [("0", DATA)])
     with pytest.raises(ValueError, match=message):
         read_torch_checkpoint(path)
 
 
 def test_a_compressed_storage_is_refused(tmp_path):
-    pickled = tensor_pickle(PID, 0, (6,), (1,))
+    description = one_tensor(PID, 0, (6,), (1,))
     compressed = zipfile.ZIP_DEFLATED
-    path = archive(tmp_path / "a.pth", pickled, [("0", DATA)], compressed)
+    path = write_archive(tmp_path / "a.pth", description, [("0", DATA)], compressed)
     with pytest.raises(ValueError, match="compressed"):
         read_torch_checkpoint(path)
 
