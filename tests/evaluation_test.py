@@ -179,19 +179,35 @@ def test_published_pictures_are_scored_as_further_rows(examples):
     assert scores["dpdnet"]["psnr"] == float("inf")
 
 
-def test_lpips_gets_the_protocols_range_and_is_absent_without_a_network(examples):
-    def spread(deblurred, sharp):
-        return float(np.max(deblurred) - np.min(sharp))
+class FakeLPIPS:
+    """Brightest value of the one image less the darkest of the other."""
 
-    name, _, sharp = examples[0]
-    black = np.zeros_like(sharp)
-    pair = [(name, {"blurred": black}, black)]
-    brightness = FakeRestorer(lambda view: view + np.float32(1))
+    name = "lpips_fake"
+
+    def __call__(self, pair):
+        image, other = pair
+        assert image.shape == other.shape and image.ndim == 4
+        return np.array([image.max() - other.min()])
+
+
+def test_lpips_gets_the_protocols_range(examples):
+    black = np.zeros_like(examples[0][2])
+    pair = [("black", {"blurred": black}, black)]
+    white = {"white": FakeRestorer(lambda view: view + np.float32(1))}
     for protocol, expected in (("ifan", 2.0), ("gkmnet", 1.0)):
-        scores = evaluate({"w": brightness}, pair, protocol, lpips=spread).images[0]
-        assert scores["scores"]["w"]["lpips"] == expected
-    assert "lpips" not in evaluate({}, pair, "dpdnet", lpips=spread).summary()["input"]
-    assert "lpips" not in evaluate({}, pair).images[0]["scores"]["input"]
+        report = evaluate(white, pair, protocol, lpips=FakeLPIPS())
+        assert report.images[0]["scores"]["white"]["lpips"] == expected
+        assert json.loads(report.to_json())["lpips"] == "lpips_fake"
+        assert "| LPIPS |" in report.to_markdown()
+
+
+def test_lpips_is_absent_without_a_network_or_where_the_paper_has_none(examples):
+    for report in (
+        evaluate({}, examples, "ifan"),
+        evaluate({}, examples, "dpdnet", lpips=FakeLPIPS()),
+    ):
+        assert "lpips" not in report.summary()["input"]["mean"]
+        assert "LPIPS" not in report.to_markdown()
 
 
 @pytest.mark.parametrize(

@@ -35,8 +35,8 @@ def evaluate(
         protocol: str, a key of `PROTOCOLS`.
         dataset: str, the set's name in the report.
         picture_folder: existing folder for side-by-side pictures, or None.
-        lpips: function of (deblurred, sharp), each (height, width, 3) float32 in the
-            protocol's `lpips_range`, to float; None leaves the score out.
+        lpips: model of `lpips.load_lpips`, or None to leave that score out. It sees
+            images in the protocol's `lpips_range`.
 
     Returns:
         `EvaluationReport`.
@@ -62,6 +62,7 @@ def evaluate(
     setting = {
         "dataset": dataset,
         "protocol": dataclasses.asdict(protocol),
+        "lpips": None if lpips is None else lpips.name,
         "libraries": {
             "python": platform.python_version(),
             "keras": keras.__version__,
@@ -87,9 +88,7 @@ def _evaluate_example(restorers, example, protocol, lpips):
     for method, picture in pictures.items():
         scores[method] = score(picture, sharp, protocol.name)
         if lpips is not None and protocol.lpips_range is not None:
-            low, high = protocol.lpips_range
-            pair = (low + (high - low) * image for image in (picture, sharp))
-            scores[method]["lpips"] = float(lpips(*pair))
+            scores[method]["lpips"] = _lpips_score(lpips, picture, sharp, protocol)
     record = {
         "name": example.name,
         "file_size": list(example.sharp.shape[:2]),
@@ -99,6 +98,12 @@ def _evaluate_example(restorers, example, protocol, lpips):
         "scores": scores,
     }
     return record, {**pictures, "sharp": sharp}
+
+
+def _lpips_score(lpips, picture, sharp, protocol):
+    low, high = protocol.lpips_range
+    pair = [low + (high - low) * image[None] for image in (picture, sharp)]
+    return float(keras.ops.convert_to_numpy(lpips(pair))[0])
 
 
 def _check_example(example, restorers):

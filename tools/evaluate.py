@@ -11,7 +11,7 @@ import sys
 from absl import app, flags
 
 import tf_defocus
-from tf_defocus import evaluation_examples, image_io
+from tf_defocus import evaluation_examples, image_io, lpips
 from tf_defocus.evaluation import evaluate
 from tf_defocus.protocols import PROTOCOLS
 
@@ -29,6 +29,12 @@ COMPARE = flags.DEFINE_list(
 )
 SHARP_INPUT = flags.DEFINE_bool(
     "sharp_input", False, "Feed the sharp image instead: how much is it altered?"
+)
+LPIPS_FOLDER = flags.DEFINE_string(
+    "lpips_folder", None, "Folder of LPIPS' weights; without it that score is absent."
+)
+LPIPS_NETWORK = flags.DEFINE_enum(
+    "lpips_network", "alex", list(lpips.BACKBONES), "Its backbone."
 )
 OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.", required=True)
 
@@ -60,10 +66,13 @@ def run():
         pathlib.Path(preset).name: tf_defocus.Restorer.from_preset(preset)
         for preset in PRESET.value
     }
+    distance = None
+    if LPIPS_FOLDER.value:
+        distance = lpips.load_lpips(LPIPS_FOLDER.value, LPIPS_NETWORK.value)
     output = pathlib.Path(OUTPUT.value)
     pictures = output / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
-    report = evaluate(restorers, examples, PROTOCOL.value, name, pictures)
+    report = evaluate(restorers, examples, PROTOCOL.value, name, pictures, distance)
     report.save(output)
     print(report.to_markdown(), end="")
 

@@ -74,9 +74,16 @@ def test_scores_table_and_pictures_are_written(folder, tmp_path):
     assert [path.name for path in (output / "pictures").iterdir()] == ["scene_a.png"]
 
 
-def test_an_unknown_preset_fails_in_one_line(folder, tmp_path):
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("--preset", "unknown"), "evaluate: no preset 'unknown'"),
+        (("--preset", "a", "--lpips_folder", "."), "evaluate: LPIPS needs alexnet"),
+    ],
+)
+def test_a_failure_is_one_line_and_leaves_nothing(arguments, message, folder, tmp_path):
     output = tmp_path / "results"
-    done = evaluate("--preset", "unknown", "--folder", folder, "--output", output)
+    done = evaluate(*arguments, "--folder", folder, "--output", output)
     assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith("evaluate: no preset 'unknown'")
+    assert done.stderr.splitlines()[-1].startswith(message)
     assert not output.exists()
