@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tf_defocus.ops.resizing import resize_bilinear_aligned, resize_nearest_floor
+from tf_defocus.ops.resizing import (
+    double_bilinear,
+    halve_antialiased,
+    resize_bilinear_aligned,
+    resize_nearest_floor,
+)
 
 
 @pytest.mark.parametrize("size", [(40, 8), (3, 5), (36, 7), (1, 1)])
@@ -60,3 +65,46 @@ def test_resizing_keeps_dynamic_sizes(rng):
     nearest, bilinear = double(images)
     np.testing.assert_array_equal(nearest, np.repeat(images, 2, axis=1))
     np.testing.assert_allclose(bilinear, naive_bilinear(images, 6, 2), atol=1e-6)
+
+
+def test_halving_equals_an_antialiased_triangle_filter(rng):
+    tf = pytest.importorskip("tensorflow")
+    for height, width in ((8, 12), (2, 4), (6, 2)):
+        images = rng.random((2, height, width, 3), dtype="float32")
+        expected = tf.image.resize(
+            images, (height // 2, width // 2), "bilinear", antialias=True
+        )
+        np.testing.assert_allclose(halve_antialiased(images), expected, atol=1e-6)
+
+
+def test_halving_weighs_one_three_three_one():
+    row = np.array([1, 2, 4, 8, 16, 32], "float32")
+    images = np.tile(row[None, None, :, None], (1, 2, 1, 1))
+    expected = [
+        (3 * 1 + 3 * 2 + 4) / 7,
+        (2 + 3 * 4 + 3 * 8 + 16) / 8,
+        (8 + 3 * 16 + 3 * 32) / 7,
+    ]
+    np.testing.assert_allclose(halve_antialiased(images)[0, 0, :, 0], expected)
+
+
+def test_doubling_equals_bilinear_resizing_at_half_pixel_centres(rng):
+    tf = pytest.importorskip("tensorflow")
+    for height, width in ((5, 3), (1, 4), (1, 1)):
+        images = rng.normal(size=(2, height, width, 2)).astype("float32")
+        expected = tf.image.resize(images, (2 * height, 2 * width), "bilinear")
+        np.testing.assert_allclose(double_bilinear(images), expected, atol=1e-6)
+
+
+def test_halving_and_doubling_keep_dynamic_sizes_and_dtype(rng):
+    tf = pytest.importorskip("tensorflow")
+
+    @tf.function(input_signature=[tf.TensorSpec((None, None, None, 2), "bfloat16")])
+    def half_and_double(images):
+        return halve_antialiased(images), double_bilinear(images)
+
+    images = tf.ones((1, 4, 6, 2), "bfloat16")
+    half, double = half_and_double(images)
+    assert half.dtype == double.dtype == images.dtype
+    np.testing.assert_array_equal(half, np.ones((1, 2, 3, 2)))
+    np.testing.assert_array_equal(double, np.ones((1, 8, 12, 2)))

@@ -210,9 +210,8 @@ class GKMNet(keras.Model):
 
     def build(self, input_shape=None):
         """Creates every weight; sizes stay dynamic."""
-        self.compute_output_spec(
-            {name: keras.KerasTensor((None, None, None, 3)) for name in self.view_names}
-        )
+        self.attention.build((None, None, None, 3))
+        self.summation.build((None, None, None, self.attention.num_maps))
 
     def get_config(self):
         return {
