@@ -34,7 +34,7 @@ class Recipe:
         color_permutation: bool, shuffles red, green and blue.
         gain_range: (float, float), exposure factor of all images.
         noise_range: (float, float), standard deviation [of 1] of white noise, added to
-            each input image on its own.
+            each input image on its own; what is drawn below 0 adds none.
         precision: "float32" or "mixed_bfloat16".
         initial_weights: str, `.npz` to start from; "" for random.
         seed: int.
