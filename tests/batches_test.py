@@ -1,0 +1,136 @@
+"""Batches are a pure function of seed and step; flips keep the physics."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tf_defocus.batches import StoredArrays, flip_views, make_batch
+from tf_defocus.configs import Recipe
+
+RECIPE = Recipe(name="test", model="kpac_3level_dual", crop_size=16, batch_size=4)
+KINDS = ("blurred", "left", "right")
+
+
+def store(folder, count=5, size=24, dtype=np.uint16):
+    """Random images; returns what was stored, per kind."""
+    rng = np.random.default_rng(1)
+    folder.mkdir(parents=True)
+    top = np.iinfo(dtype).max
+    kinds = (*KINDS, "sharp")
+    images = {
+        k: rng.integers(0, top + 1, (count, size, size, 3)).astype(dtype) for k in kinds
+    }
+    for kind, values in images.items():
+        np.save(folder / f"{kind}.npy", values)
+    np.save(folder / "coc.npy", np.linspace(0, 4, count, dtype=np.float32))
+    (folder / "arrays.json").write_text(json.dumps({"dataset": "test"}))
+    return images
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_reading_is_exact_and_scaled_by_the_full_range(tmp_path, dtype):
+    images = store(tmp_path / "a", dtype=dtype)
+    arrays = StoredArrays(tmp_path / "a")
+    read = arrays.read(3, ("left", "sharp"), crop=(2, 5, 7))
+    top = np.iinfo(dtype).max
+    for kind in ("left", "sharp"):
+        stored = np.round(read[kind] * top).astype(dtype)
+        np.testing.assert_array_equal(stored, images[kind][3, 2:9, 5:12])
+
+
+def test_a_step_gives_the_same_batch_again_and_another_step_another(tmp_path):
+    store(tmp_path / "a")
+    recipe = RECIPE.replace(flip_probability=0.5, noise_range=(0.01, 0.02))
+    arrays = StoredArrays(tmp_path / "a")
+    first = make_batch(arrays, recipe, 7, KINDS)
+    again = make_batch(StoredArrays(tmp_path / "a"), recipe, 7, KINDS)
+    other = make_batch(arrays, recipe, 8, KINDS)
+    for key in first:
+        np.testing.assert_array_equal(first[key], again[key])
+        assert np.abs(first[key] - other[key]).max() > 0.1
+        assert first[key].dtype == np.float32 and first[key].shape == (4, 16, 16, 3)
+
+
+def test_an_epoch_shows_every_example_once(tmp_path):
+    images = store(tmp_path / "a", count=8)
+    recipe = RECIPE.replace(crop_size=24)
+    arrays = StoredArrays(tmp_path / "a")
+    seen = []
+    for step in range(2):  # 2 x 4 = 8 examples
+        for sharp in make_batch(arrays, recipe, step, KINDS)["sharp"]:
+            stored = np.round(sharp * 65535).astype(np.uint16)
+            seen += [i for i in range(8) if (images["sharp"][i] == stored).all()]
+    assert sorted(seen) == list(range(8))
+
+
+def test_flip_mirrors_and_swaps_the_views(rng):
+    """Keeps the sign of a disparity: what lay left of its twin still does."""
+    left = np.zeros((4, 12, 3), np.float32)
+    right = left.copy()
+    left[:, 3], right[:, 5] = 1, 1  # x_left - x_right = -2: behind focus
+    flipped = flip_views({"left": left, "right": right, "sharp": left})
+    x_left = int(np.argmax(flipped["left"][0, :, 0]))
+    x_right = int(np.argmax(flipped["right"][0, :, 0]))
+    assert x_left - x_right == -2
+    np.testing.assert_array_equal(flipped["sharp"], left[:, ::-1])
+
+
+def test_color_permutation_is_common_to_all_images(tmp_path):
+    images = store(tmp_path / "a", count=1)
+    recipe = RECIPE.replace(crop_size=24, color_permutation=True)
+    arrays = StoredArrays(tmp_path / "a")
+    orders = set()
+    for step in range(6):
+        batch = make_batch(arrays, recipe, step, KINDS)
+        for slot in range(4):
+            found = []
+            for kind in (*KINDS, "sharp"):
+                stored = np.round(batch[kind][slot] * 65535).astype(np.uint16)
+                found.append(
+                    tuple(
+                        int(
+                            np.argmax(
+                                [
+                                    (stored[..., c] == plane).all()
+                                    for plane in np.moveaxis(images[kind][0], -1, 0)
+                                ]
+                            )
+                        )
+                        for c in range(3)
+                    )
+                )
+            assert len(set(found)) == 1
+            orders.add(found[0])
+    assert len(orders) > 1
+
+
+def test_noise_is_white_of_the_drawn_deviation_and_spares_the_sharp(tmp_path):
+    store(tmp_path / "a", count=1, size=64)
+    for kind in (*KINDS, "sharp"):
+        grey = np.full((1, 64, 64, 3), 32768, np.uint16)
+        np.save(tmp_path / "a" / f"{kind}.npy", grey)
+    recipe = RECIPE.replace(crop_size=64, noise_range=(0.02, 0.02))
+    batch = make_batch(StoredArrays(tmp_path / "a"), recipe, 0, KINDS)
+    assert np.ptp(batch["sharp"]) == 0
+    for kind in KINDS:
+        assert np.std(batch[kind]) == pytest.approx(0.02, rel=0.03)
+    together = np.corrcoef(batch["left"].ravel(), batch["right"].ravel())[0, 1]
+    assert abs(together) < 0.03
+
+
+def test_exposure_scales_input_and_target_alike(tmp_path):
+    store(tmp_path / "a")
+    recipe = RECIPE.replace(gain_range=(0.5, 0.5))
+    plain = make_batch(StoredArrays(tmp_path / "a"), RECIPE, 0, KINDS)
+    darker = make_batch(StoredArrays(tmp_path / "a"), recipe, 0, KINDS)
+    for key in plain:
+        np.testing.assert_allclose(darker[key], plain[key] / 2, atol=1e-7)
+
+
+def test_unfinished_arrays_and_too_large_crops_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match="store_arrays"):
+        StoredArrays(tmp_path)
+    store(tmp_path / "a")
+    with pytest.raises(ValueError, match="crop_size=32"):
+        make_batch(StoredArrays(tmp_path / "a"), RECIPE.replace(crop_size=32), 0, KINDS)
