@@ -13,6 +13,7 @@ import keras
 import numpy as np
 import tqdm
 
+import tf_defocus
 from tf_defocus.evaluation_examples import Example
 from tf_defocus.evaluation_pictures import write_comparison
 from tf_defocus.evaluation_report import INPUT, EvaluationReport
@@ -20,7 +21,12 @@ from tf_defocus.protocols import LARGEST_VALUE, get_protocol, score
 
 
 def evaluate(
-    restorers, examples, protocol="ifan", dataset="", picture_folder=None, lpips=None
+    restorers,
+    examples,
+    protocol="ifan",
+    dataset="pairs",
+    picture_folder=None,
+    lpips=None,
 ):
     """Runs restorers over pairs and scores them under a protocol.
 
@@ -48,7 +54,7 @@ def evaluate(
     """
     protocol = get_protocol(protocol)
     images, names = [], set()
-    for item in tqdm.tqdm(examples, desc=f"evaluate {dataset}".strip(), unit="image"):
+    for item in tqdm.tqdm(examples, desc=f"evaluate {dataset}", unit="image"):
         example = Example(*item)
         if example.name in names:
             raise ValueError(f"Two examples have the name {example.name!r}")
@@ -64,6 +70,7 @@ def evaluate(
         "protocol": dataclasses.asdict(protocol),
         "lpips": None if lpips is None else lpips.name,
         "libraries": {
+            "tf_defocus": tf_defocus.__version__,
             "python": platform.python_version(),
             "keras": keras.__version__,
             "backend": keras.backend.backend(),

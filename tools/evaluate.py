@@ -80,7 +80,7 @@ def run():
 def main(_):
     try:
         run()
-    except (ValueError, OSError, image_io.ImageFileError) as error:
+    except (ValueError, ArithmeticError, OSError, image_io.ImageFileError) as error:
         sys.exit(f"evaluate: {error}")
 
 
