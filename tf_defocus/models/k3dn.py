@@ -189,6 +189,8 @@ class K3DN(keras.Model):
             the preservation blocks.
         """
         model = self._copy(sharp_region_preservation=True)
+        for mine, other in zip(self.psf_blocks, model.psf_blocks):
+            other.set_weights(mine.get_weights())
         model.freeze_first_stage()
         return model
 
@@ -203,7 +205,7 @@ class K3DN(keras.Model):
                 "freeze_first_stage expects preservation blocks; second_stage() adds "
                 "them. Received: sharp_region_preservation=False"
             )
-        for layer in self._first_stage_layers():
+        for layer in [*self._convolutional_layers(), *self.psf_blocks]:
             layer.trainable = False
 
     def to_inference(self):
@@ -214,7 +216,9 @@ class K3DN(keras.Model):
         """
         model = self._copy(frozen_kernels=True, reblurring=False)
         for mine, other in zip(self.psf_blocks, model.psf_blocks):
-            half = self.psf_blocks[0].depthwise.kernel_size // 2 + 1
+            other.query.set_weights(mine.query.get_weights())
+            other.pointwise.set_weights(mine.pointwise.get_weights())
+            half = other.depthwise.half_kernels.shape[-1]
             other.depthwise.half_kernels.assign(mine.depthwise.kernels()[..., :half])
         return model
 
@@ -324,29 +328,25 @@ class K3DN(keras.Model):
         features = ops.transpose(ops.reshape(windows, grid), (0, 1, 3, 2, 4, 5))
         return ops.reshape(features, shape)
 
-    def _first_stage_layers(self):
-        estimator = [self.disparity] if self.disparity is not None else []
+    def _convolutional_layers(self):
+        """Every layer but the PSF and the preservation blocks."""
         return [
             *self.reductions,
             *self.encoder,
-            *estimator,
-            *self.psf_blocks,
+            *([self.disparity] if self.disparity is not None else []),
             *self.enlargements,
             *self.decoder,
             self.output_convolution,
         ]
 
     def _copy(self, **changes):
-        """A built model with some arguments changed and the weights that fit."""
+        """A built model with some arguments changed; PSF blocks are left to fill."""
         model = type(self).from_config({**self.get_config(), **changes})
         model.build()
-        theirs = {
-            variable.path.split("/", 1)[1]: variable for variable in model.weights
-        }
-        for variable in self.weights:
-            other = theirs.get(variable.path.split("/", 1)[1])
-            if other is not None:
-                other.assign(variable)
+        mine = [*self._convolutional_layers(), *self.preservation]
+        others = [*model._convolutional_layers(), *model.preservation]
+        for layer, other in zip(mine, others):
+            other.set_weights(layer.get_weights())
         return model
 
     def _check_views(self, inputs):

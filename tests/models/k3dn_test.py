@@ -1,0 +1,454 @@
+"""K3DN against the authors' recorded tensors, its counts, its stages and ablations."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import tf_defocus
+from tests.testing import (
+    assert_agrees,
+    golden_file,
+    official_weights,
+    reference_file,
+)
+from tf_defocus.conversion import k3dn as mapping
+from tf_defocus.layers.k3dn_stereo import cost_volume
+from tf_defocus.ops.padding import crop_like, pad_to_multiple
+
+RECORDED = ("dual_ft", "dual_model", "single_ft", "single_model")
+WINDOWS = {"window_size": (4, 4), "pool_size": (2, 2), "pad_scale": (32, 32)}
+
+
+def small(name="k3dn_tiny", **overrides):
+    arguments = {"base_filters": 3, "encoder_residual_units": 1, "num_psf_blocks": 1}
+    return tf_defocus.create_model(name, **{**WINDOWS, **arguments, **overrides})
+
+
+def recorded_model(vectors, **overrides):
+    config = json.loads(str(vectors["meta"]))["config"]
+    model = tf_defocus.create_model(
+        "k3dn_large" if config["dual"] else "k3dn_single",
+        base_filters=config["base_channel"],
+        encoder_residual_units=config["ed_res"],
+        num_psf_blocks=config["ld_res"],
+        srp_residual_units=config["psf_out_layer"],
+        truncate=config["truncate"],
+        window_size=config["window_size"],
+        pool_size=config["disp"]["pool_size"],
+        pad_scale=config["disp"]["pad_scale"],
+        sharp_region_preservation=config["ft"],
+        variant="released",
+        **overrides,
+    )
+    tf_defocus.conversion.load_official(model, official_weights(vectors))
+    return model
+
+
+def recorded_views(vectors):
+    names = ("left", "right") if "in/left" in vectors.files else ("image",)
+    renamed = {"image": "blurred"}
+    return {renamed.get(name, name): vectors[f"in/{name}"] + 0.5 for name in names}
+
+
+def assert_agrees_with_any_slice(actual, vectors, key):
+    """The tensor `key`, of which the file may hold a slice."""
+    (stored,) = (
+        name for name in vectors.files if name == key or name.startswith(key + "@")
+    )
+    assert_agrees(actual, vectors, stored)
+
+
+@pytest.fixture(params=RECORDED, scope="module")
+def recorded(request):
+    vectors = reference_file(f"k3dn_{request.param}.npz")
+    model = recorded_model(vectors)
+    return model, vectors, model(recorded_views(vectors))
+
+
+def windowed_features(model, vectors):
+    shifted = [ops.convert_to_tensor(v) - 0.5 for v in recorded_views(vectors).values()]
+    stages = model._encode(ops.concatenate(shifted, axis=-1))
+    return stages, model._cut(stages[-1])
+
+
+def test_output_and_disparity_vectors_agree_with_the_authors(recorded):
+    _, vectors, outputs = recorded
+    assert_agrees(outputs["deblurred"] - 0.5, vectors, "train/output")
+    flat = np.reshape(outputs["disparity_vectors"], (-1, 256))
+    assert_agrees(flat, vectors, "disparity_vector")
+
+
+def test_kernels_of_both_directions_agree_with_the_authors(recorded):
+    model, vectors, _ = recorded
+    block = model.psf_blocks[0]
+    for suffix, reverse in (("fwd", False), ("inv", True)):
+        kernels = np.asarray(block.depthwise.kernels(reverse))[None, :, None]
+        assert_agrees(kernels, vectors, f"depthwise_weight_{suffix}")
+        matrix = np.asarray(block.pointwise.matrix(reverse))[..., None, None]
+        assert_agrees(matrix, vectors, f"pointwise_weight_{suffix}")
+
+
+def test_psf_blocks_agree_with_the_authors_both_ways(recorded):
+    model, vectors, _ = recorded
+    stages, windows = windowed_features(model, vectors)
+    assert_agrees(stages[-1], vectors, "enc3_out")
+    assert_agrees(windows, vectors, "psf0_in")
+    queries = vectors["disparity_vector"]
+    block = model.psf_blocks[0]
+    answer = block.answer(queries)
+    assert_agrees(answer, vectors, "kernel_query0")
+    weights = block.pointwise.channel_weights(answer)
+    assert_agrees(weights, vectors, "pointwise_scale")
+    filtered = block.depthwise(windows)
+    assert_agrees(filtered, vectors, "psf0_depthwise_out")
+    mixed = block.pointwise(keras.activations.leaky_relu(filtered), answer)
+    assert_agrees(mixed, vectors, "psf0_pointwise_out")
+    assert_agrees(block(windows, queries), vectors, "psf0_out_fwd")
+    assert_agrees(block(windows, queries, reverse=True), vectors, "psf0_out_rev")
+    for block in model.psf_blocks:
+        windows = block(windows, queries)
+    assert_agrees(windows, vectors, "psfL_out_fwd")
+
+
+def test_decoder_and_preservation_agree_with_the_authors(recorded):
+    model, vectors, _ = recorded
+    stages, _ = windowed_features(model, vectors)
+    features = model._transform(stages[-1], vectors["disparity_vector"], False)
+    enlarged = model.enlargements[0](features)
+    joined = ops.concatenate([stages[1], enlarged], axis=-1)
+    if model.preservation:
+        block = model.preservation[0]
+        similarity = block.similarity(stages[1], enlarged)
+        assert_agrees_with_any_slice(similarity, vectors, "srp0_att_mean")
+        joined = block(stages[1], enlarged)
+        assert_agrees_with_any_slice(joined, vectors, "srp0_out_mean")
+    decoded = model.decoder[0](joined)
+    assert_agrees_with_any_slice(decoded, vectors, "dec0_out")
+
+
+@pytest.mark.parametrize("name", ["dual_ft", "single_ft"])
+def test_preservation_by_sums_agrees_with_the_authors_fallback(name):
+    vectors = reference_file(f"k3dn_{name}.npz")
+    model = recorded_model(vectors)
+    stages, _ = windowed_features(model, vectors)
+    features = model._transform(stages[-1], vectors["disparity_vector"], False)
+    block = model.preservation[0]
+    block.reduction = "sum"
+    joined = block(stages[1], model.enlargements[0](features))
+    assert_agrees_with_any_slice(joined, vectors, "srp0_out_sum")
+
+
+def test_reblurring_pass_agrees_with_the_authors(recorded):
+    """The recorded pass took the blurred views themselves through every block."""
+    model, vectors, outputs = recorded
+    shifted = [ops.convert_to_tensor(v) - 0.5 for v in recorded_views(vectors).values()]
+    restored = model._restore(shifted, outputs["disparity_vectors"], reverse=True)
+    assert_agrees_with_any_slice(restored - 0.5, vectors, "train/output_rev")
+
+
+def test_inference_form_agrees_with_the_authors_and_with_training(recorded):
+    model, vectors, outputs = recorded
+    inference = model.to_inference()
+    deblurred = inference(recorded_views(vectors))["deblurred"]
+    np.testing.assert_allclose(deblurred, outputs["deblurred"], atol=1e-6)
+    assert_agrees_with_any_slice(deblurred - 0.5, vectors, "inference/output")
+    frozen = inference.psf_blocks[0].depthwise
+    half = np.asarray(frozen.half_kernels)[:, None]
+    assert_agrees(half, vectors, "inference/weight_left0")
+    kernels = np.asarray(frozen.kernels())[None, :, None]
+    assert_agrees(kernels, vectors, "inference/depthwise_weight")
+
+
+@pytest.mark.parametrize("name", ["dual_ft", "dual_model"])
+def test_stereo_features_and_matching_agree_with_the_authors(name):
+    vectors = reference_file(f"k3dn_{name}.npz")
+    estimator = recorded_model(vectors).disparity
+    features = []
+    for view in ("left", "right"):
+        quarter = ops.average_pool(ops.convert_to_tensor(vectors[f"in/{view}"]), 4)
+        features.append(estimator.features(quarter))
+        assert_agrees(features[-1], vectors, f"feature_{view}")
+    matched = estimator.match(cost_volume(*features, 4))
+    assert_agrees(matched, vectors, "matching_out")
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_batch_statistics_agree_with_the_authors(name):
+    vectors = reference_file(f"k3dn_{name}.npz")
+    model = recorded_model(vectors)
+    flat = model.disparity_vectors(recorded_views(vectors), training=True)
+    flat = np.reshape(flat, (-1, 256))
+    assert_agrees(flat, vectors, "bn_train/disparity_vector")
+    running = {a.name: a.variable for a in mapping.assignments(model)}
+    recorded = [key for key in vectors.files if key.startswith("bn_after_train/")]
+    assert len(recorded) in (22, 24)
+    for key in recorded:
+        assert_agrees(running[key.partition("/")[2]], vectors, key)
+
+
+# name: (training, first stage alone, inference form), as the paper's table to a decimal
+PARAMETERS = {
+    "k3dn_tiny": (3_086_438, 2_288_042, 3_040_358),
+    "k3dn_lightweight": (5_034_694, 3_287_346, 4_973_254),
+    "k3dn_large": (16_099_350, 10_556_754, 15_915_030),
+    "k3dn_single": (16_169_567, 10_663_193, 15_985_247),
+}
+
+
+def count(weights):
+    return sum(int(np.prod(weight.shape)) for weight in weights)
+
+
+@pytest.mark.parametrize("name", sorted(PARAMETERS))
+def test_parameters_are_as_many_as_the_authors(name):
+    model = tf_defocus.create_model(name)
+    total = count(model.trainable_weights)
+    preservation = sum(count(block.trainable_weights) for block in model.preservation)
+    spectra = count(block.depthwise.half_spectra for block in model.psf_blocks)
+    actual = (total, total - preservation, total - spectra)
+    assert actual == PARAMETERS[name]
+    model.freeze_first_stage()
+    assert count(model.trainable_weights) == preservation
+
+
+def test_inference_form_has_no_spectra():
+    model = small()
+    spectra = count(block.depthwise.half_spectra for block in model.psf_blocks)
+    inference = model.to_inference()
+    expected = count(model.trainable_weights) - spectra
+    assert count(inference.trainable_weights) == expected
+    with pytest.raises(ValueError, match="only deblur"):
+        inference.reblur(np.zeros((1, 64, 64, 3)), np.zeros((1, 2, 2, 256)))
+
+
+@pytest.mark.parametrize("size", [16, 32, 48])
+def test_the_kernel_set_has_four_kernels_per_base_filter(size):
+    """[K3DN Table 5]"""
+    model = small(base_filters=size // 4)
+    assert model.psf_blocks[0].depthwise.kernels().shape == (size, 9, 9)
+
+
+def views_of(model, rng, size=(64, 64), batch=1):
+    shape = (batch, *size, 3)
+    return {name: rng.random(shape, dtype=np.float32) for name in model.view_names}
+
+
+def golden_weights(model):
+    """Weights that need no random numbers: sines, scaled to keep signals alive."""
+    for index, weight in enumerate(model.weights):
+        fan_in = np.prod(weight.shape[:-1]) if len(weight.shape) > 1 else 100
+        values = np.sin(0.7 * np.arange(np.prod(weight.shape)) ** 1.1 + index)
+        values = values.reshape(weight.shape) * (1.5 / fan_in) ** 0.5
+        if weight.name in ("gamma", "moving_variance"):
+            values = 1 + values
+        elif weight.name == "permutation":
+            values = np.roll(np.eye(len(values)), 5, axis=1)
+        elif weight.name == "signs":
+            values = np.sign(values)
+        elif weight.name == "half_spectra":
+            values = values * fan_in**0.5
+        weight.assign(values)
+
+
+@pytest.mark.parametrize("variant", ["paper", "released"])
+def test_golden_output_is_unchanged(variant):
+    model = small(variant=variant)
+    golden_weights(model)
+    with np.load(golden_file("k3dn.npz"), allow_pickle=False) as golden:
+        views = {name: golden[name].astype("float32") for name in model.view_names}
+        outputs = model(views)
+        vectors = outputs["disparity_vectors"]
+        reblurred = model.reblur(outputs["deblurred"], vectors)
+        for name, value in (
+            ("deblurred", outputs["deblurred"]),
+            ("reblurred", reblurred),
+        ):
+            expected = golden[f"{variant}/{name}"]
+            np.testing.assert_allclose(value, expected, atol=1e-5)
+
+
+def test_reblurring_is_the_reverse_pass_of_the_same_weights(rng):
+    """[K3DN Eq. 17]"""
+    model = small()
+    views = views_of(model, rng)
+    outputs = model(views, training=True)
+    vectors = outputs["disparity_vectors"]
+    expected = model.reblur(outputs["deblurred"], vectors)
+    np.testing.assert_allclose(outputs["reblurred"], expected, atol=1e-6)
+    shifted = ops.convert_to_tensor(outputs["deblurred"]) - 0.5
+    same = model._restore([shifted, shifted], vectors)
+    assert np.abs(np.asarray(same) - np.asarray(expected)).max() > 1e-4
+    assert "reblurred" not in model(views)
+    assert "reblurred" not in small(reblurring=False)(views, training=True)
+
+
+def test_gradients_of_both_passes_reach_every_weight(rng):
+    tf = pytest.importorskip("tensorflow")
+    model = small()
+    golden_weights(model)
+    views = views_of(model, rng, (128, 128))
+    with tf.GradientTape() as tape:
+        outputs = model(views, training=True)
+        deblurring = tf.reduce_mean((outputs["deblurred"] - views["left"]) ** 2)
+        reblurring = tf.reduce_mean((outputs["reblurred"] - views["right"]) ** 2)
+        loss = deblurring + 0.5 * reblurring
+    gradients = tape.gradient(loss, model.trainable_variables)
+    for weight, gradient in zip(model.trainable_variables, gradients):
+        assert np.isfinite(gradient).all(), weight.path
+        assert np.abs(gradient).max() > 0, weight.path
+
+
+def test_second_stage_starts_from_the_first_and_trains_preservation_only(rng):
+    tf = pytest.importorskip("tensorflow")
+    first = small(sharp_region_preservation=False)
+    golden_weights(first)
+    second = first.second_stage()
+    views = views_of(first, rng)
+    np.testing.assert_array_equal(
+        second.disparity_vectors(views), first.disparity_vectors(views)
+    )
+    for block in second.preservation:  # so that a block passes all it gets
+        block.last.kernel.assign(ops.zeros_like(block.last.kernel))
+    np.testing.assert_allclose(
+        second(views)["deblurred"], first(views)["deblurred"], atol=1e-6
+    )
+    before = [np.asarray(weight) for weight in first.weights]
+    optimizer = keras.optimizers.Adam(0.01)
+    with tf.GradientTape() as tape:
+        outputs = second(views, training=True)
+        loss = tf.reduce_mean((outputs["deblurred"] - views["left"]) ** 2)
+    variables = second.trainable_variables
+    assert {v.path.split("/")[1] for v in variables} == {"srp0", "srp1", "srp2"}
+    optimizer.apply(tape.gradient(loss, variables), variables)
+    frozen = [w for w in second.weights if "/srp" not in w.path]
+    assert len(frozen) == len(before)
+    by_path = dict(zip((w.path for w in first.weights), before))
+    for weight in frozen:  # running statistics included
+        np.testing.assert_array_equal(weight, by_path[weight.path])
+
+
+def test_freezing_a_first_stage_model_is_an_error():
+    with pytest.raises(ValueError, match="second_stage"):
+        small(sharp_region_preservation=False).freeze_first_stage()
+
+
+def test_one_crop_is_learned(rng):
+    tf = pytest.importorskip("tensorflow")
+    model = small(sharp_region_preservation=False, variant="released")
+    views = views_of(model, rng)
+    sharp = 0.5 * (views["left"] + views["right"])
+    optimizer = keras.optimizers.AdamW(3e-3)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            outputs = model(views, training=True)
+            error = tf.reduce_mean((outputs["deblurred"] - sharp) ** 2)
+            blurred = tf.reduce_mean((outputs["reblurred"] - sharp) ** 2)
+            loss = error + 0.5 * blurred
+        variables = model.trainable_variables
+        optimizer.apply(tape.gradient(loss, variables), variables)
+        return error
+
+    optimizer.build(model.trainable_variables)
+    errors = [float(step()) for _ in range(40)]
+    assert errors[-1] < 0.5 * errors[0]
+
+
+@pytest.mark.parametrize(
+    "ablation",
+    [
+        {"num_psf_blocks": 0},
+        {"sharp_region_preservation": False},
+        {"reblurring": False},
+        {"num_psf_blocks": 0, "sharp_region_preservation": False},
+        {"variant": "released"},
+    ],
+)
+def test_ablations_compute_another_image(rng, ablation):
+    """[K3DN Table 4]"""
+    keras.utils.set_random_seed(1)
+    model = small(**ablation)
+    views = views_of(model, rng)
+    outputs = model(views, training=True)
+    assert next(iter(outputs)) == "deblurred"
+    assert outputs["deblurred"].shape == views["left"].shape
+    assert ("disparity_vectors" in outputs) == (model.num_psf_blocks > 0)
+    assert ("reblurred" in outputs) == model.reblurring
+    assert np.asarray(outputs["deblurred"]).std() > 1e-5
+    assert len(model.preservation) == 3 * model.sharp_region_preservation
+
+
+def test_padded_images_of_any_size_keep_their_size_and_their_windows(rng):
+    model = small()
+    views = views_of(model, rng, (45, 70))
+    padded = {k: pad_to_multiple(v, model.size_multiple) for k, v in views.items()}
+    outputs = model(padded)
+    assert outputs["disparity_vectors"].shape[1:3] == (2, 3)
+    deblurred = crop_like(outputs["deblurred"], views["left"])
+    assert deblurred.shape == (1, 45, 70, 3)
+    other = {k: np.concatenate([v] * 2) for k, v in padded.items()}
+    both = model(other)["deblurred"]  # images of a batch do not mix
+    np.testing.assert_allclose(both[1:], outputs["deblurred"], atol=1e-5)
+
+
+def test_default_windows_take_the_smallest_image(rng):
+    model = small(window_size=(18, 14), pool_size=(5, 4), pad_scale=(288, 224))
+    assert model.size_multiple == (144, 112)
+    outputs = model(views_of(model, rng, (144, 112)))
+    assert outputs["disparity_vectors"].shape == (1, 1, 1, 256)
+    assert np.isfinite(outputs["deblurred"]).all()
+
+
+def test_sizes_stay_dynamic(rng):
+    tf = pytest.importorskip("tensorflow")
+    model = small()
+    signature = {
+        name: tf.TensorSpec((None, None, None, 3)) for name in model.view_names
+    }
+    function = tf.function(model, input_signature=[signature])
+    for size in ((32, 64), (96, 32)):
+        views = views_of(model, rng, size)
+        actual = function(views)["deblurred"]
+        np.testing.assert_allclose(actual, model(views)["deblurred"], atol=1e-5)
+
+
+def test_output_is_clipped_by_the_network(rng):
+    model = small()
+    model.output_convolution.kernel.assign(
+        ops.full(model.output_convolution.kernel.shape, 1e3)
+    )
+    deblurred = np.asarray(model(views_of(model, rng))["deblurred"])
+    assert deblurred.min() >= -0.5 and deblurred.max() <= 1.5
+    assert {-0.5, 1.5} & set(np.unique(deblurred))
+
+
+def test_model_round_trips_through_its_config(rng):
+    model = small("k3dn_single", num_psf_blocks=2, truncate=30, variant="released")
+    clone = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(model)
+    )
+    assert clone.get_config() == model.get_config()
+    clone.build()
+    clone.set_weights(model.get_weights())
+    views = views_of(model, rng)
+    expected = model(views)["deblurred"]
+    np.testing.assert_allclose(clone(views)["deblurred"], expected, atol=1e-6)
+
+
+def test_bad_views_and_arguments_are_named(rng):
+    model = small()
+    views = views_of(model, rng)
+    with pytest.raises(ValueError, match=r"expects the views \('left', 'right'\)"):
+        model({"left": views["left"]})
+    with pytest.raises(ValueError, match="must have one size"):
+        model({"left": views["left"], "right": views["right"][:, :32]})
+    with pytest.raises(ValueError, match=r"multiples of \(32, 32\)"):
+        model(views_of(model, rng, (33, 64)))
+    with pytest.raises(ValueError, match="views must be"):
+        small(views=3)
+    with pytest.raises(ValueError, match="variant must be"):
+        small(variant="official")
