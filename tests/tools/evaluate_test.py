@@ -39,7 +39,7 @@ def evaluate(*arguments):
         capture_output=True,
         text=True,
         cwd=testing.ROOT,
-        timeout=120,
+        timeout=600,
     )
 
 
