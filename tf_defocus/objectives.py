@@ -64,7 +64,11 @@ class RestorationObjective:
             (scalar, dict of scalars: every term before weighting, and `psnr` [dB]).
         """
         sharp, deblurred = batch["sharp"], outputs["deblurred"]
-        values = {name: loss(sharp, deblurred) for name, _, loss in self.terms}
+        # `call`, not `__call__`: under a strategy Keras divides the latter by the number
+        # of devices, and the step averages over them itself.
+        values = {
+            name: ops.mean(loss.call(sharp, deblurred)) for name, _, loss in self.terms
+        }
         total = sum(weight * values[name] for name, weight, _ in self.terms)
         error = ops.mean(ops.square(ops.clip(deblurred, 0, 1) - sharp))
         values["psnr"] = -10 * ops.log10(ops.maximum(error, 1e-12))

@@ -1,0 +1,202 @@
+"""The loop: resuming, devices, accumulation, clipping, averaged weights."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.batches_test import store
+from tests.testing import ROOT
+from tf_defocus import presets, training, weights
+from tf_defocus.configs import Recipe
+from tf_defocus.models import create_model
+
+RECIPE = Recipe(
+    name="test",
+    model="kpac_2level",
+    overrides={"base_filters": 4, "num_blocks": 1},
+    crop_size=16,
+    batch_size=4,
+    num_steps=6,
+    learning_rate=1e-2,
+    decay="cosine",
+    clip_norm=0.02,
+    ema_decay=0.5,
+    flip_probability=0.5,
+    color_permutation=True,
+    noise_range=(0.0, 0.02),
+    validate_every=3,
+    checkpoint_every=2,
+    log_every=2,
+    num_validation=2,
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("arrays")
+    store(folder / "train")
+    store(folder / "validation", count=2)
+    return folder / "train", folder / "validation"
+
+
+def checkpoint(folder):
+    with np.load(folder / training.CHECKPOINT, allow_pickle=False) as state:
+        return {k: state[k] for k in state.files}
+
+
+def assert_same_state(one, other, atol):
+    assert set(one) == set(other)
+    for key, value in one.items():
+        if value.dtype.kind == "f":
+            np.testing.assert_allclose(value, other[key], atol=atol, err_msg=key)
+
+
+def test_a_stopped_and_resumed_run_gives_the_same_weights(data, tmp_path):
+    training.train(RECIPE, tmp_path / "whole", *data)
+    stopped = training.train(RECIPE, tmp_path / "parts", *data, stop_after=3)
+    assert stopped.step == 3
+    training.train(RECIPE, tmp_path / "parts", *data)
+    whole, parts = (checkpoint(tmp_path / name) for name in ("whole", "parts"))
+    assert int(whole["step"]) == int(parts["step"]) == 6
+    assert_same_state(whole, parts, atol=0)
+
+
+def test_accumulation_gives_the_step_of_the_whole_batch(data, tmp_path):
+    training.train(RECIPE, tmp_path / "whole", *data)
+    training.train(RECIPE.replace(accumulation_steps=2), tmp_path / "halves", *data)
+    whole, halves = (checkpoint(tmp_path / name) for name in ("whole", "halves"))
+    del whole["recipe"], halves["recipe"]
+    assert_same_state(whole, halves, atol=2e-6)
+
+
+MIRRORED = """
+import sys, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+from tests.training_test import RECIPE
+from tf_defocus import training
+assert len(tf.config.list_logical_devices("CPU")) == 2
+recipe = RECIPE.replace(accumulation_steps=2)
+training.train(recipe, sys.argv[1], *sys.argv[2:], strategy="mirrored")
+"""
+
+
+def test_two_devices_equal_one_with_clipping_and_accumulation(data, tmp_path):
+    command = [sys.executable, "-c", MIRRORED, tmp_path / "two", *data]
+    result = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    training.train(RECIPE.replace(accumulation_steps=2), tmp_path / "one", *data)
+    lines = (tmp_path / "one" / "metrics.jsonl").read_text().splitlines()
+    norms = [json.loads(line).get("gradient_norm", 0) for line in lines]
+    assert max(norms) > RECIPE.clip_norm  # clipping was on
+    one, two = (
+        weights.read_weights(tmp_path / n / "weights.npz") for n in ("one", "two")
+    )
+    for name in one:
+        np.testing.assert_allclose(two[name], one[name], atol=1e-6, err_msg=name)
+    config = json.loads((tmp_path / "two" / "config.json").read_text())
+    assert config["devices"] == 2
+
+
+@pytest.mark.jax
+def test_a_run_begun_on_tensorflow_continues_on_jax(data, tmp_path):
+    pytest.importorskip("jax", reason="needs JAX: pip install tf-defocus[jax]")
+    training.train(RECIPE, tmp_path / "tensorflow", *data)
+    training.train(RECIPE, tmp_path / "both", *data, stop_after=3)
+    script = (
+        "import sys; from tests.training_test import RECIPE; "
+        "from tf_defocus import training; training.train(RECIPE, *sys.argv[1:])"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script, tmp_path / "both", *data],
+        env={**__import__("os").environ, "KERAS_BACKEND": "jax"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    one, other = (checkpoint(tmp_path / n) for n in ("tensorflow", "both"))
+    assert int(other["step"]) == 6
+    assert_same_state(one, other, atol=1e-4)
+
+
+def test_saved_weights_are_the_moving_average(data, tmp_path):
+    """ema_t = d ema_{t-1} + (1 - d) w_t, from the weights after the first step."""
+    recipe = RECIPE.replace(num_steps=2, decay="constant")
+    training.train(recipe, tmp_path / "one", *data, stop_after=1)
+    first = checkpoint(tmp_path / "one")
+    run = training.train(recipe, tmp_path / "one", *data)
+    second = checkpoint(tmp_path / "one")
+    averaged = weights.read_weights(tmp_path / "one" / "weights.npz")
+    path = run.model.residual.bias.path
+    expected = 0.5 * first[f"model/{path}"] + 0.5 * second[f"model/{path}"]
+    name = path.partition("/")[2]
+    np.testing.assert_allclose(averaged[name], expected, atol=1e-7)
+    assert np.abs(second[f"model/{path}"] - expected).max() > 1e-5
+
+
+def test_a_run_folder_is_a_preset(data, tmp_path):
+    training.train(RECIPE.replace(num_steps=1), tmp_path / "run", *data)
+    model = presets.load_preset(tmp_path / "run")
+    stored = weights.read_weights(tmp_path / "run" / "weights.npz")
+    np.testing.assert_array_equal(model.residual.bias, stored["conv8/bias"])
+
+
+def test_another_recipe_does_not_continue_a_run(data, tmp_path):
+    training.train(RECIPE.replace(num_steps=1), tmp_path / "run", *data)
+    with pytest.raises(ValueError, match="another recipe"):
+        training.train(RECIPE.replace(seed=1), tmp_path / "run", *data)
+
+
+def test_batches_that_do_not_divide_are_refused(data, tmp_path):
+    with pytest.raises(ValueError, match="batch_size=4"):
+        training.train(RECIPE.replace(accumulation_steps=3), tmp_path / "run", *data)
+
+
+def test_training_overfits_one_crop(tmp_path):
+    """Fifteen decibels below the input's error: the gradient reaches every layer."""
+    images = store(tmp_path / "a", count=1, size=16)
+    sharp = images["sharp"] // 2 + 8192
+    np.save(tmp_path / "a" / "sharp.npy", sharp)
+    np.save(tmp_path / "a" / "blurred.npy", sharp // 2 + 16384)
+    recipe = RECIPE.replace(
+        batch_size=1,
+        num_steps=150,
+        flip_probability=0.0,
+        color_permutation=False,
+        noise_range=(0.0, 0.0),
+        clip_norm=0.0,
+        ema_decay=0.0,
+        overrides={"base_filters": 8, "num_blocks": 1},
+    )
+    training.train(recipe, tmp_path / "run", tmp_path / "a")
+    lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
+    psnr = [json.loads(line)["psnr"] for line in lines]
+    assert psnr[-1] > psnr[0] + 10
+
+
+def test_initialization_averages_the_views(rng):
+    single = create_model("kpac_3level", base_filters=4)
+    dual = create_model("kpac_3level_dual", base_filters=4)
+    names = weights.variable_names(single)
+    arrays = {n: rng.normal(size=w.shape) for n, w in zip(names, single.weights)}
+    weights.initialize_from(dual, arrays)
+    kernel = np.asarray(dual.encoder[0][0].kernel)
+    np.testing.assert_allclose(
+        kernel[:, :, :3], arrays["conv1_1/kernel"] / 2, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        kernel[:, :, 3:], arrays["conv1_1/kernel"] / 2, atol=1e-6
+    )
+    np.testing.assert_allclose(dual.residual.bias, arrays["conv8/bias"], atol=1e-6)
+    del arrays["conv8/bias"]
+    with pytest.raises(ValueError, match="conv8/bias"):
+        weights.initialize_from(dual, arrays)
