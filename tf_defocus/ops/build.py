@@ -18,6 +18,7 @@ import tempfile
 
 SOURCES = pathlib.Path(__file__).resolve().parent / "cc"
 OPTIMISATION = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math")
+CUDA_FLAGS = ("-O3", "-std=c++17", "--extended-lambda", "-Xcompiler", "-fPIC")
 TIMEOUT = 600  # seconds; a build takes about ten
 
 
@@ -96,7 +97,7 @@ def _compile(compiler, toolchain, library):
     if nvcc:
         kernels = str(library.with_suffix(".o"))
         source = str(SOURCES / "adaptive_convolution_cuda.cu")
-        _run([nvcc, "-O3", "-Xcompiler", "-fPIC", "-c", source, "-o", kernels])
+        _run([nvcc, *CUDA_FLAGS, "-c", source, "-o", kernels])
         flags.append("-DTF_DEFOCUS_CUDA")
         sources.append(kernels)
         link.append("-lcudart")
