@@ -368,10 +368,10 @@ class K3DN(keras.Model):
                 )
 
     def build(self, input_shape=None):
-        """Creates every weight; sizes stay dynamic."""
-        self.compute_output_spec(
-            {name: keras.KerasTensor((None, None, None, 3)) for name in self.view_names}
-        )
+        """Creates every weight; a call may have any size that divides."""
+        # One window: a backend that traces with numbers needs sizes that divide.
+        image = keras.KerasTensor((None, *self.size_multiple, 3))
+        self.compute_output_spec({name: image for name in self.view_names})
 
     def get_config(self):
         return {
