@@ -9,6 +9,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = pathlib.Path(__file__).resolve().parent
 SHIPPED = ("*.json", "*.md", "*.npz")
+DATA = ["importlib_resources", "tensorflow-datasets>=4.9.9"]
 
 
 class BuildWithCheckpoints(build_py):
@@ -56,15 +57,11 @@ setuptools.setup(
         "tqdm",
     ],
     extras_require={
-        "data": ["tensorflow-datasets>=4.9.9", "dill"],
-        "dev": [
-            "dill",
-            "pre-commit",
-            "pytest",
-            "ruff",
-            "tensorflow-datasets>=4.9.9",
-        ],
+        "data": DATA,
+        "beam": [*DATA, "apache-beam"],
+        "train": [*DATA, "tensorboard"],
         "jax": ["jax"],
+        "dev": [*DATA, "dill", "jax", "pre-commit", "pytest", "ruff", "tensorboard"],
     },
     entry_points={"console_scripts": ["tf-defocus = tf_defocus.cli:main"]},
 )

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shutil
+import sys
 
 import numpy as np
 import tqdm
@@ -39,9 +40,9 @@ def load_builder(dataset, data_dir=None):
             f"Unknown dataset. Expected one of {known} (in {BUILDERS}). "
             f"Received: {dataset!r}"
         )
-    module_name = f"{name}.{name}_dataset_builder"
-    spec = importlib.util.spec_from_file_location(module_name, path)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # the builder's worker processes look it up
     spec.loader.exec_module(module)
     return module.Builder(config=config or None, data_dir=data_dir)
 

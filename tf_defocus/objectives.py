@@ -64,8 +64,8 @@ class RestorationObjective:
             (scalar, dict of scalars: every term before weighting, and `psnr` [dB]).
         """
         sharp, deblurred = batch["sharp"], outputs["deblurred"]
-        # `call`, not `__call__`: under a strategy Keras divides the latter by the number
-        # of devices, and the step averages over them itself.
+        # `call`, not `__call__`: under a strategy Keras divides the latter by the
+        # number of devices, and the step averages over them itself.
         values = {
             name: ops.mean(loss.call(sharp, deblurred)) for name, _, loss in self.terms
         }

@@ -1,0 +1,44 @@
+"""Shows what the shipped presets do: `make demo`, or on your files, `make demo INPUT=`.
+
+python tools/demo.py --output results/demo
+python tools/demo.py --output results/demo --input my_photos
+"""
+
+import pathlib
+import sys
+
+from absl import app, flags
+
+_OUTPUT = flags.DEFINE_string("output", "results/demo", "Folder for page and pictures.")
+_INPUT = flags.DEFINE_string("input", None, "Photograph or folder of your own.")
+_PRESET = flags.DEFINE_list(
+    "preset", ["kpac_3level", "kpac_3level_dual"], "Presets; the first for --input."
+)
+
+
+def main(_):
+    from tf_defocus import Restorer, cli, demo
+
+    page = pathlib.Path(_OUTPUT.value) / "index.html"
+    if _INPUT.value:
+        source, folder = pathlib.Path(_INPUT.value), pathlib.Path(_OUTPUT.value)
+        restored = folder / "restored"
+        options = ["-i", source, "-o", restored, "-n", _PRESET.value[0]]
+        code = cli.main(["deblur", *map(str, options), "-r", "--overwrite"])
+        base = source if source.is_dir() else source.parent
+        pairs = [
+            (str(path.relative_to(restored)), base / path.relative_to(restored), path)
+            for path in sorted(restored.rglob("*"))
+            if path.is_file() and (base / path.relative_to(restored)).is_file()
+        ]
+        demo.show_folder(pairs, folder)
+        print(f"Open {page}")
+        return code
+    restorers = {name: Restorer.from_preset(name) for name in _PRESET.value}
+    print(demo.run(restorers, _OUTPUT.value))
+    print(f"Open {page}")
+    return 0
+
+
+if __name__ == "__main__":
+    app.run(lambda argv: sys.exit(main(argv)))
