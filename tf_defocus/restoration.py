@@ -19,7 +19,7 @@ from tf_defocus.ops.padding import pad_amounts
 
 WHOLE_PIXELS = 1680 * 1120  # restored whole by default: the papers' test size
 TILE = 1024  # [px] the longest side of a tile by default
-BLENDED_HALO = 64  # [px] of models whose tiles are inexact
+BLENDED_HALO = 128  # [px] of models whose tiles are inexact
 FULL_SCALE = {"uint8": 255, "uint16": 65535, "float32": 1}
 
 
