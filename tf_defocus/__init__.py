@@ -2,15 +2,26 @@
 
 >>> restorer = tf_defocus.Restorer.from_preset("kpac_3level")
 >>> deblurred = restorer.restore(blurred=photograph)
+
+Names are imported when first used, so that the command line answers at once.
 """
 
-from tf_defocus import conversion, weights
-from tf_defocus.models import create_model, list_models
-from tf_defocus.presets import list_presets, load_preset, save_preset
-from tf_defocus.protocols import score
-from tf_defocus.restoration import Restorer
+import importlib
 
 __version__ = "0.1.0"
+
+# public name -> module that defines it; a module's own name stands for itself
+_HOMES = {
+    "Restorer": "restoration",
+    "conversion": "conversion",
+    "create_model": "models",
+    "list_models": "models",
+    "list_presets": "presets",
+    "load_preset": "presets",
+    "save_preset": "presets",
+    "score": "protocols",
+    "weights": "weights",
+}
 
 __all__ = [
     "Restorer",
@@ -23,3 +34,11 @@ __all__ = [
     "score",
     "weights",
 ]
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tf_defocus' has no attribute {name!r}")
+    home = _HOMES[name]
+    module = importlib.import_module(f"tf_defocus.{home}")
+    return module if name == home else getattr(module, name)

@@ -1,0 +1,204 @@
+"""Every registered class keeps the house's contract; a class without a row fails.
+
+Networks: config and weights rebuild the same function; any size that divides by
+`size_multiple`; mixed precision stays near float32; the loss reaches every weight.
+Layers: their config rebuilds them as they stand in the networks. Losses, metrics,
+optimizers: serialised and back, they give the same number.
+"""
+
+import pathlib
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import tf_defocus
+from tests.testing import ROOT
+from tf_defocus import losses, metrics, optimizers
+from tf_defocus.deconvolution.wiener import WienerDeconvolution
+from tf_defocus.layers.ifan import FilterAdaptiveConvolution
+from tf_defocus.models.ifan import ReblurringNetwork
+
+# name of a model -> arguments that make it small
+SMALL = {
+    "dpdnet_dual": {"base_filters": 4},
+    "dpdnet_single": {"base_filters": 4},
+    "gkmnet": {"num_gaussians": 2, "max_kernel_size": 5},
+    "ifan": {"base_filters": 4, "num_iterations": 2},
+    "ifan_compact": {"base_filters": 4, "num_iterations": 2},
+    "ifan_dual": {"base_filters": 4, "num_iterations": 2},
+    "k3dn_large": {"base_filters": 8, "num_psf_blocks": 2},
+    "k3dn_lightweight": {"base_filters": 8, "num_psf_blocks": 2},
+    "k3dn_single": {"base_filters": 8, "num_psf_blocks": 2},
+    "k3dn_tiny": {"base_filters": 8, "num_psf_blocks": 2},
+    "kpac_2level": {"base_filters": 4},
+    "kpac_3level": {"base_filters": 4},
+    "kpac_3level_dual": {"base_filters": 4},
+}
+# one of each class is enough for what is slow
+REPRESENTATIVES = (
+    "dpdnet_single",
+    "gkmnet",
+    "ifan",
+    "k3dn_tiny",
+    "k3dn_single",
+    "kpac_3level_dual",
+)
+
+
+def small_model(name):
+    return tf_defocus.create_model(name, **SMALL[name])
+
+
+def views_for(model, rng, multiples=(2, 3), batch=1):
+    shape = [batch, *(n * m for n, m in zip(multiples, model.size_multiple)), 3]
+    return {n: rng.random(shape, dtype=np.float32) for n in model.view_names}
+
+
+def test_every_model_has_a_row():
+    assert sorted(SMALL) == tf_defocus.list_models()
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_model_states_what_the_restorer_needs(name):
+    model = small_model(name)
+    assert set(model.view_names) <= {"blurred", "left", "right"}
+    assert len(model.size_multiple) == 2 and min(model.size_multiple) >= 1
+    assert model.receptive_field > max(model.size_multiple)
+
+
+@pytest.mark.parametrize("name", REPRESENTATIVES)
+def test_config_and_weights_rebuild_the_same_function(name, rng):
+    model = small_model(name)
+    clone = type(model).from_config(model.get_config())
+    clone.build()
+    assert clone.get_config() == model.get_config()
+    clone.set_weights(model.get_weights())
+    views = views_for(model, rng)
+    expected = model(views)["deblurred"]
+    np.testing.assert_allclose(clone(views)["deblurred"], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", REPRESENTATIVES)
+def test_output_has_the_size_of_the_input_whatever_it_is(name, rng):
+    model = small_model(name)
+    for multiples, batch in (((1, 2), 1), ((2, 1), 2)):
+        views = views_for(model, rng, multiples, batch)
+        deblurred = np.asarray(model(views)["deblurred"])
+        assert deblurred.shape == views[model.view_names[0]].shape
+        assert np.isfinite(deblurred).all()
+
+
+@pytest.mark.parametrize("name", REPRESENTATIVES)
+def test_mixed_precision_stays_near_float32(name, rng):
+    model = small_model(name)
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        mixed = small_model(name)
+    finally:
+        keras.config.set_dtype_policy(previous)
+    mixed.set_weights(model.get_weights())
+    views = views_for(model, rng)
+    expected = np.asarray(model(views)["deblurred"])
+    actual = mixed(views)["deblurred"]
+    assert np.asarray(actual).dtype == np.float32
+    assert np.sqrt(np.mean((np.asarray(actual) - expected) ** 2)) < 0.02
+
+
+@pytest.mark.parametrize("name", REPRESENTATIVES)
+def test_the_loss_reaches_every_weight(name, rng):
+    model = small_model(name)
+    views = views_for(model, rng)
+    variables = [v.value for v in model.trainable_variables]
+    with tf.GradientTape() as tape:
+        outputs = model(views, training=True)
+        loss = sum(
+            tf.reduce_mean(tf.square(o - 0.3)) for o in keras.tree.flatten(outputs)
+        )
+    gradients = tape.gradient(loss, variables)
+    missing = [
+        v.path
+        for v, g in zip(model.trainable_variables, gradients)
+        if g is None or not np.isfinite(np.asarray(tf.convert_to_tensor(g))).all()
+    ]
+    assert not missing
+
+
+def layers_of(model):
+    """Every layer of ours inside a model, the model included."""
+    found = [model, *model._flatten_layers(include_self=False)]
+    return [x for x in found if type(x).__module__.startswith("tf_defocus")]
+
+
+def standing_alone():
+    """Registered layers and networks that are part of no named network."""
+    reblurring = ReblurringNetwork(num_iterations=2, filter_size=3)
+    return [WienerDeconvolution(), FilterAdaptiveConvolution(3), reblurring]
+
+
+def registered_classes():
+    """Names of the classes that the package's sources register."""
+    pattern = re.compile(r"register_keras_serializable\(.*\)\nclass (\w+)\(([\w.]+)\)")
+    found = {}
+    for path in pathlib.Path(ROOT / "tf_defocus").rglob("*.py"):
+        found |= dict(pattern.findall(path.read_text()))
+    return found
+
+
+def test_every_registered_layer_is_rebuilt_by_its_config():
+    seen = set()
+    instances = standing_alone()
+    for name in (*REPRESENTATIVES, "kpac_2level"):
+        instances += layers_of(small_model(name))
+    for layer in instances:
+        config = keras.saving.serialize_keras_object(layer)
+        clone = keras.saving.deserialize_keras_object(config)
+        assert type(clone) is type(layer)
+        assert clone.get_config() == layer.get_config()
+        seen.add(type(layer).__name__)
+    classes = registered_classes()
+    layers = {n for n, base in classes.items() if base.endswith(("Layer", "Model"))}
+    assert len(layers) > 20
+    assert layers <= seen, f"without a row: {sorted(layers - seen)}"
+
+
+def test_losses_survive_serialisation(rng):
+    sharp, deblurred = rng.random((2, 1, 16, 16, 3), dtype=np.float32)
+    for loss in (losses.CharbonnierLoss(epsilon=0.1), losses.SSIMLoss()):
+        clone = keras.saving.deserialize_keras_object(
+            keras.saving.serialize_keras_object(loss)
+        )
+        assert float(clone(sharp, deblurred)) == float(loss(sharp, deblurred)) > 0
+
+
+def test_metrics_survive_serialisation(rng):
+    sharp, deblurred = rng.random((2, 1, 16, 16, 3), dtype=np.float32)
+    for metric in (metrics.PSNR(), metrics.SSIM(window="gaussian")):
+        clone = type(metric).from_config(metric.get_config())
+        for one in (metric, clone):
+            one.update_state(sharp, deblurred)
+        assert float(clone.result()) == float(metric.result()) != 0
+
+
+def test_optimizers_and_schedules_survive_serialisation():
+    schedule = optimizers.create_schedule("cosine", 0.1, 20, hold_steps=5)
+    clone = keras.saving.deserialize_keras_object(
+        keras.saving.serialize_keras_object(schedule)
+    )
+    assert [float(clone(s)) for s in (0, 5, 12, 20)] == pytest.approx(
+        [0.1, 0.1, 0.1 * (1 + np.cos(np.pi * 7 / 15)) / 2, 0.0], abs=1e-7
+    )
+    optimizer = optimizers.RectifiedAdam(0.1, beta_2=0.9, weight_decay=0.01)
+    clone = type(optimizer).from_config(optimizer.get_config())
+    steps = []
+    for one in (optimizer, clone):
+        variable = keras.Variable(np.ones(3, "float32"))
+        one.build([variable])
+        for gradient in ([1.0, 2.0, 3.0], [0.5, -1.0, 1.0]):
+            one.apply([np.array(gradient, "float32")], [variable])
+        steps.append(np.asarray(variable))
+    np.testing.assert_array_equal(*steps)
+    assert np.abs(steps[0] - 1).max() > 1e-3

@@ -1,0 +1,58 @@
+"""From a folder of scenes through TFDS to decoded arrays, bit for bit."""
+
+import cv2
+import numpy as np
+import pytest
+
+from tf_defocus import input_pipeline
+from tf_defocus.batches import StoredArrays
+
+
+def write_scenes(folder, sizes, rng):
+    """16-bit scenes; returns what was written: scene -> kind -> RGB uint16."""
+    written = {}
+    for index, size in enumerate(sizes):
+        scene = folder / f"scene_{index}"
+        scene.mkdir(parents=True)
+        images = {}
+        for kind in ("combined", "left", "right", "target"):
+            images[kind] = rng.integers(0, 65536, (*size, 3), dtype=np.uint16)
+            cv2.imwrite(str(scene / f"{kind}.png"), images[kind][..., ::-1])
+        written[scene.name] = images
+    return written
+
+
+def test_unknown_datasets_are_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match="synthetic_dp"):
+        input_pipeline.load_builder("no_such_set")
+
+
+def test_stored_arrays_are_the_files_bit_for_bit(tmp_path, rng):
+    written = write_scenes(tmp_path / "photos", [(16, 24)] * 2, rng)
+    folder = input_pipeline.store_arrays(
+        "dp_folder", "test", tmp_path / "arrays", tmp_path / "tfds", tmp_path / "photos"
+    )
+    arrays = StoredArrays(folder)
+    assert len(arrays) == 2
+    for index, images in enumerate(written.values()):
+        read = arrays.read(index)
+        for kind, name in (("combined", "blurred"), ("target", "sharp")):
+            stored = np.round(read[name] * 65535).astype(np.uint16)
+            np.testing.assert_array_equal(stored, images[kind])
+    again = input_pipeline.store_arrays("dp_folder", "test", folder)
+    assert again == folder  # finished arrays are left as they are
+    with pytest.raises(ValueError, match="holds"):
+        input_pipeline.store_arrays("synthetic_dp/procedural", "train", folder)
+
+
+def test_examples_of_several_sizes_are_not_stored(tmp_path, rng):
+    write_scenes(tmp_path / "photos", [(16, 24), (8, 8)], rng)
+    with pytest.raises(ValueError, match="one size"):
+        input_pipeline.store_arrays(
+            "dp_folder",
+            "test",
+            tmp_path / "arrays",
+            tmp_path / "tfds",
+            tmp_path / "photos",
+        )
+    assert not (tmp_path / "arrays").exists()
