@@ -5,6 +5,7 @@ its name in the cache carries a digest of all three. The cache is
 `$TF_DEFOCUS_CACHE`, else `$XDG_CACHE_HOME/tf_defocus`, else `~/.cache/tf_defocus`.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -15,6 +16,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 SOURCES = pathlib.Path(__file__).resolve().parent / "cc"
 OPTIMISATION = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math")
@@ -80,13 +86,23 @@ def build(toolchain):
         raise BuildError(f"no C++ compiler {compiler[0]!r}; install g++ or set CXX")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            library = pathlib.Path(folder) / target.name
-            _compile(compiler, toolchain, library)
-            os.replace(library, target)
+        with _lock(target), tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            if not target.exists():  # another process may have built it meanwhile
+                library = pathlib.Path(folder) / target.name
+                _compile(compiler, toolchain, library)
+                os.replace(library, target)
     except OSError as error:
         raise BuildError(f"cannot write to {target.parent}: {error}") from error
     return target
+
+
+@contextlib.contextmanager
+def _lock(target):
+    """Lets one process build and the others wait, where the system has file locks."""
+    with open(target.with_suffix(".lock"), "w") as file:
+        if fcntl is not None:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _compile(compiler, toolchain, library):
