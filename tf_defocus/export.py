@@ -1,0 +1,338 @@
+"""SavedModels that need nothing but TensorFlow.
+
+The exported graph takes photographs of any size, in batches of any size, pads them to
+what the network divides by, deblurs, crops back and clips to [0, 1]. It holds ordinary
+operations only and no object of Keras or of this package, so a process or server
+without either loads it. Photographs are computed whole, never in tiles: memory grows
+with their size.
+
+Each signature takes one input per view of the model (`blurred`, for dual-pixel models
+also `left` and `right`), all views alike in batch, height and width:
+
+    serving_default  float32 (batch, height, width, 3) in [0, 1]
+                     -> deblurred, of the same shape and dtype
+    uint8            uint8 (batch, height, width, 3)
+                     -> deblurred, of the same shape and dtype, rounded
+    encoded          string (batch,): PNG of 8 or 16 bits, or JPEG; one size per call
+                     -> deblurred  uint8 (batch, height, width, 3)
+                     -> encoded    string (batch,): PNG with the bits of the first view
+
+A signature takes its own dtype: other arrays (float64!) must be cast by the caller. The
+encoded signature reads pixels as they are stored: it applies no EXIF orientation and no
+colour profile, and drops transparency.
+"""
+
+import datetime
+import hashlib
+import json
+import os
+import pathlib
+import platform
+import tempfile
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import tf_defocus
+from tf_defocus.ops.adaptive_convolution import portable
+from tf_defocus.ops.padding import crop_like, pad_to_multiple
+from tf_defocus.restoration import Restorer
+from tf_defocus.weights import variable_names
+
+CARD = "model_card.json"
+PARITY_TOLERANCE = 1e-5  # of the float signature, images in [0, 1]
+PARITY_SIZE = (37, 51)  # odd, so that padding is part of what is compared
+MAX_MEGAPIXELS = 100  # an encoded image that claims more is refused before decoding
+_PNG_START = b"\x89PNG\r\n\x1a\n"
+
+
+def export_saved_model(model, output, preset, overwrite=False):
+    """Writes a model as a SavedModel with its card, once it agrees with the `Restorer`.
+
+    Args:
+        model: a network of `create_model`.
+        output: str or path of the folder; its parent is made if absent. TensorFlow
+            Serving wants a number as its name: `kpac_3level/1`.
+        preset: str, what the card calls the weights.
+        overwrite: bool; True replaces a SavedModel of that name.
+
+    Returns:
+        The card, a dict, also in `model_card.json` of the folder: versions, signatures,
+        sha256 of the weights and the parity that was measured.
+
+    Raises:
+        ValueError: if Keras does not run on TensorFlow.
+        FileExistsError: if the folder exists and is not to be, or no SavedModel.
+        ArithmeticError: if the graph and the `Restorer` differ; nothing is written.
+    """
+    if keras.backend.backend() != "tensorflow":
+        raise ValueError(
+            "A SavedModel needs KERAS_BACKEND=tensorflow. "
+            f"Received: {keras.backend.backend()}"
+        )
+    output = pathlib.Path(output).absolute()
+    _check_output(output, overwrite)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    prefix = f".{output.name}."
+    with tempfile.TemporaryDirectory(dir=output.parent, prefix=prefix) as scratch:
+        folder = pathlib.Path(scratch) / "new"
+        _save_graph(model, folder)
+        card = _describe(model, preset, measure_parity(model, folder))
+        (folder / CARD).write_text(json.dumps(card, indent=2) + "\n")
+        if output.exists():
+            os.rename(output, pathlib.Path(scratch) / "previous")
+        os.rename(folder, output)
+    return card
+
+
+def measure_parity(model, folder):
+    """Compares a SavedModel with the `Restorer` on one small image of noise.
+
+    Args:
+        model: the network.
+        folder: of the SavedModel made of it.
+
+    Returns:
+        dict: `image_size` [px], `max_error` of the float signature, `max_levels`
+        by which the uint8 signature differs.
+
+    Raises:
+        ArithmeticError: if they differ by more than 1e-5 or one level (a value that
+            lies between two levels may be rounded either way).
+    """
+    restorer = Restorer(model, tile=0)
+    signatures = tf.saved_model.load(str(folder)).signatures
+    rng = np.random.default_rng(0)
+    levels = {
+        name: rng.integers(0, 256, (*PARITY_SIZE, 3), dtype=np.uint8)
+        for name in restorer.view_names
+    }
+    floats = {name: view / np.float32(255) for name, view in levels.items()}
+    errors = []
+    for signature, views in (("serving_default", floats), ("uint8", levels)):
+        batch = {name: tf.constant(view[None]) for name, view in views.items()}
+        actual = signatures[signature](**batch)["deblurred"][0].numpy()
+        difference = actual.astype("float64") - restorer.restore(**views)
+        errors.append(float(np.abs(difference).max()))
+    if not (errors[0] < PARITY_TOLERANCE and errors[1] <= 1):
+        raise ArithmeticError(
+            f"The exported graph must agree with the Restorer within {PARITY_TOLERANCE}"
+            f" and one level of 255. Received: differences {errors[0]}, {errors[1]}; "
+            "nothing was written"
+        )
+    return {
+        "image_size": list(PARITY_SIZE),
+        "max_error": errors[0],
+        "max_levels": int(errors[1]),
+    }
+
+
+class RestorationGraph:
+    """A network as functions of tensors: the bodies of the three signatures.
+
+    Args:
+        model: a network of `create_model`.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        # A function of its own: the signatures share one trace of the network.
+        self._restore = tf.function(self._restore_views, autograph=False)
+
+    def restore_floats(self, views):
+        """dict of float32 in [0, 1] -> dict of the same."""
+        return {"deblurred": self._restore(views)}
+
+    def restore_levels(self, views):
+        """dict of uint8 -> dict of the same."""
+        floats = {name: _scaled(view) for name, view in views.items()}
+        return {"deblurred": _quantize(self._restore(floats), tf.uint8)}
+
+    def restore_encoded(self, views):
+        """dict of strings -> dict of uint8 images and of strings."""
+        deblurred = self._restore({k: decode_images(v) for k, v in views.items()})
+        return {
+            "deblurred": _quantize(deblurred, tf.uint8),
+            "encoded": encode_images(deblurred, like=views[self.model.view_names[0]]),
+        }
+
+    def _restore_views(self, views):
+        shapes = [tf.shape(view) for view in views.values()]
+        alike = [
+            tf.debugging.assert_equal(shape, shapes[0], "Views must be alike in shape")
+            for shape in shapes[1:]
+        ]
+        with tf.control_dependencies(alike):
+            padded = {
+                name: pad_to_multiple(tf.identity(view), self.model.size_multiple)
+                for name, view in views.items()
+            }
+        deblurred = self.model(padded, training=False)["deblurred"]
+        deblurred = crop_like(deblurred, next(iter(views.values())))
+        deblurred = tf.debugging.check_numerics(
+            deblurred, "The network returned values that are not finite"
+        )
+        return tf.clip_by_value(deblurred, 0, 1)
+
+
+def decode_images(encoded):
+    """Pixels of PNG (8 or 16 bits) and JPEG files.
+
+    Args:
+        encoded: (batch,) string, all of one height and width.
+
+    Returns:
+        (batch, height, width, 3) float32 in [0, 1].
+    """
+    sizes = tf.map_fn(_stored_size, encoded, fn_output_signature=tf.int32)
+    pixels = tf.reduce_prod(tf.cast(sizes, tf.int64), axis=1)
+    checks = [
+        tf.debugging.assert_equal(
+            sizes, sizes[:1], "The images of one call must have one size"
+        ),
+        tf.debugging.assert_less_equal(
+            pixels,
+            tf.constant(MAX_MEGAPIXELS * 10**6, tf.int64),
+            f"Images must have at most {MAX_MEGAPIXELS} megapixels",
+        ),
+    ]
+    with tf.control_dependencies(checks):
+        images = tf.TensorSpec((None, None, 3), tf.float32)
+        return tf.map_fn(
+            _decode_image, tf.identity(encoded), fn_output_signature=images
+        )
+
+
+def encode_images(images, like):
+    """PNG files, of 16 bits where the given file is such a PNG and 8 elsewhere.
+
+    Args:
+        images: (batch, height, width, 3) float32 in [0, 1].
+        like: (batch,) string, PNG or JPEG.
+
+    Returns:
+        (batch,) string.
+    """
+    return tf.map_fn(_encode_image, (images, like), fn_output_signature=tf.string)
+
+
+def _stored_size(encoded):
+    """(height, width) that the header of a file states; fails on other formats."""
+    is_jpeg = tf.io.is_jpeg(encoded)
+    is_known = is_jpeg | (tf.strings.substr(encoded, 0, len(_PNG_START)) == _PNG_START)
+    expected = "Expected PNG or JPEG files"
+    with tf.control_dependencies([tf.debugging.assert_equal(is_known, True, expected)]):
+        encoded = tf.identity(encoded)
+
+    def png_size():
+        stored = tf.strings.substr(encoded, 16, 8)  # of IHDR: width, height
+        return tf.io.decode_raw(stored, tf.int32, little_endian=False)[::-1]
+
+    return tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(encoded)[:2], png_size)
+
+
+def _decode_image(encoded):
+    def jpeg():
+        # The accurate transform is what other readers use.
+        method = "INTEGER_ACCURATE"
+        return _scaled(tf.io.decode_jpeg(encoded, channels=3, dct_method=method))
+
+    def png():
+        # 8 bits come as multiples of 257 = 65535 / 255, so nothing changes for them.
+        return _scaled(tf.io.decode_png(encoded, channels=3, dtype=tf.uint16))
+
+    return tf.cond(tf.io.is_jpeg(encoded), jpeg, png)
+
+
+def _encode_image(image_and_source):
+    image, source = image_and_source
+    sixteen_bits = tf.strings.substr(source, 24, 1) == b"\x10"  # of IHDR
+    return tf.cond(
+        sixteen_bits & ~tf.io.is_jpeg(source),
+        lambda: tf.io.encode_png(_quantize(image, tf.uint16)),
+        lambda: tf.io.encode_png(_quantize(image, tf.uint8)),
+    )
+
+
+def _scaled(levels):
+    return tf.cast(levels, tf.float32) / levels.dtype.max
+
+
+def _quantize(values, dtype):
+    """Levels of values in [0, 1], halves to even, as the `Restorer` rounds."""
+    return tf.cast(tf.round(values * dtype.max), dtype)
+
+
+def _save_graph(model, folder):
+    graph = RestorationGraph(model)
+    image, text = (None, None, None, 3), (None,)
+    bodies = {
+        "serving_default": (graph.restore_floats, image, tf.float32),
+        "uint8": (graph.restore_levels, image, tf.uint8),
+        "encoded": (graph.restore_encoded, text, tf.string),
+    }
+    # TensorFlow's own variables: the Keras objects around them would want Keras.
+    module = tf.Module(name="restoration")
+    module.weights = [variable.value for variable in model.variables]
+    with portable():
+        signatures = {
+            name: _trace(body, model.view_names, shape, dtype)
+            for name, (body, shape, dtype) in bodies.items()
+        }
+    tf.saved_model.save(module, str(folder), signatures=signatures)
+
+
+def _trace(body, view_names, shape, dtype):
+    views = {name: tf.TensorSpec(shape, dtype, name=name) for name in view_names}
+    return tf.function(body, autograph=False).get_concrete_function(views)
+
+
+def _check_output(output, overwrite):
+    if not output.exists():
+        return
+    if not overwrite:
+        raise FileExistsError(f"{output} exists; name another, or give --overwrite")
+    if not (output / "saved_model.pb").is_file():
+        raise FileExistsError(f"{output} is no SavedModel, so it stays; name another")
+
+
+def _describe(model, preset, parity):
+    image = "(batch, height, width, 3)"
+    inputs = {
+        "serving_default": f"float32 {image} in [0, 1]",
+        "uint8": f"uint8 {image}",
+        "encoded": "string (batch,), PNG or JPEG of one size",
+    }
+    outputs = {name: {"deblurred": text} for name, text in inputs.items()}
+    outputs["encoded"] = {"deblurred": inputs["uint8"], "encoded": "string (batch,)"}
+    return {
+        "preset": preset,
+        "model": model.name,
+        "parameters": int(model.count_params()),
+        "weights_sha256": _digest(model),
+        "signatures": {
+            name: {
+                "inputs": dict.fromkeys(model.view_names, text),
+                "outputs": outputs[name],
+            }
+            for name, text in inputs.items()
+        },
+        "parity": parity,
+        "versions": {
+            "tf_defocus": tf_defocus.__version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.version(),
+            "python": platform.python_version(),
+        },
+        "exported": datetime.datetime.now(datetime.timezone.utc).isoformat(),
+    }
+
+
+def _digest(model):
+    """sha256 of every weight's name and bytes, in the model's order."""
+    digest = hashlib.sha256()
+    for name, weight in zip(variable_names(model), model.weights):
+        digest.update(name.encode())
+        digest.update(keras.ops.convert_to_numpy(weight).tobytes())
+    return digest.hexdigest()
