@@ -70,6 +70,7 @@ RECIPES = [
     _synthetic(
         "kpac_3level_dual",
         initial_weights="checkpoints/kpac_3level.npz",
-        num_steps=12_000,
+        num_steps=9_000,
+        learning_rate=3e-4,
     ),
 ]
