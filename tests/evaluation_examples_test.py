@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from tests.batches_test import store
 from tf_defocus import evaluation_examples, image_io
-from tf_defocus.evaluation_examples import read_dataset, read_folder
+from tf_defocus.evaluation_examples import read_arrays, read_dataset, read_folder
 
 
 @pytest.fixture
@@ -111,3 +112,14 @@ def test_a_dataset_without_sharp_images_is_refused(monkeypatch, rng):
     )
     with pytest.raises(ValueError, match="cannot be scored"):
         list(read_dataset("dpdd_pixel", "test"))
+
+
+def test_arrays_are_read_as_stored_with_their_mean_defocus(tmp_path):
+    images = store(tmp_path / "arrays")
+    examples = list(read_arrays(tmp_path / "arrays"))
+    assert [e.name for e in examples] == ["0000", "0001", "0002", "0003", "0004"]
+    for index, example in enumerate(examples):
+        for view in ("blurred", "left", "right"):
+            np.testing.assert_array_equal(example.views[view], images[view][index])
+        np.testing.assert_array_equal(example.sharp, images["sharp"][index])
+        assert float(np.mean(example.coc)) == index  # 0, 1, 2, 3, 4 px were stored

@@ -60,15 +60,18 @@ class StoredArrays:
         Returns:
             dict of (height, width, 3).
         """
+        return {
+            k: image.astype("float32") / np.float32(np.iinfo(image.dtype).max)
+            for k, image in self.read_stored(index, kinds, crop).items()
+        }
+
+    def read_stored(self, index, kinds=IMAGE_KINDS, crop=None):
+        """Images of one example as they are stored, uint8 or uint16."""
         rows, columns = slice(None), slice(None)
         if crop is not None:
             top, left, size = crop
             rows, columns = slice(top, top + size), slice(left, left + size)
-        images = {k: self._arrays[k][index, rows, columns] for k in kinds}
-        return {
-            k: image.astype("float32") / np.float32(np.iinfo(image.dtype).max)
-            for k, image in images.items()
-        }
+        return {k: self._arrays[k][index, rows, columns] for k in kinds}
 
     @property
     def image_size(self):

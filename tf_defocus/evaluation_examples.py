@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tf_defocus import image_io
+from tf_defocus.batches import StoredArrays
 from tf_defocus.input_pipeline import load_examples
 
 # File or folder name -> name of the view; `target` is the sharp image.
@@ -153,6 +154,25 @@ def read_dataset(dataset, split, data_dir=None, manual_dir=None):
         scene = scene.decode() if isinstance(scene, bytes) else str(scene)
         name = f"{index:04d}_{scene}" if scene else f"{index:04d}"
         yield Example(name, views, features["sharp"], features.get("coc"))
+
+
+def read_arrays(folder):
+    """Reads pairs of decoded arrays, as training validates on them.
+
+    Args:
+        folder: of `batches.StoredArrays`.
+
+    Yields:
+        `Example`; its `coc` is one number, the mean of the absolute value.
+    """
+    arrays = StoredArrays(folder)
+    for index in range(len(arrays)):
+        images = arrays.read_stored(index)
+        sharp = images.pop("sharp")
+        coc = arrays.mean_coc
+        if coc is not None:
+            coc = np.full((1, 1, 1), coc[index], np.float32)
+        yield Example(f"{index:04d}", images, sharp, coc)
 
 
 def sharp_as_input(examples):

@@ -20,6 +20,9 @@ FOLDER = flags.DEFINE_string(
     "folder", None, "Folder of <scene>/{combined,left,right,target}.png or the reverse."
 )
 DATASET = flags.DEFINE_string("dataset", None, "TFDS dataset instead, name/config.")
+ARRAYS = flags.DEFINE_string(
+    "arrays", None, "Folder of decoded arrays instead, as tools/train.py makes them."
+)
 SPLIT = flags.DEFINE_string("split", "test", "Split of --dataset.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where prepared datasets are kept.")
 MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Files that you fetched yourself.")
@@ -41,13 +44,16 @@ OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.", required
 
 def read_examples():
     """The examples and their name in the report, as the flags say."""
-    if bool(FOLDER.value) == bool(DATASET.value):
-        raise ValueError("Give either --folder or --dataset")
-    if DATASET.value and COMPARE.value:
+    if sum(map(bool, (FOLDER.value, DATASET.value, ARRAYS.value))) != 1:
+        raise ValueError("Give one of --folder, --dataset and --arrays")
+    if COMPARE.value and not FOLDER.value:
         raise ValueError("--compare needs --folder: datasets hold no other's pictures")
     if FOLDER.value:
         name = pathlib.Path(FOLDER.value).resolve().name
         examples = evaluation_examples.read_folder(FOLDER.value, COMPARE.value)
+    elif ARRAYS.value:
+        name = ARRAYS.value
+        examples = evaluation_examples.read_arrays(ARRAYS.value)
     else:
         name = f"{DATASET.value}, {SPLIT.value}"
         examples = evaluation_examples.read_dataset(
