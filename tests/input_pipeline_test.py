@@ -34,13 +34,18 @@ def test_stored_arrays_are_the_files_bit_for_bit(tmp_path, rng):
     )
     arrays = StoredArrays(folder)
     assert len(arrays) == 2
-    unmatched = list(written.values())  # TFDS keeps no order
+    matched = set()
     for index in range(2):
         stored = arrays.read_stored(index)
-        images = next(i for i in unmatched if (i["target"] == stored["sharp"]).all())
-        unmatched.remove(images)
+        scene, images = next(  # TFDS keeps no order
+            item
+            for item in written.items()
+            if (item[1]["target"] == stored["sharp"]).all()
+        )
+        matched.add(scene)
         for kind, name in (("combined", "blurred"), ("left", "left")):
             np.testing.assert_array_equal(stored[name], images[kind])
+    assert matched == set(written)
     again = input_pipeline.store_arrays("dp_folder", "test", folder)
     assert again == folder  # finished arrays are left as they are
     with pytest.raises(ValueError, match="holds"):
