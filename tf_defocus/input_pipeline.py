@@ -40,10 +40,12 @@ def load_builder(dataset, data_dir=None):
             f"Unknown dataset. Expected one of {known} (in {BUILDERS}). "
             f"Received: {dataset!r}"
         )
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # the builder's worker processes look it up
-    spec.loader.exec_module(module)
+    if path.stem not in sys.modules:  # TFDS registers a builder's class once
+        spec = importlib.util.spec_from_file_location(path.stem, path)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # the builder's worker processes look it up
+        spec.loader.exec_module(module)
+    module = sys.modules[path.stem]
     return module.Builder(config=config or None, data_dir=data_dir)
 
 
