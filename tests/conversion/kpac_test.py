@@ -28,12 +28,12 @@ def test_every_tensor_lands_in_its_variable(model, arrays):
 
 def test_missing_unused_and_misshapen_tensors_are_named(model, arrays):
     name = "000|deblur_net/deblur/c0/W_conv2d:0"
-    with pytest.raises(ValueError, match="Unused.*extra"):
+    with pytest.raises(ValueError, match=r"Unused.*extra"):
         load_official(model, arrays | {"extra": np.zeros(1)})
     with pytest.raises(ValueError, match=r"c0/W_conv2d:0 must have shape \(5, 5, 3, 8"):
         load_official(model, arrays | {name: np.zeros((5, 5, 3, 7))})
     del arrays[name]
     before = model.residual.bias.numpy()
-    with pytest.raises(ValueError, match="Missing.*c0/W_conv2d:0"):
+    with pytest.raises(ValueError, match=r"Missing.*c0/W_conv2d:0"):
         load_official(model, arrays)
     np.testing.assert_array_equal(model.residual.bias, before)
