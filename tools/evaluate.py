@@ -12,6 +12,7 @@ from absl import app, flags
 
 import tf_defocus
 from tf_defocus import evaluation_examples, image_io, lpips
+from tf_defocus.deconvolution.two_step import METHODS, TwoStepRestorer
 from tf_defocus.evaluation import evaluate
 from tf_defocus.protocols import PROTOCOLS
 
@@ -29,6 +30,9 @@ MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Files that you fetched you
 PROTOCOL = flags.DEFINE_enum("protocol", "ifan", list(PROTOCOLS), "Whose scores.")
 COMPARE = flags.DEFINE_list(
     "compare", [], "Names of pictures in --folder to score as further rows: dpdnet."
+)
+CLASSICAL = flags.DEFINE_multi_enum(
+    "classical", [], METHODS, "Two-step baselines as further rows, one flag each."
 )
 SHARP_INPUT = flags.DEFINE_bool(
     "sharp_input", False, "Feed the sharp image instead: how much is it altered?"
@@ -72,6 +76,7 @@ def run():
         pathlib.Path(preset).name: tf_defocus.Restorer.from_preset(preset)
         for preset in PRESET.value
     }
+    restorers |= {f"two_step_{m}": TwoStepRestorer(m) for m in CLASSICAL.value}
     distance = None
     if LPIPS_FOLDER.value:
         distance = lpips.load_lpips(LPIPS_FOLDER.value, LPIPS_NETWORK.value)

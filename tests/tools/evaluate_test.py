@@ -60,13 +60,14 @@ def test_scores_table_and_pictures_are_written(folder, tmp_path):
     done = evaluate(
         *("--preset", "a,b", "--folder", folder, "--compare", "dpdnet"),
         *("--protocol", "restormer", "--output", output),
+        *("--classical", "wiener"),
     )
     assert done.returncode == 0, done.stderr
     table = (output / "table.md").read_text()
     assert done.stdout == table
     assert table.startswith("photos, 1 images, protocol restormer\n")
     rows = [line.split(" | ")[0].strip("| ") for line in table.splitlines()[4:]]
-    assert rows == ["input", "a", "b", "dpdnet"]
+    assert rows == ["input", "a", "b", "two_step_wiener", "dpdnet"]
     scores = json.loads((output / "scores.json").read_text())
     expected = 20 * np.log10(255 / 20)
     assert scores["methods"]["input"]["mean"]["psnr"] == pytest.approx(expected)
