@@ -166,7 +166,7 @@ class K3DN(keras.Model):
     def disparity_vectors(self, inputs, training=None):
         """(batch, window rows, window columns, 256): what the views say of the blur."""
         views = [_shift(inputs[name]) for name in self.view_names]
-        return self.disparity(*views, training=training)
+        return ops.cast(self.disparity(*views, training=training), "float32")
 
     def reblur(self, sharp, disparity_vectors):
         """Blurs a sharp image as the views were that gave the vectors [K3DN Eq. 17].
