@@ -5,7 +5,6 @@ them. The page shows before, after and truth, with scores and the defocus, and n
 nothing but the PNG files beside it.
 """
 
-import html
 import pathlib
 import shutil
 
@@ -14,7 +13,7 @@ import numpy as np
 import skimage.data
 import tqdm
 
-from tf_defocus import image_io, protocols
+from tf_defocus import html_page, image_io, protocols
 from tf_defocus.evaluation_examples import Example
 from tf_defocus.optics import dual_pixel, psf, sensor
 
@@ -155,7 +154,7 @@ def show_folder(pairs, folder):
             image_io.write_image(
                 folder / preview, image_io.Image(_eight_bits(image.pixels))
             )
-        sections.append(_slider(name, pictures["input"], pictures["restored"]))
+        sections.append(html_page.slider(name, pictures["input"], pictures["restored"]))
     _write_page(folder, sections, {})
     return folder / "index.html"
 
@@ -188,59 +187,34 @@ def _table(totals):
 def _section(name, pictures, scores):
     restored = list(scores)[1:]
     sliders = [
-        _slider(f"{name}: {label}", f"{name}_input.png", f"{name}_{label}.png")
+        html_page.slider(f"{name}: {label}", f"{name}_input.png", f"{name}_{label}.png")
         for label in restored
     ]
     figures = []
     for label in pictures:
-        caption = html.escape(label)
+        caption = [label]
         if label in scores:
-            caption += (
-                f"<br>{scores[label]['psnr']:.2f} dB, {scores[label]['ssim']:.3f}"
+            caption.append(
+                f"{scores[label]['psnr']:.2f} dB, {scores[label]['ssim']:.3f}"
             )
-        figures.append(
-            f'<figure><img src="{name}_{label}.png"><figcaption>{caption}'
-            "</figcaption></figure>"
-        )
+        figures.append(html_page.figure(f"{name}_{label}.png", *caption))
     return "".join(sliders) + f'<div class="row">{"".join(figures)}</div>'
 
 
-def _slider(title, before, after):
-    return f"""<h2>{html.escape(title)}</h2>
-<div class="compare"><img src="{html.escape(after)}"><img src="{html.escape(before)}">
-<input type="range" value="50" aria-label="before to after" oninput="
-this.previousElementSibling.style.clipPath = `inset(0 ${{100 - this.value}}% 0 0)`">
-</div>"""
-
-
 def _write_page(folder, sections, totals):
-    rows = _table(totals).splitlines()[2:] if totals else []
-    cells = "".join(
-        "<tr>" + "".join(f"<td>{c.strip()}</td>" for c in row.strip("|").split("|"))
-        for row in rows
+    parts = [_HOW_TO_READ, *sections]
+    if totals:
+        head, _, *rows = (
+            [cell.strip() for cell in line.strip("|").split("|")]
+            for line in _table(totals).splitlines()
+        )
+        parts.insert(1, html_page.table(head, rows))
+    text = html_page.page(
+        "tf_defocus: before and after", "Defocus, before and after", parts
     )
-    head = "<tr><th>method<th>PSNR [dB]<th>SSIM<th>gain [dB]"
-    table = f"<table>{head}{cells}</table>" if cells else ""
-    page = _PAGE.replace("{table}", table).replace("{sections}", "\n".join(sections))
-    (folder / "index.html").write_text(page, encoding="utf-8")
+    (folder / "index.html").write_text(text, encoding="utf-8")
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>tf_defocus: before and after</title>
-<style>
-body { font: 16px/1.5 sans-serif; margin: 2em auto; max-width: 1200px; }
-.row { display: flex; flex-wrap: wrap; gap: 8px; }
-figure { margin: 0; flex: 1 1 200px; }
-img { width: 100%; display: block; } figcaption { font-size: 14px; }
-.compare { position: relative; max-width: 800px; margin-bottom: 1em; }
-.compare img + img { position: absolute; inset: 0; clip-path: inset(0 50% 0 0); }
-.compare input { position: absolute; bottom: 8px; left: 5%; width: 90%; }
-table { border-collapse: collapse; } td, th { padding: 2px 12px; text-align: right; }
-</style>
-<h1>Defocus, before and after</h1>
-<p>Drag a slider: left of it the input, right of it the restored photograph. In the
-defocus maps red lies behind the focal plane, blue in front, white is in focus.</p>
-{table}
-{sections}
-</html>
-"""
+_HOW_TO_READ = """<p>Drag a slider: left of it the input, right of it the restored
+photograph. In the defocus maps red lies behind the focal plane, blue in front, white is
+in focus.</p>"""
