@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt
 INPUT ?=
+PARALLEL := -n 2 --dist loadfile
 
 .PHONY: demo test test-fast lint clean
 
@@ -12,11 +13,11 @@ demo: $(VENV)/.installed
 	$(BIN)/python tools/demo.py --output results/demo $(if $(INPUT),--input "$(INPUT)")
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q -m "not slow"
-	$(BIN)/python -m pytest -q -m slow
+	$(BIN)/python -m pytest -q -m "not slow" $(PARALLEL)
+	$(BIN)/python -m pytest -q -m slow $(PARALLEL)
 
 test-fast: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -m "not slow" $(PARALLEL)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

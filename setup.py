@@ -61,7 +61,16 @@ setuptools.setup(
         "beam": [*DATA, "apache-beam"],
         "train": [*DATA, "tensorboard"],
         "jax": ["jax"],
-        "dev": [*DATA, "dill", "jax", "pre-commit", "pytest", "ruff", "tensorboard"],
+        "dev": [
+            *DATA,
+            "dill",
+            "jax",
+            "pre-commit",
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "tensorboard",
+        ],
     },
     entry_points={"console_scripts": ["tf-defocus = tf_defocus.cli:main"]},
 )
