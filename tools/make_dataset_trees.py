@@ -1,0 +1,225 @@
+"""Makes tiny copies of the datasets' folder trees, with the traps that real ones hold.
+
+    python tools/make_dataset_trees.py --tree dpdd_official --output /tmp/trees
+    python tools/make_dataset_trees.py --tree dpdd_official --trap truncated \\
+        --output /tmp/trees
+
+The pictures are noise of a few pixels; names, folders, bit depths and pairings are
+those of the published sets, so that a builder can be tried before gigabytes are
+fetched. The first line printed is the folder to pass as --manual_dir.
+"""
+
+import pathlib
+import sys
+
+import cv2
+import numpy as np
+from absl import app, flags
+
+SHAPE = (12, 18, 3)
+SPLIT_LISTS = pathlib.Path(__file__).parent.parent / "datasets" / "dpdd" / "splits"
+
+
+def write_image(path, seed=0, dtype=np.uint16, shape=SHAPE):
+    """Writes noise in RGB and returns it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    high = np.iinfo(dtype).max + 1
+    image = np.random.default_rng(seed).integers(0, high, shape).astype(dtype)
+    stored = image[..., ::-1] if image.ndim == 3 else image
+    if not cv2.imwrite(str(path), stored):
+        raise OSError(f"{path} cannot be written")
+    return image
+
+
+def write_pfm(path, values):
+    """Writes (height, width) floats as a little-endian PFM, rows from the bottom."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width = values.shape
+    header = f"Pf\n{width} {height}\n-1.0\n".encode()
+    path.write_bytes(header + values[::-1].astype("<f4").tobytes())
+
+
+def dpdd_pairs(split, scenes=None):
+    """The first published (source, target) names of a split; all if None."""
+    lines = (SPLIT_LISTS / f"{split}.txt").read_text().splitlines()
+    return [tuple(line.split()) for line in lines[:scenes]]
+
+
+def write_dpdd_lists(folder, scenes):
+    """Shortened lists of pairs, for a `DpddConfig(lists=folder)` of few scenes."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split in ("train", "val", "test"):
+        lines = (" ".join(pair) + "\n" for pair in dpdd_pairs(split, scenes))
+        (folder / f"{split}.txt").write_text("".join(lines))
+    return folder
+
+
+def dpdd_official(root, scenes=None, name="dd_dp_dataset_canon"):
+    """{train,val,test}_{c,l,r}/source and _c/target; targets have their own numbers."""
+    seed = 0
+    for split in ("train", "val", "test"):
+        for source, target in dpdd_pairs(split, scenes):
+            for view, suffix in (("c", ""), ("l", "_L"), ("r", "_R")):
+                folder = root / name / f"{split}_{view}" / "source"
+                write_image(folder / f"{source}{suffix}.png", seed := seed + 1)
+            folder = root / name / f"{split}_c" / "target"
+            write_image(folder / f"{target}.png", seed := seed + 1)
+    return root / name
+
+
+def dpdd_ifan(root, scenes=None):
+    """The official tree below DPDD/."""
+    return dpdd_official(root, scenes, "DPDD")
+
+
+def dpdd_restormer(root, scenes=None):
+    """{train,val,test}/input{C,L,R} and target; train unpacked one folder deeper."""
+    base, seed = root / "DPDD", 0
+    for split in ("train", "val", "test"):
+        folder = base / split / split if split == "train" else base / split
+        pairs = dpdd_pairs(split, scenes)
+        for source, target in pairs:
+            for view, suffix in (("C", ""), ("L", "_L"), ("R", "_R")):
+                name = f"input{view}/{source}{suffix}.png"
+                write_image(folder / name, seed := seed + 1)
+            write_image(folder / "target" / f"{target}.png", seed := seed + 1)
+    positions = np.arange(1, len(pairs) + 1)  # of the test set
+    np.save(base / "test" / "indoor_labels.npy", positions[::2])
+    np.save(base / "test" / "outdoor_labels.npy", positions[1::2])
+    return base
+
+
+def dpdd_k3dn(root, scenes=None):
+    """test_{c,l,r}/source and test_c/target with the same names everywhere."""
+    base, seed = root / "DPDD", 0
+    for source, _ in dpdd_pairs("test", scenes):
+        for folder in ("c/source", "l/source", "r/source", "c/target"):
+            write_image(base / f"test_{folder}" / f"{source}.png", seed := seed + 1)
+    return base
+
+
+def dpdd_patches(root, scenes=None):
+    """DPDNet's patches: five-digit names, equal in all folders."""
+    base, seed = root / "dd_dp_dataset_canon_patch", 0
+    for split in ("train", "val"):
+        for index in range(scenes or 20):
+            for folder in ("c/source", "l/source", "r/source", "c/target"):
+                path = base / f"{split}_{folder}" / f"{index:05d}.png"
+                write_image(path, seed := seed + 1)
+    return base
+
+
+def _some_image(root):
+    """The image a trap is set for: the third of the tree, in sorted order."""
+    return sorted(path for path in root.rglob("*.*") if _is_image(path))[2]
+
+
+def _is_image(path):
+    return path.suffix.lower() in (".png", ".jpg") and path.name[0] != "."
+
+
+def trap_eight_bit(root):
+    """An 8-bit file in a 16-bit set."""
+    path = _some_image(root)
+    write_image(path, 7, np.uint8)
+    return path
+
+
+def trap_truncated(root):
+    """A file whose download was cut off."""
+    path = _some_image(root)
+    path.write_bytes(path.read_bytes()[:-40])
+    return path
+
+
+def trap_tiff(root):
+    """A file saved as TIFF."""
+    path = _some_image(root)
+    image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+    path.unlink()
+    cv2.imwrite(str(path.with_suffix(".tif")), image)
+    return path.with_suffix(".tif")
+
+
+def trap_upper_case(root):
+    """An extension in capitals."""
+    path = _some_image(root)
+    return path.rename(path.with_suffix(path.suffix.upper()))
+
+
+def trap_macos(root):
+    """What the Finder leaves behind in every folder."""
+    path = _some_image(root)
+    for folder in {image.parent for image in root.rglob("*.png")}:
+        (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+        (folder / f"._{path.name}").write_bytes(b"\0\5\x16\7")
+    return path
+
+
+def trap_portrait(root):
+    """All images upright."""
+    for seed, path in enumerate(sorted(root.rglob("*.png"))):
+        write_image(path, seed, np.uint16, (SHAPE[1], SHAPE[0], 3))
+    return root
+
+
+def trap_missing(root):
+    """A file that is not there."""
+    path = _some_image(root)
+    path.unlink()
+    return path
+
+
+def trap_misnamed(root):
+    """A file under the name of another scene: the count is right, the pair is not."""
+    path = _some_image(root)
+    return path.rename(path.with_stem("1P0A9999"))
+
+
+def trap_wrong_size(root):
+    """A file of another size."""
+    path = _some_image(root)
+    write_image(path, 7, np.uint16, (SHAPE[0], SHAPE[1] + 2, 3))
+    return path
+
+
+TREES = {
+    "dpdd_official": dpdd_official,
+    "dpdd_ifan": dpdd_ifan,
+    "dpdd_restormer": dpdd_restormer,
+    "dpdd_k3dn": dpdd_k3dn,
+    "dpdd_patches": dpdd_patches,
+}
+TRAPS = {
+    "eight_bit": trap_eight_bit,
+    "truncated": trap_truncated,
+    "tiff": trap_tiff,
+    "upper_case": trap_upper_case,
+    "macos": trap_macos,
+    "portrait": trap_portrait,
+    "missing": trap_missing,
+    "misnamed": trap_misnamed,
+    "wrong_size": trap_wrong_size,
+}
+_TREE = flags.DEFINE_enum("tree", None, list(TREES), "Which dataset and layout.")
+_TRAP = flags.DEFINE_enum("trap", None, list(TRAPS), "What is wrong with it.")
+_OUTPUT = flags.DEFINE_string("output", None, "Folder for the trees.")
+
+
+def main(_):
+    if _TREE.value is None or _OUTPUT.value is None:
+        raise app.UsageError("give --tree and --output")
+    folder = pathlib.Path(_OUTPUT.value) / "_".join(
+        filter(None, (_TREE.value, _TRAP.value))
+    )
+    if folder.exists():
+        raise app.UsageError(f"{folder} exists; name another --output")
+    root = TREES[_TREE.value](folder)
+    print(root)
+    if _TRAP.value:
+        print(f"trap: {TRAPS[_TRAP.value](root)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(app.run(main))
