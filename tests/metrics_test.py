@@ -163,3 +163,43 @@ def test_ssim_uniform_is_no_slower_than_scikit_image(rng):
         )
     )
     assert ours <= theirs
+
+
+def test_sharpness_of_a_ramp_is_its_slope():
+    """Slope 0.02 down and 0.01 across: no curvature, one gradient everywhere."""
+    y, x = np.mgrid[:9, :12]
+    ramp = np.repeat((0.02 * y + 0.01 * x)[..., None], 3, axis=-1)
+    assert metrics.variance_of_laplacian(ramp) == pytest.approx(0, abs=1e-25)
+    assert metrics.tenengrad(ramp) == pytest.approx(0.02**2 + 0.01**2)
+
+
+def test_variance_of_laplacian_of_one_bright_pixel():
+    """-4 once and 1 four times among 25 pixels."""
+    image = np.zeros((7, 7, 3))
+    image[3, 3] = 1
+    expected = (16 + 4) / 25  # their mean is zero
+    assert metrics.variance_of_laplacian(image) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["variance_of_laplacian", "tenengrad"])
+def test_blur_lowers_sharpness_and_colour_counts_as_luma(name, images):
+    sharpness, (_, sharp) = getattr(metrics, name), images
+    blurred = (sharp + np.roll(sharp, 1, 0) + np.roll(sharp, 1, 1)) / 3
+    assert sharpness(blurred) < 0.6 * sharpness(sharp)
+    luma = sharp @ [0.299, 0.587, 0.114]
+    gray = np.repeat(luma[..., None], 3, axis=-1)
+    assert sharpness(gray) == pytest.approx(sharpness(sharp))
+
+
+@pytest.mark.parametrize(
+    "image, message",
+    [
+        (np.zeros((8, 8)), "height, width, 3"),
+        (np.zeros((2, 8, 3)), "at least 3 px"),
+        (np.zeros((8, 8, 3), "uint8"), "dtype uint8"),
+        (np.full((8, 8, 3), np.nan), "finite"),
+    ],
+)
+def test_sharpness_refuses_what_is_no_picture(image, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.tenengrad(image)

@@ -20,6 +20,7 @@ from tf_defocus.ops.structural_similarity import (
 )
 
 LOGGED_PSNR_LIMIT = 100.0  # [dB], so that one perfect image leaves a mean finite
+SOBEL_X = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], "float64") / 8  # of unit slope
 
 
 def mean_squared_error(image, other):
@@ -137,6 +138,66 @@ def _gaussian_mean(plane):
     margin, taps = GAUSSIAN_SIZE // 2, gaussian_window()
     filtered = cv2.sepFilter2D(plane, cv2.CV_64F, taps, taps)
     return filtered[margin:-margin, margin:-margin]
+
+
+def variance_of_laplacian(image):
+    """Sharpness without a reference: variance of the four-neighbour Laplacian.
+
+    For sets that have no sharp image. It grows with noise and contrast as well: compare
+    restorations of one photograph only, and look at them.
+
+    Args:
+        image: (height, width, 3) float in [0, 1], at least 3 px on both sides.
+
+    Returns:
+        float >= 0, over the pixels that have four neighbours, of the luma.
+
+    Reference:
+        Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000.
+    """
+    luma = _luma(image)
+    center = luma[1:-1, 1:-1]
+    vertical = luma[:-2, 1:-1] + luma[2:, 1:-1]
+    horizontal = luma[1:-1, :-2] + luma[1:-1, 2:]
+    return float(np.var(vertical + horizontal - 4 * center))
+
+
+def tenengrad(image):
+    """Sharpness without a reference: mean squared Sobel gradient.
+
+    Less swayed by noise than `variance_of_laplacian`, with the same reservation.
+
+    Args:
+        image: (height, width, 3) float in [0, 1], at least 3 px on both sides.
+
+    Returns:
+        float >= 0, in squared units per pixel, over the pixels with eight neighbours,
+        of the luma.
+
+    Reference:
+        Krotkov, "Focusing", International Journal of Computer Vision, 1988.
+    """
+    luma = _luma(image)
+    gradients = (
+        cv2.filter2D(luma, cv2.CV_64F, kernel)[1:-1, 1:-1]
+        for kernel in (SOBEL_X, SOBEL_X.T)
+    )
+    return float(sum(np.mean(gradient**2) for gradient in gradients))
+
+
+def _luma(image):
+    """Y of BT.601 in float64; refuses what is no picture in [0, 1]."""
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[-1] != 3 or min(image.shape[:2]) < 3:
+        raise ValueError(
+            "`image` must be (height, width, 3), at least 3 px on both sides. "
+            f"Received: shape {image.shape}"
+        )
+    if image.dtype.kind != "f" or not np.isfinite(image).all():
+        raise ValueError(
+            f"`image` must be finite float in [0, 1]. Received: dtype {image.dtype}"
+        )
+    return image.astype("float64") @ np.array([0.299, 0.587, 0.114])
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
