@@ -185,6 +185,7 @@ def decode_images(encoded):
     Returns:
         (batch, height, width, 3) float32 in [0, 1].
     """
+    encoded = tf.convert_to_tensor(encoded)
     sizes = tf.map_fn(_stored_size, encoded, fn_output_signature=tf.int32)
     pixels = tf.reduce_prod(tf.cast(sizes, tf.int64), axis=1)
     checks = [
