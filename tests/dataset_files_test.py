@@ -38,12 +38,21 @@ def test_stems_without_counterpart_are_named(first, second, named):
 def test_order_pairs_different_names_but_not_misaligned_equal_ones():
     pairs = dataset_files.pair_by_order(paths("c", "1", "3"), paths("t", "2", "4"))
     assert stems(pairs) == [("1", "2"), ("3", "4")]
-    with pytest.raises(DatasetFilesError, match=r"counterpart of c.2"):
+    with pytest.raises(DatasetFilesError, match=r"Expected 2 in t beside c.2"):
         dataset_files.pair_by_order(
             paths("c", "1", "2", "3"), paths("t", "1", "3", "4")
         )
     with pytest.raises(DatasetFilesError, match=r"in t .*c \(2\).*Received: 1"):
         dataset_files.pair_by_order(paths("c", "1", "2"), paths("t", "5"))
+
+
+def test_views_pair_with_or_without_their_suffix_or_by_order():
+    combined = paths("c", "a", "b")
+    for names in (("a_L", "b_L"), ("a", "b"), ("x", "y")):
+        pairs = dataset_files.pair_view(combined, paths("l", *names), "_L")
+        assert stems(pairs) == list(zip("ab", names))
+    with pytest.raises(DatasetFilesError, match="Expected b_L in l"):
+        dataset_files.pair_view(combined, paths("l", "a_L", "c_L"), "_L")
 
 
 def test_scenes_share_one_target():

@@ -9,6 +9,7 @@ import pathlib
 import re
 
 import numpy as np
+from absl import logging
 
 from tf_defocus import image_io, image_png
 
@@ -100,27 +101,36 @@ def pair_by_stem(first, second, suffix=""):
 
 
 def pair_by_order(first, second):
-    """Pairs of paths by sorted order: by name where all names agree.
+    """Pairs of paths by sorted order; by name as soon as one name agrees.
 
     Raises:
-        DatasetFilesError: if the counts differ, or some names agree but not as
-            order has them, so that a file is missing in either folder.
+        DatasetFilesError: if the counts differ, or only some of the names agree.
     """
-    if {path.stem for path in first} == {path.stem for path in second}:
+    if {path.stem for path in first} & {path.stem for path in second}:
         return pair_by_stem(first, second)
     if len(first) != len(second):
         raise DatasetFilesError(
             f"Expected as many images in {second[0].parent} as in {first[0].parent} "
             f"({len(first)}). Received: {len(second)}."
         )
-    shared = {path.stem for path in first} & {path.stem for path in second}
-    for one, other in zip(first, second):
-        if one.stem != other.stem and {one.stem, other.stem} & shared:
-            raise DatasetFilesError(
-                f"Expected the counterpart of {one}. Received: {other}, though other "
-                "names agree; a file is missing or misnamed."
-            )
     return list(zip(first, second))
+
+
+def pair_view(combined, view, suffix):
+    """Pairs of combined images with a view: by name, with or without `suffix`.
+
+    Where no name of `view` is that of a combined image, as in renamed copies, sorted
+    order decides.
+
+    Raises:
+        DatasetFilesError: as `pair_by_stem` and `pair_by_order`.
+    """
+    names = {path.stem for path in combined}
+    if names & {path.stem for path in view}:
+        return pair_by_stem(combined, view)
+    if names & {path.stem.removesuffix(suffix) for path in view}:
+        return pair_by_stem(combined, view, suffix)
+    return pair_by_order(combined, view)
 
 
 def group_by_scene(images, targets, separator):
@@ -165,6 +175,12 @@ def check_names(found, expected, folder):
             f"Expected the {len(expected)} published images in {folder}. Received: "
             f"{len(missing)} missing, {len(extra)} unexpected; {kind}: {name}."
         )
+
+
+def check_count(found, published, folder):
+    """Warns where a folder holds another number of scenes than was published."""
+    if found != published:
+        logging.warning("%s holds %d scenes; %d expected", folder, found, published)
 
 
 def find_root(folder, names, is_root, expected):

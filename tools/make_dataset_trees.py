@@ -109,6 +109,90 @@ def dpdd_patches(root, scenes=None):
     return base
 
 
+def realdof(root, scenes=None):
+    """source and target of equal names, 8 bits."""
+    for index in range(scenes or 50):
+        for kind, name in enumerate(("source", "target")):
+            path = root / "RealDOF" / name / f"{index:03d}.png"
+            write_image(path, 2 * index + kind, np.uint8)
+    return root / "RealDOF"
+
+
+def cuhk_bd(root, scenes=None):
+    """image/*.jpg with one name in capitals, gt/*.png, and motion blur beside them."""
+    base = root / "CUHK"
+    for index in range(1, (scenes or 704) + 1):
+        suffix = ".JPG" if index == 2 else ".jpg"
+        name = f"out_of_focus{index:04d}"
+        write_image(base / "image" / f"{name}{suffix}", index, np.uint8)
+        write_image(base / "gt" / f"{name}.png", index, np.uint8, SHAPE[:2])
+    write_image(base / "image" / "motion0001.jpg", 0, np.uint8)
+    write_image(base / "gt" / "motion0001.png", 0, np.uint8, SHAPE[:2])
+    return base
+
+
+def dpdd_pixel(root, scenes=None):
+    """test_{c,l,r}/source, grey and upright, 16 bits, without targets."""
+    shape, seed = (SHAPE[1], SHAPE[0]), 0
+    for index in range(scenes or 13):
+        for view, suffix in (("c", ""), ("l", "_L"), ("r", "_R")):
+            name = f"test_{view}/source/{index:04d}{suffix}.png"
+            write_image(root / "PixelDP" / name, seed := seed + 1, np.uint16, shape)
+    return root / "PixelDP"
+
+
+def lfdof(root, scenes=None):
+    """Two photographs per scene, one all-in-focus image."""
+    seed = 0
+    for split, first in (("train_data", 1), ("test_data", 900)):
+        base = root / "LFDOF" / split
+        for scene in range(first, first + (scenes or 3)):
+            name = f"IMG_{scene}"
+            for aperture in ("_ap1", "_ap2"):
+                path = base / "input" / f"{name}{aperture}.png"
+                write_image(path, seed := seed + 1, np.uint8)
+            path = base / "ground_truth" / f"{name}.png"
+            write_image(path, seed := seed + 1, np.uint8)
+    return root / "LFDOF"
+
+
+def rtf(root, scenes=None):
+    """The all-in-focus images lack the right 20 columns."""
+    for index in range(1, (scenes or 22) + 1):
+        name = f"image_{index:02d}.png"
+        folder = root / "RTF"
+        write_image(folder / "input" / name, index, np.uint8, (12, 30, 3))
+        write_image(folder / "target" / name, index + 99, np.uint8, (12, 10, 3))
+    return root / "RTF"
+
+
+def ddd_syn(root, scenes=None):
+    """{training,testing,testing1}/{dp,disp,gt}; the last two share ids."""
+    seed = 0
+    for split, first in (("training", 1), ("testing", 6001), ("testing1", 6001)):
+        base = root / "NYU" / split
+        for index in range(first, first + (scenes or 3)):
+            for name in ("dp/{:04d}_l", "dp/{:04d}_r", "gt/{:04d}_m"):
+                path = base / f"{name.format(index)}.png"
+                write_image(path, seed := seed + 1, np.uint8)
+            values = np.random.default_rng(seed).normal(0, 5, SHAPE[:2])
+            write_pfm(base / "disp" / f"{index:04d}_dm.pfm", values)
+    return root / "NYU"
+
+
+def rdpd(root, scenes=None):
+    """Sequences of frames; val and test hold the same one."""
+    base = root / "dd_dp_dataset_synth_vid"
+    for split, sequence in (("train", 1), ("val", 3), ("test", 3)):
+        for frame in range(scenes or 3):
+            for kind, name in enumerate(("c/source", "l/source", "r/source")):
+                path = f"{split}_{name}/seq_{sequence:03d}/{frame:07d}.png"
+                write_image(base / path, 9 * frame + kind, np.uint8)
+            path = f"{split}_c/target/seq_{sequence:03d}/{frame:07d}.png"
+            write_image(base / path, 9 * frame + 3, np.uint8)
+    return base
+
+
 def _some_image(root):
     """The image a trap is set for: the third of the tree, in sorted order."""
     return sorted(path for path in root.rglob("*.*") if _is_image(path))[2]
@@ -189,6 +273,13 @@ TREES = {
     "dpdd_restormer": dpdd_restormer,
     "dpdd_k3dn": dpdd_k3dn,
     "dpdd_patches": dpdd_patches,
+    "dpdd_pixel": dpdd_pixel,
+    "realdof": realdof,
+    "cuhk_bd": cuhk_bd,
+    "lfdof": lfdof,
+    "rtf": rtf,
+    "ddd_syn": ddd_syn,
+    "rdpd": rdpd,
 }
 TRAPS = {
     "eight_bit": trap_eight_bit,
