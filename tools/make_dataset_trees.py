@@ -1,8 +1,7 @@
 """Makes tiny copies of the datasets' folder trees, with the traps that real ones hold.
 
-    python tools/make_dataset_trees.py --tree dpdd_official --output /tmp/trees
-    python tools/make_dataset_trees.py --tree dpdd_official --trap truncated \\
-        --output /tmp/trees
+    python tools/make_dataset_trees.py dpdd_official /tmp/trees
+    python tools/make_dataset_trees.py dpdd_official /tmp/trees --trap truncated
 
 The pictures are noise of a few pixels; names, folders, bit depths and pairings are
 those of the published sets, so that a builder can be tried before gigabytes are
@@ -292,20 +291,17 @@ TRAPS = {
     "misnamed": trap_misnamed,
     "wrong_size": trap_wrong_size,
 }
-_TREE = flags.DEFINE_enum("tree", None, list(TREES), "Which dataset and layout.")
-_TRAP = flags.DEFINE_enum("trap", None, list(TRAPS), "What is wrong with it.")
-_OUTPUT = flags.DEFINE_string("output", None, "Folder for the trees.")
+_TRAP = flags.DEFINE_enum("trap", None, list(TRAPS), "What is wrong with the tree.")
 
 
-def main(_):
-    if _TREE.value is None or _OUTPUT.value is None:
-        raise app.UsageError("give --tree and --output")
-    folder = pathlib.Path(_OUTPUT.value) / "_".join(
-        filter(None, (_TREE.value, _TRAP.value))
-    )
+def main(arguments):
+    if len(arguments) != 3 or arguments[1] not in TREES:
+        raise app.UsageError(f"give one of {', '.join(TREES)}, and a folder")
+    name = "_".join(filter(None, (arguments[1], _TRAP.value)))
+    folder = pathlib.Path(arguments[2]) / name
     if folder.exists():
-        raise app.UsageError(f"{folder} exists; name another --output")
-    root = TREES[_TREE.value](folder)
+        raise app.UsageError(f"{folder} exists; name another folder")
+    root = TREES[arguments[1]](folder)
     print(root)
     if _TRAP.value:
         print(f"trap: {TRAPS[_TRAP.value](root)}")
