@@ -5,7 +5,13 @@ import pytest
 
 from tests.batches_test import store
 from tf_defocus import evaluation_examples, image_io
-from tf_defocus.evaluation_examples import read_arrays, read_dataset, read_folder
+from tf_defocus.evaluation_examples import (
+    Example,
+    add_noise,
+    read_arrays,
+    read_dataset,
+    read_folder,
+)
 
 
 @pytest.fixture
@@ -123,3 +129,34 @@ def test_arrays_are_read_as_stored_with_their_mean_defocus(tmp_path):
             np.testing.assert_array_equal(example.views[view], images[view][index])
         np.testing.assert_array_equal(example.sharp, images["sharp"][index])
         assert float(np.mean(example.coc)) == index  # 0, 1, 2, 3, 4 px were stored
+
+
+@pytest.mark.parametrize("dtype, full", [("uint8", 255), ("uint16", 65535)])
+def test_noise_has_its_sigma_at_any_depth_and_is_the_same_every_time(dtype, full):
+    gray = np.full((64, 64, 3), full // 2, dtype)
+    example = Example("a", {"left": gray, "right": gray}, gray)
+    (noisy,), (again,) = (list(add_noise([example], 3.0)) for _ in range(2))
+    differences = {k: view / full - gray / full for k, view in noisy.views.items()}
+    for kind, difference in differences.items():
+        assert noisy.views[kind].dtype == dtype
+        assert difference.std() * 255 == pytest.approx(3.0, rel=0.03)
+        assert abs(difference.mean()) * 255 < 0.1
+        np.testing.assert_array_equal(noisy.views[kind], again.views[kind])
+    correlation = np.mean(differences["left"] * differences["right"])
+    assert abs(correlation) * 255**2 < 0.5  # of 9: each view has noise of its own
+    np.testing.assert_array_equal(noisy.sharp, gray)
+    (other_seed,) = add_noise([example], 3.0, seed=1)
+    assert np.any(other_seed.views["left"] != noisy.views["left"])
+
+
+def test_noise_is_clipped_at_black_and_white():
+    image = np.zeros((8, 8, 3), "uint8")
+    image[:4] = 255
+    (noisy,) = add_noise([("a", {"blurred": image}, image)], 20.0)
+    view = noisy.views["blurred"].astype(int)
+    assert view[:4].min() > 128 > view[4:].max()
+
+
+def test_negative_noise_is_refused():
+    with pytest.raises(ValueError, match="at least 0"):
+        list(add_noise([], -1.0))

@@ -229,3 +229,23 @@ def test_what_cannot_be_averaged_is_refused(examples, change, message):
 def test_a_failing_restorer_fails_the_evaluation(examples):
     with pytest.raises(ValueError, match="must be finite"):
         evaluate({"fake": FakeRestorer(lambda view: view * np.nan)}, examples)
+
+
+def test_noise_lowers_the_input_row_and_single_pictures_are_written(examples, tmp_path):
+    restorer = {"same": FakeRestorer(np.asarray)}
+    clean = evaluate(restorer, examples)
+    noisy = evaluate(
+        restorer,
+        examples,
+        picture_folder=tmp_path,
+        noise_sigma=5.0,
+        single_pictures=True,
+    )
+    assert (clean.setting["noise_sigma"], noisy.setting["noise_sigma"]) == (0.0, 5.0)
+    for before, after in zip(clean.images, noisy.images):
+        assert after["scores"]["input"]["psnr"] < before["scores"]["input"]["psnr"]
+        assert after["scores"]["same"] == after["scores"]["input"]
+    folder = tmp_path / "scene_0"
+    assert {p.name for p in folder.iterdir()} == {"input.png", "same.png", "sharp.png"}
+    sharp = image_io.read_image(folder / "sharp.png").pixels
+    np.testing.assert_array_equal(sharp, examples[0][2])

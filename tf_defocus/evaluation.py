@@ -14,8 +14,8 @@ import numpy as np
 import tqdm
 
 import tf_defocus
-from tf_defocus.evaluation_examples import Example
-from tf_defocus.evaluation_pictures import write_comparison
+from tf_defocus.evaluation_examples import Example, add_noise
+from tf_defocus.evaluation_pictures import write_comparison, write_single
 from tf_defocus.evaluation_report import INPUT, EvaluationReport
 from tf_defocus.protocols import LARGEST_VALUE, get_protocol, score
 
@@ -27,6 +27,8 @@ def evaluate(
     dataset="pairs",
     picture_folder=None,
     lpips=None,
+    noise_sigma=0.0,
+    single_pictures=False,
 ):
     """Runs restorers over pairs and scores them under a protocol.
 
@@ -43,6 +45,10 @@ def evaluate(
         picture_folder: existing folder for side-by-side pictures, or None.
         lpips: model of `lpips.load_lpips`, or None to leave that score out. It sees
             images in the protocol's `lpips_range`.
+        noise_sigma: float [of 255], of white noise that is added to the views; see
+            `evaluation_examples.add_noise`.
+        single_pictures: bool, whether `picture_folder` also gets every picture by
+            itself, `<name>/<method>.png`.
 
     Returns:
         `EvaluationReport`.
@@ -53,6 +59,8 @@ def evaluate(
             that is not there.
     """
     protocol = get_protocol(protocol)
+    if noise_sigma:
+        examples = add_noise(examples, noise_sigma)
     images, names = [], set()
     for item in tqdm.tqdm(examples, desc=f"evaluate {dataset}", unit="image"):
         example = Example(*item)
@@ -63,12 +71,15 @@ def evaluate(
         images.append(record)
         if picture_folder is not None:
             write_comparison(picture_folder, record, pictures)
+            if single_pictures:
+                write_single(picture_folder, record, pictures)
     if not images:
         raise ValueError("There is no example to evaluate")
     setting = {
         "dataset": dataset,
         "protocol": dataclasses.asdict(protocol),
         "lpips": None if lpips is None else lpips.name,
+        "noise_sigma": noise_sigma,
         "libraries": {
             "tf_defocus": tf_defocus.__version__,
             "python": platform.python_version(),

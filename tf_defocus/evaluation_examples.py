@@ -190,3 +190,42 @@ def sharp_as_input(examples):
     for example in examples:
         name, views, sharp = example[:3]
         yield Example(name, dict.fromkeys(views, sharp), sharp)
+
+
+def add_noise(examples, sigma, seed=0):
+    """The same examples with white noise on every view [KPAC Tab. 8, GKMNet Tab. 2].
+
+    The views stay files of their depth: noisy integers are clipped and rounded. The
+    noise depends on the seed, the example's name and the view's alone, so that every
+    method sees the same, whichever else is scored beside it.
+
+    Args:
+        examples: iterable of `Example` or (name, views, sharp).
+        sigma: float >= 0, standard deviation [of 255, at any depth].
+        seed: int.
+
+    Yields:
+        `Example`, without other methods' pictures, which were made without the noise.
+
+    Raises:
+        ValueError: if sigma is negative or not finite.
+    """
+    if not (np.isfinite(sigma) and sigma >= 0):
+        raise ValueError(f"sigma must be at least 0 [of 255]. Received: {sigma}")
+    for item in examples:
+        example = Example(*item)
+        views = {
+            kind: _noisy(view, sigma, f"{seed}/{example.name}/{kind}")
+            for kind, view in example.views.items()
+        }
+        yield example._replace(views=views, others={})
+
+
+def _noisy(view, sigma, key):
+    full = np.iinfo(view.dtype).max if view.dtype.kind == "u" else 1.0
+    rng = np.random.default_rng(list(key.encode()))
+    noise = rng.standard_normal(view.shape, dtype=np.float32)
+    noisy = np.clip(view + np.float32(sigma / 255 * full) * noise, 0, full)
+    if view.dtype.kind == "u":
+        noisy = np.rint(noisy)
+    return noisy.astype(view.dtype)

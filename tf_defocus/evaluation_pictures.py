@@ -31,15 +31,41 @@ def write_comparison(folder, record, pictures):
             text += f" {scores['psnr']:.2f} dB {scores['ssim']:.3f}"
         columns.append(_labelled(picture, text))
         columns.append(np.full((columns[0].shape[0], GAP, 3), 255, "uint8"))
-    name = record["name"].replace("/", "_")
-    path = pathlib.Path(folder) / f"{name}.png"
+    path = pathlib.Path(folder) / f"{_file_name(record['name'])}.png"
     image_io.write_image(path, image_io.Image(np.concatenate(columns[:-1], axis=1)))
     return path
 
 
+def write_single(folder, record, pictures):
+    """Writes `<name>/<label>.png`: every picture by itself, 8 bit, as pages show them.
+
+    Args:
+        folder: str or path of an existing folder.
+        record: dict with `name`.
+        pictures: dict, label -> (height, width, 3) float32 in [0, 1].
+    """
+    for label, picture in pictures.items():
+        path = single_path(folder, record["name"], label)
+        path.parent.mkdir(exist_ok=True)
+        image_io.write_image(path, image_io.Image(_eight_bits(picture)))
+
+
+def single_path(folder, name, label):
+    """Path of the picture of one example and method that `write_single` writes."""
+    return pathlib.Path(folder) / _file_name(name) / f"{_file_name(label)}.png"
+
+
+def _file_name(name):
+    return name.replace("/", "_")
+
+
+def _eight_bits(picture):
+    return np.rint(np.clip(picture, 0, 1) * 255).astype("uint8")
+
+
 def _labelled(picture, text):
     """The picture as uint8 below a dark bar with a text no wider than the picture."""
-    pixels = np.rint(np.clip(picture, 0, 1) * 255).astype("uint8")
+    pixels = _eight_bits(picture)
     width = pixels.shape[1]
     bar = np.full((BAR_HEIGHT, width, 3), 32, "uint8")
     font = cv2.FONT_HERSHEY_SIMPLEX

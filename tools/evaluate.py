@@ -3,6 +3,8 @@
     python tools/evaluate.py --preset kpac_2level --folder photos --output results/a
     python tools/evaluate.py --preset ifan,kpac_2level --dataset dpdd/full_8bit \\
         --split test --manual_dir ~/dpdd --protocol ifan --output results/dpdd
+    python tools/evaluate.py --classical wiener --preset kpac_2level --noise_sigma 3 \\
+        --folder photos --single_pictures --output results/noisy
 """
 
 import pathlib
@@ -16,7 +18,7 @@ from tf_defocus.deconvolution.two_step import METHODS, TwoStepRestorer
 from tf_defocus.evaluation import evaluate
 from tf_defocus.protocols import PROTOCOLS
 
-PRESET = flags.DEFINE_list("preset", None, "Names or folders.", required=True)
+PRESET = flags.DEFINE_list("preset", [], "Names or folders.")
 FOLDER = flags.DEFINE_string(
     "folder", None, "Folder of <scene>/{combined,left,right,target}.png or the reverse."
 )
@@ -34,6 +36,9 @@ COMPARE = flags.DEFINE_list(
 CLASSICAL = flags.DEFINE_multi_enum(
     "classical", [], METHODS, "Two-step baselines as further rows, one flag each."
 )
+NOISE_SIGMA = flags.DEFINE_float(
+    "noise_sigma", 0.0, "White noise [of 255] added to the views, seeded.", 0.0
+)
 SHARP_INPUT = flags.DEFINE_bool(
     "sharp_input", False, "Feed the sharp image instead: how much is it altered?"
 )
@@ -42,6 +47,9 @@ LPIPS_FOLDER = flags.DEFINE_string(
 )
 LPIPS_NETWORK = flags.DEFINE_enum(
     "lpips_network", "alex", list(lpips.BACKBONES), "Its backbone."
+)
+SINGLE_PICTURES = flags.DEFINE_bool(
+    "single_pictures", False, "Write each picture by itself too, for tools/report.py."
 )
 OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.", required=True)
 
@@ -63,14 +71,20 @@ def read_examples():
         examples = evaluation_examples.read_dataset(
             DATASET.value, SPLIT.value, DATA_DIR.value, MANUAL_DIR.value
         )
+    if COMPARE.value and NOISE_SIGMA.value:
+        raise ValueError("--compare cannot go with --noise_sigma: those had no noise")
     if SHARP_INPUT.value:
         examples = evaluation_examples.sharp_as_input(examples)
         name += ", sharp images as input"
+    if NOISE_SIGMA.value:
+        name += f", noise of sigma {NOISE_SIGMA.value:g}"
     return examples, name
 
 
 def run():
     """Evaluates, saves the results and prints the table."""
+    if not (PRESET.value or CLASSICAL.value or COMPARE.value):
+        raise ValueError("Give a --preset, --classical or --compare to score")
     examples, name = read_examples()
     restorers = {
         pathlib.Path(preset).name: tf_defocus.Restorer.from_preset(preset)
@@ -83,7 +97,16 @@ def run():
     output = pathlib.Path(OUTPUT.value)
     pictures = output / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
-    report = evaluate(restorers, examples, PROTOCOL.value, name, pictures, distance)
+    report = evaluate(
+        restorers,
+        examples,
+        PROTOCOL.value,
+        name,
+        pictures,
+        distance,
+        noise_sigma=NOISE_SIGMA.value,
+        single_pictures=SINGLE_PICTURES.value,
+    )
     report.save(output)
     print(report.to_markdown(), end="")
 

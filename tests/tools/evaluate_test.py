@@ -79,6 +79,7 @@ def test_scores_table_and_pictures_are_written(folder, tmp_path):
     "arguments, message",
     [
         (("--preset", "unknown"), "evaluate: no preset 'unknown'"),
+        ((), "evaluate: Give a --preset"),
         (("--preset", "a", "--lpips_folder", "."), "evaluate: LPIPS needs alexnet"),
     ],
 )
