@@ -1,0 +1,53 @@
+"""Lines our scores up with the papers' tables: Markdown, CSV and a page with sliders.
+
+    python tools/evaluate.py --preset ifan --dataset dpdd/full_8bit --protocol ifan \\
+        --single_pictures --output results/dpdd
+    python tools/report.py --output results/report results/dpdd
+    python tools/report.py --output results/report --table kpac:4 results/photos
+
+Takes folders of tools/evaluate.py, of one protocol. Says first whether the unprocessed
+input scores as the paper prints; where it does not, no row can be compared.
+"""
+
+import sys
+
+from absl import app, flags
+
+from tf_defocus import report, report_pages
+
+OUTPUT = flags.DEFINE_string("output", None, "Folder for the report.", required=True)
+TABLE = flags.DEFINE_multi_string(
+    "table", [], "PAPER:NUMBER to compare with [the paper's tables of methods]."
+)
+
+
+def table_numbers():
+    """(paper, number) pairs of the flags, or None."""
+    numbers = []
+    for text in TABLE.value:
+        paper, _, number = text.partition(":")
+        if not number.isdigit():
+            raise report.ReportError(
+                f"--table takes PAPER:NUMBER as in ifan:2. Received: {text!r}"
+            )
+        numbers.append((paper, int(number)))
+    return numbers or None
+
+
+def run(paths):
+    """Reads the scores, prints the report and writes it."""
+    scores = [report.read_scores(path) for path in paths]
+    sections = report.make_sections(scores, table_numbers())
+    report_pages.write(sections, OUTPUT.value)
+    print(report_pages.to_markdown(sections), end="")
+
+
+def main(arguments):
+    try:
+        run(arguments[1:])
+    except (report.ReportError, OSError) as error:
+        sys.exit(f"report: {error}")
+
+
+if __name__ == "__main__":
+    app.run(main)
