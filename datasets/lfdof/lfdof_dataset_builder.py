@@ -1,0 +1,87 @@
+"""lfdof: photographs refocused from light fields, Ruan et al., IEEE TCI 2021."""
+
+from typing import ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+from etils import epath
+
+from tf_defocus import dataset_files
+
+_SPLITS = {"train": "train_data", "test": "test_data"}
+_COUNTS = {"train": 11261, "test": 725}
+_SEPARATOR = "_ap"
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """One example per refocused photograph; many share an all-in-focus image."""
+
+    pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "Get LFDOF from the authors of AIFNet, unzip it and pass the folder as "
+        "manual_dir; it holds {train_data,test_data}/{input,ground_truth}."
+    )
+
+    def _info(self):
+        image = tfds.features.Image(
+            shape=(None, None, 3), dtype=np.uint8, encoding_format="png"
+        )
+        features = {
+            "combined": image,
+            "sharp": image,
+            "scene_id": tfds.features.Text(),
+            "sequence_id": tfds.features.Text(),
+        }
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(features),
+            supervised_keys=("combined", "sharp"),
+        )
+
+    def _split_generators(self, dl_manager):
+        splits = find_pairs(dataset_files.manual_folder(dl_manager))
+        return {
+            split: self._generate_examples(pairs) for split, pairs in splits.items()
+        }
+
+    def _generate_examples(self, pairs):
+        for paths in pairs:
+            read = [dataset_files.read_rgb(path, np.uint8) for path in paths]
+            dataset_files.check_sizes(paths, [pixels for pixels, _ in read])
+            yield (
+                paths[0].stem,
+                {
+                    "combined": read[0][1],
+                    "sharp": read[1][1],
+                    "scene_id": paths[0].stem,
+                    "sequence_id": paths[1].stem,
+                },
+            )
+
+
+def is_root(folder):
+    """Whether the folder is the dataset's own."""
+    return any((folder / name / "input").is_dir() for name in _SPLITS.values())
+
+
+def find_pairs(manual_dir):
+    """dict, split -> list of (photograph, all-in-focus image of its scene).
+
+    Raises:
+        dataset_files.DatasetFilesError: if there is no test set, or files do not pair.
+    """
+    expected = "{train_data,test_data}/{input,ground_truth}"
+    root = dataset_files.find_root(manual_dir, ("LFDOF",), is_root, expected)
+    if not (root / _SPLITS["test"]).is_dir():
+        raise dataset_files.DatasetFilesError(
+            f"Expected {_SPLITS['test']} in {root}. Received: {_SPLITS['train']} alone."
+        )
+    splits = {}
+    for split, name in _SPLITS.items():
+        if (root / name).is_dir():
+            images = dataset_files.list_images(root / name / "input")
+            targets = dataset_files.list_images(root / name / "ground_truth")
+            dataset_files.check_count(len(images), _COUNTS[split], root / name)
+            splits[split] = dataset_files.group_by_scene(images, targets, _SEPARATOR)
+    return splits
