@@ -1,0 +1,116 @@
+"""ddd_syn: dual-pixel views rendered from NYU depth maps, Pan et al., CVPR 2021."""
+
+from typing import ClassVar
+
+import numpy as np
+import tensorflow_datasets as tfds
+from etils import epath
+
+from tf_defocus import dataset_files
+
+_SPLITS = {"train": "training", "test": "testing", "test1": "testing1"}
+_COUNTS = {"train": 5000, "test": 350, "test1": 150}
+
+
+class Builder(tfds.core.GeneratorBasedBuilder):
+    """One example per rendered image; ids overlap across the folders."""
+
+    pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
+    VERSION = tfds.core.Version("1.0.0")
+    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    MANUAL_DOWNLOAD_INSTRUCTIONS = (
+        "Run the simulator of Pan et al. on NYU's labelled depth maps and pass its "
+        "folder NYU as manual_dir; it holds {training,testing,testing1}/{dp,disp,gt} "
+        "with NNNN_l.png, NNNN_r.png, NNNN_dm.pfm and NNNN_m.png."
+    )
+
+    def _info(self):
+        image = tfds.features.Image(
+            shape=(None, None, 3), dtype=np.uint8, encoding_format="png"
+        )
+        features = {
+            "left": image,
+            "right": image,
+            "sharp": image,
+            "disparity": tfds.features.Tensor(
+                shape=(None, None, 1), dtype=np.float32, encoding="zlib"
+            ),
+            "scene_id": tfds.features.Text(),
+        }
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(features)
+        )
+
+    def _split_generators(self, dl_manager):
+        splits = find_scenes(dataset_files.manual_folder(dl_manager))
+        return {
+            split: self._generate_examples(scenes) for split, scenes in splits.items()
+        }
+
+    def _generate_examples(self, scenes):
+        for scene_id, paths in scenes.items():
+            yield scene_id, {**read_example(paths), "scene_id": scene_id}
+
+
+def is_root(folder):
+    """Whether the folder is the dataset's own."""
+    return any((folder / name / "dp").is_dir() for name in _SPLITS.values())
+
+
+def find_scenes(manual_dir):
+    """dict, split -> dict, scene -> dict of paths by feature.
+
+    A scene's name holds the folder, for ids start anew in each.
+
+    Raises:
+        dataset_files.DatasetFilesError: naming a missing file.
+    """
+    expected = "{training,testing,testing1}/{dp,disp,gt}"
+    names = ("NYU", "simudata/NYU")
+    root = dataset_files.find_root(manual_dir, names, is_root, expected)
+    splits = {}
+    for split, name in _SPLITS.items():
+        if (root / name).is_dir():
+            splits[split] = _find_split(root / name)
+            count = len(splits[split])
+            dataset_files.check_count(count, _COUNTS[split], root / name)
+    return splits
+
+
+def _find_split(folder):
+    views = dataset_files.list_images(folder / "dp", (".png",))
+    left = [path for path in views if path.stem.endswith("_l")]
+    scenes = {}
+    for path in left:
+        stem = path.stem.removesuffix("_l")
+        paths = {
+            "left": path,
+            "right": path.with_name(f"{stem}_r{path.suffix}"),
+            "disparity": folder / "disp" / f"{stem}_dm.pfm",
+            "sharp": folder / "gt" / f"{stem}_m.png",
+        }
+        for wanted in paths.values():
+            if not wanted.is_file():
+                raise dataset_files.DatasetFilesError(
+                    f"Expected {wanted} beside {path}. Received: none."
+                )
+        scenes[f"{folder.name}_{stem}"] = paths
+    if 2 * len(left) != len(views):
+        raise dataset_files.DatasetFilesError(
+            f"Expected NNNN_l.png and NNNN_r.png in {folder / 'dp'}. Received: "
+            f"{len(views)} files, {len(left)} of them left views."
+        )
+    return scenes
+
+
+def read_example(paths):
+    """The views, the sharp image and the disparity of a scene."""
+    read = {
+        role: dataset_files.read_rgb(paths[role], np.uint8)
+        for role in ("left", "right", "sharp")
+    }
+    disparity = dataset_files.read_pfm(paths["disparity"])
+    images = {role: pixels for role, (pixels, _) in read.items()}
+    images["disparity"] = disparity
+    dataset_files.check_sizes([paths[role] for role in images], list(images.values()))
+    return {**{r: stored for r, (_, stored) in read.items()}, "disparity": disparity}
