@@ -1,8 +1,8 @@
 """Blur detection from KPAC's scale attention [KPAC App. F].
 
 The attention says which dilation rate, hence which size of blur, a pixel wants. Its
-mean rate, made to [0, 1], is a map of blur; a threshold makes it a mask, which is compared
-with a hand-made one. NumPy only. The appendix does not print how its map is made from
+mean rate, made to [0, 1], is a map of blur; a threshold makes it a mask, which is
+compared with a hand-made one. NumPy only. The appendix does not print how its map is made from
 the weights: the mean rate is this project's choice.
 """
 
