@@ -22,7 +22,7 @@ def test_every_tensor_lands_in_its_variable(model, arrays):
     load_official(model, arrays)
     assert len(arrays) == len(model.weights) == 58
     np.testing.assert_array_equal(
-        model.blocks[1].fusion.kernel, arrays["048|deblur_net/cf/1/W_conv2d:0"]
+        model.blocks[1].fusion.kernel, arrays["044|deblur_net/cf/1/W_conv2d:0"]
     )
 
 

@@ -66,6 +66,15 @@ RECIPES = [
     *(_stage_a(m) for m in ("kpac_2level", "kpac_3level", "kpac_3level_dual")),
     *(_stage_b(m) for m in ("kpac_2level", "kpac_3level", "kpac_3level_dual")),
     _synthetic("kpac_3level"),
+    # A second, shorter descent from the end of the first.
+    _synthetic(
+        "kpac_3level",
+        name="kpac_3level_synthetic_continued",
+        initial_weights="runs/kpac_3level_synthetic/weights.npz",
+        num_steps=4_000,
+        learning_rate=3e-4,
+        seed=1,
+    ),
     # The dual network starts from the single one: all weights but the first kernel fit.
     _synthetic(
         "kpac_3level_dual",

@@ -39,7 +39,7 @@ class Toolchain:
     Attributes:
         version: str, of TensorFlow.
         compile_flags, link_flags: tuple of str, as TensorFlow states them.
-        cuda: bool, whether this TensorFlow runs on NVIDIA GPUs.
+        cuda: bool, whether TensorFlow sees a GPU to compile for.
     """
 
     version: str
@@ -116,7 +116,8 @@ def _compile(compiler, toolchain, library):
         _run([nvcc, *CUDA_FLAGS, "-c", source, "-o", kernels])
         flags.append("-DTF_DEFOCUS_CUDA")
         sources.append(kernels)
-        link.append("-lcudart")
+        libraries = pathlib.Path(nvcc).resolve().parent.parent / "lib64"
+        link += [f"-L{libraries}", "-lcudart"]
     output = ["-o", str(library)]
     _run([*compiler, "-shared", "-fPIC", *flags, *sources, *link, *output])
 
