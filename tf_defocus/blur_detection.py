@@ -2,8 +2,8 @@
 
 The attention says which dilation rate, hence which size of blur, a pixel wants. Its
 mean rate, made to [0, 1], is a map of blur; a threshold makes it a mask, which is
-compared with a hand-made one. NumPy only. The appendix does not print how its map is made from
-the weights: the mean rate is this project's choice.
+compared with a hand-made one. NumPy only. How the appendix makes its map from the
+weights is not known to us: the mean rate is this project's choice.
 """
 
 import numpy as np
