@@ -28,6 +28,8 @@ ARROWS = {
     "image_tiff": {"image_io"},
     "deconvolution": {"ops", "optics"},
     "conversion": {"ops", "layers", "models"},
+    "dataset_files": {"image_io", "image_png"},
+    "dataset_patches": set(),
     "weights": set(),
     "batches": set(),
     "objectives": {"ops", "losses", "metrics"},
