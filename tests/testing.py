@@ -6,6 +6,7 @@ looked for where `TF_DEFOCUS_REFERENCE` and `TF_DEFOCUS_DATA` point, else in
 skips elsewhere and says so.
 """
 
+import importlib
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import pathlib
 import keras
 import numpy as np
 import pytest
+from absl import flags
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RELATIVE_TOLERANCE = 1e-4  # of max(1, |reference|)
@@ -102,3 +104,15 @@ def assert_layer_round_trips(layer, *inputs, atol=1e-6):
             keras.ops.convert_to_numpy(other),
             atol=atol,
         )
+
+
+def load_tool(name):
+    """A module of `tools/` whose functions are tested, without its flags.
+
+    absl keeps one set of flags per process, where two tools' `--output` would clash.
+    """
+    before = set(flags.FLAGS)
+    module = importlib.import_module(f"tools.{name}")
+    for flag in set(flags.FLAGS) - before:
+        delattr(flags.FLAGS, flag)
+    return module

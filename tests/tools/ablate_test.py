@@ -2,7 +2,9 @@
 
 import pytest
 
-from tools import ablate
+from tests.testing import load_tool
+
+ablate = load_tool("ablate")
 
 
 def test_variants_are_names_and_arguments():

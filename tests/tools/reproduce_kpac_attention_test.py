@@ -3,8 +3,10 @@
 import keras
 import numpy as np
 
+from tests.testing import load_tool
 from tf_defocus.models import create_model
-from tools import reproduce_kpac_attention as tool
+
+tool = load_tool("reproduce_kpac_attention")
 
 
 def test_rows_hold_the_maps_and_what_each_rate_alone_restores(rng):

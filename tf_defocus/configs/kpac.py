@@ -78,7 +78,7 @@ RECIPES = [
     # The dual network starts from the single one: all weights but the first kernel fit.
     _synthetic(
         "kpac_3level_dual",
-        initial_weights="checkpoints/kpac_3level.npz",
+        initial_weights="runs/kpac_3level_synthetic/weights.npz",
         num_steps=9_000,
         learning_rate=3e-4,
     ),
