@@ -7,7 +7,7 @@ PIP := $(BIN)/pip install --disable-pip-version-check --quiet --constraint const
 INPUT ?=
 PARALLEL := -n 2 --dist loadfile
 
-.PHONY: demo test test-fast lint clean
+.PHONY: demo test test-fast native lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python tools/demo.py --output results/demo $(if $(INPUT),--input "$(INPUT)")
@@ -18,6 +18,9 @@ test: $(VENV)/.installed-dev
 
 test-fast: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -m "not slow" $(PARALLEL)
+
+native: $(VENV)/.installed
+	$(BIN)/python -m tf_defocus.ops.build
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
