@@ -33,6 +33,7 @@ SETS = (
     "lfdof",
     "rtf",
     "ddd_syn",
+    "dpd_disp",
     "dp_folder",
 )
 COUNTS = {
@@ -43,7 +44,9 @@ COUNTS = {
     "lfdof": {"train": 11261, "test": 725},
     "rtf": {"test": 22},
     "ddd_syn": {"train": 5000, "test": 350, "test1": 150},
+    "dpd_disp": {"test": 100},
 }
+_FREE_SIZES = ("rtf", "dpd_disp")  # whose maps need not have the photograph's size
 BITS = {"dpdd": 16, "dpdd_pixel": 16}  # of the default config; 8 elsewhere
 _REFUSALS = (ValueError, OSError, image_io.ImageFileError)
 _JSON = flags.DEFINE_string("json", None, "File for the report.")
@@ -79,6 +82,8 @@ def find_files(name, folder, lists=""):
         return {"test": [dict(zip(roles, p)) for p in module.find_scenes(folder)]}
     if name == "ddd_syn":
         return {s: list(v.values()) for s, v in module.find_scenes(folder).items()}
+    if name == "dpd_disp":
+        return {"test": list(module.find_scenes(folder).values())}
     if name == "rdpd":
         found = module.find_frames(folder)
         return {s: [frame[2] for frame in frames] for s, frames in found.items()}
@@ -200,7 +205,7 @@ def _survey(scenes, name):
             depths[str(bits)] += 1
             if bits < wanted:
                 problems.append(f"{path}: {bits} bits, not {wanted}")
-            if size != first[1] and name != "rtf":
+            if size != first[1] and name not in _FREE_SIZES:
                 problems.append(f"{path}: {size}, but {first[0]}: {first[1]}")
     return sizes, depths, problems
 

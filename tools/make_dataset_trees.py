@@ -192,6 +192,18 @@ def rdpd(root, scenes=None):
     return base
 
 
+def dpd_disp(root, scenes=None):
+    """NNNN_{B,L,R}.jpg and NNNN_gt.tif in one folder."""
+    seed = 0
+    for index in range(101, 101 + (scenes or 100)):
+        for kind in "BLR":
+            path = root / "DPD-disp" / f"{index:04d}_{kind}.jpg"
+            write_image(path, seed := seed + 1, np.uint8)
+        path = root / "DPD-disp" / f"{index:04d}_gt.tif"
+        write_image(path, seed := seed + 1, np.uint8, SHAPE[:2])
+    return root / "DPD-disp"
+
+
 def _some_image(root):
     """The image a trap is set for: the third of the tree, in sorted order."""
     return sorted(path for path in root.rglob("*.*") if _is_image(path))[2]
@@ -279,6 +291,7 @@ TREES = {
     "rtf": rtf,
     "ddd_syn": ddd_syn,
     "rdpd": rdpd,
+    "dpd_disp": dpd_disp,
 }
 TRAPS = {
     "eight_bit": trap_eight_bit,

@@ -27,6 +27,7 @@ from tools import make_dataset_trees as trees
         ("rtf", "rtf"),
         ("ddd_syn", "ddd_syn"),
         ("rdpd", "rdpd"),
+        ("dpd_disp", "dpd_disp"),
     ],
 )
 def test_every_tree_is_recognised(tmp_path, tree, expected):
