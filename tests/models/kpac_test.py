@@ -103,6 +103,7 @@ COUNTS = [
     ("kpac_2level", {"scale_attention": False, "shape_attention": False}, 1_327_299),
     ("kpac_2level", {"scale_attention": False}, 1_330_875),
     ("kpac_2level", {"shape_attention": False}, 1_574_701),
+    ("kpac_2level", {"num_residual_blocks": 10}, 2_259_843),
 ]
 
 
@@ -175,6 +176,28 @@ def test_zero_residual_returns_the_centre_view_exactly(rng):
     np.testing.assert_array_equal(model(views)["deblurred"], views["blurred"])
 
 
+def test_residual_blocks_take_the_place_of_kpac_blocks(rng):
+    """Table 2's baseline: one chain, fused with the encoder's features."""
+    model = small("kpac_2level", num_residual_blocks=2)
+    enlarge(model, rng)
+    views = {"blurred": rng.random((1, 16, 24, 3), dtype=np.float32)}
+    encoded = model.encode(views)
+    features = encoded
+    for block in model.residual_blocks:
+        features = block(features)
+    features = ops.concatenate([encoded, features], axis=-1)
+    for layer in model.fusion:
+        features = layer(features)
+    outputs = model(views)
+    assert set(outputs) == {"deblurred"}
+    np.testing.assert_allclose(
+        outputs["deblurred"], model.decode(views, features)["deblurred"], atol=1e-6
+    )
+    rebuilt = type(model).from_config(model.get_config())
+    rebuilt.build()
+    assert rebuilt.count_params() == model.count_params()
+
+
 def test_mixed_precision_keeps_the_photograph_in_float32(rng):
     previous = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
@@ -194,6 +217,7 @@ def test_mixed_precision_keeps_the_photograph_in_float32(rng):
         ("views", 3),
         ("num_blocks", 0),
         ("kernel_size", 4),
+        ("num_residual_blocks", -1),
         ("variant", "x"),
     ],
 )

@@ -23,6 +23,9 @@ Paper -> code
 Differences from the paper
   The atrous branches have no bias and each is followed by the activation, as in the
   released code and the paper's Table 7; Eqs. 6 and 7 write neither.
+  Table 2's baseline is not described but for "residual blocks" and 2.26 M parameters:
+  ten blocks of two 3x3 convolutions in one chain, fused with the encoder's features
+  as the KPAC blocks are, give that count and are our reading of it.
 Differences from the released weights
   The shape attention's hidden width is 12 there, 16 in the paper's table; variant=
   "released" gives the former.
@@ -32,6 +35,7 @@ import keras
 from keras import layers, ops
 
 from tf_defocus.layers.kpac import ACTIVATION, KPACBlock, kpac_initializer
+from tf_defocus.layers.kpac_residual import ResidualBlock
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -47,6 +51,8 @@ class KPAC(keras.Model):
         views: 1 (photograph) or 2 (left and right dual-pixel views).
         share_kernels, scale_attention, shape_attention: bool, the ablations of the
             paper's Tables 1 and 2.
+        num_residual_blocks: int, residual blocks in place of the KPAC blocks and their
+            attentions (10: the baseline of Table 2); 0 for KPAC.
         variant: "paper" or "released" (the authors' checkpoints).
 
     Raises:
@@ -67,12 +73,13 @@ class KPAC(keras.Model):
         share_kernels=True,
         scale_attention=True,
         shape_attention=True,
+        num_residual_blocks=0,
         variant="paper",
         **kwargs,
     ):
         # The photograph keeps its float32 precision: only the layers cast.
         super().__init__(autocast=False, **kwargs)
-        _check(levels, num_blocks, kernel_size, views, variant)
+        _check(levels, num_blocks, kernel_size, views, num_residual_blocks, variant)
         self.levels = levels
         self.num_blocks = num_blocks
         self.kernel_size = kernel_size
@@ -82,6 +89,7 @@ class KPAC(keras.Model):
         self.share_kernels = share_kernels
         self.scale_attention = scale_attention
         self.shape_attention = shape_attention
+        self.num_residual_blocks = num_residual_blocks
         self.variant = variant
         self._add_encoder()
         self._add_blocks()
@@ -112,6 +120,8 @@ class KPAC(keras.Model):
         attention = 4 * 4 + 2 if self.scale_attention else 0
         block = max(atrous, attention) + 1
         coarse = self.num_blocks * block + 2
+        if self.num_residual_blocks:
+            coarse = 2 * self.num_residual_blocks + 2
         return 2 * (coarse * self.feature_stride + 2 * self.halo) + 1
 
     @property
@@ -154,6 +164,10 @@ class KPAC(keras.Model):
     def _add_blocks(self):
         width = 2 * self.base_filters
         hidden = self.base_filters // (4 if self.variant == "released" else 3)
+        self.residual_blocks = [
+            ResidualBlock(width, name=f"residual{i}")
+            for i in range(1, self.num_residual_blocks + 1)
+        ]
         self.blocks = [
             KPACBlock(
                 filters=width,
@@ -167,6 +181,7 @@ class KPAC(keras.Model):
                 name=f"kpac{i}",
             )
             for i in range(1, self.num_blocks + 1)
+            if not self.num_residual_blocks
         ]
         self.fusion = (_conv(width, 3, name="conv5_1"), _conv(width, 3, name="conv5_2"))
 
@@ -196,15 +211,19 @@ class KPAC(keras.Model):
         if scale_weights is None:
             scale_weights = [None] * self.num_blocks
         outputs, alphas, betas = [features], [], []
+        for block in self.residual_blocks:
+            features = block(features)
+        if self.residual_blocks:
+            outputs.append(features)
         for block, weights in zip(self.blocks, scale_weights):
             features, alpha, beta = block(features, scale_weights=weights)
             outputs.append(features)
             alphas.append(alpha)
             betas.append(beta)
         attention = {}
-        if alphas[0] is not None:
+        if alphas and alphas[0] is not None:
             attention["scale_attention"] = ops.stack(alphas, axis=1)
-        if betas[0] is not None:
+        if betas and betas[0] is not None:
             attention["shape_attention"] = ops.stack(betas, axis=1)[:, :, 0, 0]
         for layer in self.fusion:
             outputs = [layer(ops.concatenate(outputs, axis=-1))]
@@ -240,16 +259,23 @@ class KPAC(keras.Model):
             "share_kernels": self.share_kernels,
             "scale_attention": self.scale_attention,
             "shape_attention": self.shape_attention,
+            "num_residual_blocks": self.num_residual_blocks,
             "variant": self.variant,
         }
 
 
-def _check(levels, num_blocks, kernel_size, views, variant):
+def _check(levels, num_blocks, kernel_size, views, num_residual_blocks, variant):
     allowed = (
         ("levels", levels, levels in (2, 3), "2 or 3"),
         ("num_blocks", num_blocks, num_blocks >= 1, "at least 1"),
         ("kernel_size", kernel_size, kernel_size % 2 == 1, "odd"),
         ("views", views, views in (1, 2), "1 or 2"),
+        (
+            "num_residual_blocks",
+            num_residual_blocks,
+            num_residual_blocks >= 0,
+            "at least 0",
+        ),
         ("variant", variant, variant in ("paper", "released"), "'paper' or 'released'"),
     )
     for name, value, good, expected in allowed:
