@@ -1,56 +1,25 @@
 """DDD-syn: float maps, and ids that two folders share."""
 
-import importlib.util
-import pathlib
-import sys
-import tempfile
-
 import numpy as np
 import pytest
-import tensorflow_datasets as tfds
 
+from tests import dataset_builders
 from tf_defocus.dataset_files import DatasetFilesError
 from tools import make_dataset_trees as trees
 
-_FOLDER = pathlib.Path(__file__).parent
+builder_module = dataset_builders.load_module("ddd_syn")
 
 
-def load_builder_module():
-    """By path: a package called `datasets` may belong to somebody else."""
-    path = _FOLDER / "ddd_syn_dataset_builder.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-builder_module = load_builder_module()
-
-
-class DddSynTest(tfds.testing.DatasetBuilderTestCase):
+class DddSynTest(dataset_builders.TreeTestCase):
     DATASET_CLASS = builder_module.Builder
+    TREE = "ddd_syn"
     SPLITS = {"train": 1, "test": 1, "test1": 1}  # noqa: RUF012 (the case's own spelling)
-    SKIP_TF1_GRAPH_MODE = True
-
-    @classmethod
-    def setUpClass(cls):
-        cls.EXAMPLE_DIR = tempfile.mkdtemp()
-        trees.ddd_syn(pathlib.Path(cls.EXAMPLE_DIR), 1)
-        super().setUpClass()
-
-
-def examples(root):
-    """What the builder yields, without TFDS between."""
-    return {
-        split: dict(builder_module.Builder._generate_examples(None, found))
-        for split, found in builder_module.find_scenes(root).items()
-    }
+    SCENES = 1
 
 
 def test_shared_ids_stay_apart_and_maps_are_exact(tmp_path):
     root = trees.ddd_syn(tmp_path, 2)
-    received = examples(tmp_path)
+    received = dataset_builders.examples("ddd_syn", tmp_path)
     assert list(received["test"]) == ["testing_6001", "testing_6002"]
     assert list(received["test1"]) == ["testing1_6001", "testing1_6002"]
     example = received["test1"]["testing1_6002"]
@@ -68,11 +37,11 @@ def test_missing_files_are_named(tmp_path, name):
     root = trees.ddd_syn(tmp_path, 2)
     (root / "training" / name).unlink()
     with pytest.raises(DatasetFilesError, match=name):
-        examples(tmp_path)
+        dataset_builders.examples("ddd_syn", tmp_path)
 
 
 def test_a_right_view_without_left_is_refused(tmp_path):
     root = trees.ddd_syn(tmp_path, 2)
     (root / "training" / "dp" / "0001_l.png").unlink()
     with pytest.raises(DatasetFilesError, match="3 files, 1 of them left"):
-        examples(tmp_path)
+        dataset_builders.examples("ddd_syn", tmp_path)

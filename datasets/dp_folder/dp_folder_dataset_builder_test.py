@@ -1,8 +1,6 @@
 """Folders of both layouts, every bit depth, and what is missing."""
 
-import importlib.util
 import pathlib
-import sys
 import tempfile
 
 import cv2
@@ -11,20 +9,9 @@ import pytest
 import tensorflow_datasets as tfds
 from etils import epath
 
-_FOLDER = pathlib.Path(__file__).parent
+from tests import dataset_builders
 
-
-def load_builder_module():
-    """By path: a package called `datasets` may belong to somebody else."""
-    path = _FOLDER / "dp_folder_dataset_builder.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-builder_module = load_builder_module()
+builder_module = dataset_builders.load_module("dp_folder")
 
 
 def write(path, seed, dtype=np.uint16, shape=(6, 8, 3)):

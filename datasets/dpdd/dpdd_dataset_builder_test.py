@@ -1,9 +1,7 @@
 """DPDD: five layouts, the published lists, every trap, DPDNet's patches."""
 
 import dataclasses
-import importlib.util
 import pathlib
-import sys
 import tempfile
 
 import cv2
@@ -11,24 +9,14 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from tests import dataset_builders
 from tf_defocus.dataset_files import DatasetFilesError
 from tools import make_dataset_trees as trees
 
-_FOLDER = pathlib.Path(__file__).parent
 _SCENES = 4
 
 
-def load_builder_module():
-    """By path: a package called `datasets` may belong to somebody else."""
-    path = _FOLDER / "dpdd_dataset_builder.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-builder_module = load_builder_module()
+builder_module = dataset_builders.load_module("dpdd")
 PUBLISHED = {
     split: trees.dpdd_pairs(split, _SCENES) for split in ("train", "val", "test")
 }
@@ -76,7 +64,7 @@ def published_names(split, left="_L", right="_R"):
 
 def test_published_lists_are_350_74_76_disjoint_scenes():
     pairs = {
-        split: builder_module.read_pairs(_FOLDER / "splits", split)
+        split: builder_module.read_pairs(trees.SPLIT_LISTS, split)
         for split in PUBLISHED
     }
     assert [len(pairs[split]) for split in pairs] == [350, 74, 76]

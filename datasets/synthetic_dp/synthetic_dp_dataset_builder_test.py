@@ -1,9 +1,7 @@
 """The synthetic set: it builds, workers agree, photographs stay in their split."""
 
 import dataclasses
-import importlib.util
 import pathlib
-import sys
 import tempfile
 
 import cv2
@@ -11,22 +9,10 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from tests import dataset_builders
 from tf_defocus.optics import scenes
 
-_FOLDER = pathlib.Path(__file__).parent
-
-
-def load_builder_module():
-    """By path: a package called `datasets` may belong to somebody else."""
-    path = _FOLDER / "synthetic_dp_dataset_builder.py"
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[path.stem] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-builder_module = load_builder_module()
+builder_module = dataset_builders.load_module("synthetic_dp")
 
 
 def tiny(name, **changes):
