@@ -29,6 +29,7 @@ ARROWS = {
     "deconvolution": {"ops", "optics"},
     "conversion": {"ops", "layers", "models"},
     "dataset_files": {"image_io", "image_png"},
+    "dataset_maps": {"dataset_files"},
     "dataset_patches": set(),
     "weights": set(),
     "batches": set(),

@@ -120,15 +120,3 @@ def test_masks_are_grey(tmp_path):
     trees.write_image(tmp_path / "mask.png", 0, np.uint8)
     with pytest.raises(DatasetFilesError, match=r"grey.*mask\.png"):
         dataset_files.read_grey(tmp_path / "mask.png")
-
-
-@pytest.mark.parametrize(("scale", "dtype"), [(b"-1.0", "<f4"), (b"1", ">f4")])
-def test_float_maps_of_both_byte_orders_start_at_the_top(tmp_path, scale, dtype):
-    path, values = tmp_path / "a.pfm", np.arange(6.0).reshape(2, 3) - 2.5
-    path.write_bytes(
-        b"Pf\n3 2\n" + scale + b"\n" + values[::-1].astype(dtype).tobytes()
-    )
-    np.testing.assert_array_equal(dataset_files.read_pfm(path)[..., 0], values)
-    path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(DatasetFilesError, match=r"a\.pfm.*cut off"):
-        dataset_files.read_pfm(path)

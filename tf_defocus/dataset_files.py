@@ -335,23 +335,3 @@ def check_sizes(paths, images):
                 f"Expected the size {shape} of {paths[0]}. Received: {path} of "
                 f"{image.shape[:2]}."
             )
-
-
-def read_pfm(path):
-    """(height, width, 1) float32 of a portable float map, rows from the top.
-
-    The file holds rows from the bottom; a negative scale means little-endian.
-
-    Raises:
-        DatasetFilesError: if the file is no grey PFM or is cut off.
-    """
-    content = pathlib.Path(path).read_bytes()
-    header = re.match(rb"Pf\s+(\d+)\s+(\d+)\s+(-?[\d.eE+-]+)\s", content)
-    if header is None:
-        raise DatasetFilesError(f"Expected a grey PFM file. Received: {path}.")
-    width, height, scale = int(header[1]), int(header[2]), float(header[3])
-    if len(content) - header.end() != 4 * width * height:
-        raise DatasetFilesError(f"{path}: the PFM data is cut off; get it again.")
-    dtype = "<f4" if scale < 0 else ">f4"
-    values = np.frombuffer(content, dtype, width * height, header.end())
-    return values.reshape(height, width, 1)[::-1].astype(np.float32)

@@ -19,7 +19,7 @@ import numpy as np
 from absl import app, flags
 from etils import epath
 
-from tf_defocus import dataset_files, image_io, image_png
+from tf_defocus import dataset_files, dataset_maps, image_io, image_png
 from tf_defocus.optics.sensor import srgb_to_linear
 
 DATASETS = pathlib.Path(__file__).resolve().parent.parent / "datasets"
@@ -82,6 +82,8 @@ def find_files(name, folder, lists=""):
         return {"test": [dict(zip(roles, p)) for p in module.find_scenes(folder)]}
     if name == "ddd_syn":
         return {s: list(v.values()) for s, v in module.find_scenes(folder).items()}
+    if name == "rtf":
+        return {"test": module.find_scenes(folder)}
     if name == "dpd_disp":
         return {"test": list(module.find_scenes(folder).values())}
     if name == "rdpd":
@@ -120,7 +122,10 @@ def describe_file(path):
         DatasetFilesError: if the file cannot be read.
     """
     if path.suffix.lower() == ".pfm":
-        values = dataset_files.read_pfm(path)
+        values = dataset_maps.read_pfm(path)
+        return values.shape[1], values.shape[0], 32
+    if path.suffix.lower() == ".mat":
+        values = dataset_maps.read_mat(path, "blurMap")
         return values.shape[1], values.shape[0], 32
     with path.open("rb") as file:
         if file.read(8) == image_png.SIGNATURE:

@@ -14,6 +14,7 @@ import sys
 import cv2
 import numpy as np
 from absl import app, flags
+from scipy import io
 
 SHAPE = (12, 18, 3)
 SPLIT_LISTS = pathlib.Path(__file__).parent.parent / "datasets" / "dpdd" / "splits"
@@ -36,6 +37,12 @@ def write_pfm(path, values):
     height, width = values.shape
     header = f"Pf\n{width} {height}\n-1.0\n".encode()
     path.write_bytes(header + values[::-1].astype("<f4").tobytes())
+
+
+def write_mat(path, values, name="blurMap"):
+    """Writes a matrix as a compressed MATLAB file of version 5."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    io.savemat(path, {name: values}, do_compression=True)
 
 
 def dpdd_pairs(split, scenes=None):
@@ -156,12 +163,14 @@ def lfdof(root, scenes=None):
 
 
 def rtf(root, scenes=None):
-    """The all-in-focus images lack the right 20 columns."""
+    """The all-in-focus images and blur maps lack the right 20 columns."""
     for index in range(1, (scenes or 22) + 1):
         name = f"image_{index:02d}.png"
         folder = root / "RTF"
         write_image(folder / "input" / name, index, np.uint8, (12, 30, 3))
         write_image(folder / "target" / name, index + 99, np.uint8, (12, 10, 3))
+        values = np.random.default_rng(index).uniform(0, 3, (12, 10))
+        write_mat(folder / "gt" / f"image_{index:02d}.mat", values)
     return root / "RTF"
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus import dataset_files
+from tf_defocus import dataset_files, dataset_maps
 
 _SPLITS = {"train": "training", "test": "testing", "test1": "testing1"}
 _COUNTS = {"train": 5000, "test": 350, "test1": 150}
@@ -109,7 +109,7 @@ def read_example(paths):
         role: dataset_files.read_rgb(paths[role], np.uint8)
         for role in ("left", "right", "sharp")
     }
-    disparity = dataset_files.read_pfm(paths["disparity"])
+    disparity = dataset_maps.read_pfm(paths["disparity"])
     images = {role: pixels for role, (pixels, _) in read.items()}
     images["disparity"] = disparity
     dataset_files.check_sizes([paths[role] for role in images], list(images.values()))

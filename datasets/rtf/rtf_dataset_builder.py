@@ -6,11 +6,14 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus import dataset_files
+from tf_defocus import dataset_files, dataset_maps
 
 _SCENES = 22
 _INPUTS = ("input", "Noisy_Blurred_Images")
 _TARGETS = ("target", "ground_truth")
+_MAPS = ("gt", "blur_map")
+_VARIABLE = "blurMap"
+_ABSENT = np.zeros((1, 1, 1), np.float32)
 _CUT_OFF = 20  # columns that the all-in-focus images lack on the right
 
 
@@ -18,12 +21,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """One example per scene, the columns that both images have."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES: ClassVar = {"1.0.0": "First release.", "1.1.0": "Blur maps."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Get the RTF set of D'Andres et al. and pass its folder as manual_dir; it "
         "holds input (or Noisy_Blurred_Images) of 360 x 360 and target (or "
-        "ground_truth) of 340 x 360, 22 images each."
+        "ground_truth) of 340 x 360, 22 images each, and gt with a blur map NAME.mat "
+        "each where you have them."
     )
 
     def _info(self):
@@ -33,6 +37,10 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         features = {
             "combined": image,
             "sharp": image,
+            "blur_map": tfds.features.Tensor(
+                shape=(None, None, 1), dtype=np.float32, encoding="zlib"
+            ),
+            "has_blur_map": np.bool_,
             "scene_id": tfds.features.Text(),
         }
         return self.dataset_info_from_configs(
@@ -41,15 +49,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        pairs = find_pairs(dataset_files.manual_folder(dl_manager))
-        return {"test": self._generate_examples(pairs)}
+        scenes = find_scenes(dataset_files.manual_folder(dl_manager))
+        return {"test": self._generate_examples(scenes)}
 
-    def _generate_examples(self, pairs):
-        for paths in pairs:
-            images = [dataset_files.read_rgb(path, np.uint8)[0] for path in paths]
-            combined, sharp = crop_to_common_width(paths, *images)
-            name = paths[0].stem
-            yield name, {"combined": combined, "sharp": sharp, "scene_id": name}
+    def _generate_examples(self, scenes):
+        for paths in scenes:
+            name = paths["combined"].stem
+            yield name, {**read_example(paths), "scene_id": name}
 
 
 def _folder(root, names):
@@ -61,8 +67,8 @@ def is_root(folder):
     return all(_folder(folder, names) for names in (_INPUTS, _TARGETS))
 
 
-def find_pairs(manual_dir):
-    """List of (photograph, all-in-focus image).
+def find_scenes(manual_dir):
+    """List of dict of paths, `combined`, `sharp` and, where there are any, `blur_map`.
 
     Raises:
         dataset_files.DatasetFilesError: if the folders are missing or do not pair.
@@ -71,22 +77,58 @@ def find_pairs(manual_dir):
     root = dataset_files.find_root(manual_dir, ("RTF",), is_root, expected)
     photographs = dataset_files.list_images(_folder(root, _INPUTS))
     dataset_files.check_count(len(photographs), _SCENES, root)
-    return dataset_files.pair_by_order(
-        photographs, dataset_files.list_images(_folder(root, _TARGETS))
-    )
+    targets = dataset_files.list_images(_folder(root, _TARGETS))
+    pairs = dataset_files.pair_by_order(photographs, targets)
+    scenes = [{"combined": path, "sharp": sharp} for path, sharp in pairs]
+    folder = _folder(root, _MAPS)
+    if folder is not None:
+        maps = dataset_files.pair_by_order(photographs, _list_maps(folder))
+        for scene, (_, path) in zip(scenes, maps):
+            scene["blur_map"] = path
+    return scenes
 
 
-def crop_to_common_width(paths, combined, sharp):
-    """Cuts the photograph's right columns off where the sharp image has none.
+def _list_maps(folder):
+    if any(path.is_dir() for path in folder.iterdir()):
+        raise dataset_files.DatasetFilesError(
+            f"Expected blur maps NAME.mat in {folder}. Received: folders, as of noise "
+            "levels; pass a copy with the maps of one of them."
+        )
+    return dataset_files.list_images(folder, (".mat",))
+
+
+def read_example(paths):
+    """The images and the blur map of a scene, the columns that all of them have.
 
     Raises:
-        dataset_files.DatasetFilesError: if the sizes differ by anything else.
+        dataset_files.DatasetFilesError: if a file cannot be read, or sizes differ by
+            anything but the columns that the all-in-focus images lack.
     """
-    height, width = combined.shape[:2]
+    combined, sharp = (
+        dataset_files.read_rgb(paths[role], np.uint8)[0]
+        for role in ("combined", "sharp")
+    )
+    _check_size(paths["sharp"], sharp, paths["combined"], combined)
     common = sharp.shape[1]
-    if sharp.shape[0] != height or common not in (width, width - _CUT_OFF):
+    example = {"combined": combined[:, :common], "sharp": sharp}
+    example["has_blur_map"] = "blur_map" in paths
+    example["blur_map"] = _ABSENT
+    if example["has_blur_map"]:
+        values = dataset_maps.read_mat(paths["blur_map"], _VARIABLE)
+        _check_size(paths["blur_map"], values, paths["combined"], combined)
+        if values.shape[1] < common:
+            raise dataset_files.DatasetFilesError(
+                f"Expected the {common} columns of {paths['sharp']}. Received: "
+                f"{paths['blur_map']} of {values.shape[1]}."
+            )
+        example["blur_map"] = values[:, :common]
+    return example
+
+
+def _check_size(path, image, first_path, first):
+    height, width = first.shape[:2]
+    if image.shape[0] != height or image.shape[1] not in (width, width - _CUT_OFF):
         raise dataset_files.DatasetFilesError(
             f"Expected {height} x {width - _CUT_OFF} or {height} x {width}, the size "
-            f"of {paths[0]}. Received: {paths[1]} of {sharp.shape[0]} x {common}."
+            f"of {first_path}. Received: {path} of {image.shape[0]} x {image.shape[1]}."
         )
-    return combined[:, :common], sharp
