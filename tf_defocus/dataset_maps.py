@@ -22,8 +22,6 @@ _MAT_HEADER = 128  # bytes
 _MAT_COMPRESSED = 15  # type of an element
 _HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _NUMBERS = ("double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32")
-    ["double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32"]
-)
 
 
 def read_pfm(path):
