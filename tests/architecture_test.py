@@ -33,6 +33,7 @@ ARROWS = {
     "dataset_patches": set(),
     "weights": set(),
     "batches": set(),
+    "training_tasks": {"ops", "models", "weights"},
     "objectives": {"ops", "losses", "metrics"},
 }
 EXTERNAL = {"configs": set()}  # rooms that may import the standard library only

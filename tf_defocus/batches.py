@@ -45,6 +45,24 @@ class StoredArrays:
         return len(self._arrays["sharp"])
 
     @property
+    def kinds(self):
+        """Names of the images that are stored."""
+        return tuple(k for k in IMAGE_KINDS if k in self._arrays)
+
+    def require(self, kinds):
+        """Refuses to go on without some kinds of images.
+
+        Raises:
+            ValueError: if one of them is not stored.
+        """
+        missing = [kind for kind in kinds if kind not in self._arrays]
+        if missing:
+            raise ValueError(
+                f"This training needs {missing} of every example. Received: "
+                f"{self.folder} with {list(self.kinds)}"
+            )
+
+    @property
     def mean_coc(self):
         """(examples,) float32 [px], or None."""
         return self._arrays.get("coc")
@@ -86,7 +104,7 @@ def make_batch(arrays, recipe, step, kinds):
         arrays: `StoredArrays`.
         recipe: `Recipe`.
         step: int, from 0.
-        kinds: names of the network's inputs; `sharp` is added.
+        kinds: names of the images; `sharp` is added.
 
     Returns:
         dict of (batch, crop, crop, 3) float32 in [0, 1].

@@ -1,9 +1,15 @@
-"""What a training step minimises: a recipe's losses, summed."""
+"""What a training step minimises: a recipe's losses, summed over scales and tasks."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from tf_defocus import losses
+from tf_defocus.ops.resizing import halve_antialiased
+
+# Outputs of coarser scales, as `scale_weights` counts them.
+SCALES = ("deblurred", "deblurred_half", "deblurred_quarter", "deblurred_eighth")
+TARGET = "_target"  # beside a task's output: what it should be
 
 
 def _mean_absolute_error(recipe):
@@ -25,7 +31,13 @@ def _ssim(recipe):
     return losses.SSIMLoss()
 
 
+def _charbonnier(recipe):
+    del recipe
+    return losses.CharbonnierLoss()
+
+
 _LOSSES = {
+    "charbonnier": _charbonnier,
     "mae": _mean_absolute_error,
     "mse": _mean_squared_error,
     "perceptual": _perceptual,
@@ -34,42 +46,84 @@ _LOSSES = {
 
 
 class RestorationObjective:
-    """Weighted sum of losses between the deblurred and the sharp image.
+    """Weighted sum of losses over the scales of the output and the recipe's tasks.
+
+    Every loss of the recipe applies to every scale, weighted by `scale_weights`, and to
+    every task ("disparity", "reblurring") that `training_tasks` adds to the outputs.
 
     Args:
-        recipe: `Recipe`; its `losses` name the terms.
+        recipe: `Recipe`; its `losses`, or `loss_schedule` if it has one, name the
+            terms.
 
     Raises:
-        ValueError: if a loss is unknown.
+        ValueError: if a loss is unknown, or there are more scales than names.
     """
 
     def __init__(self, recipe):
-        unknown = [name for name, _ in recipe.losses if name not in _LOSSES]
+        schedule = recipe.loss_schedule or ((0, recipe.losses),)
+        names = sorted({name for _, terms in schedule for name, _ in terms})
+        unknown = [name for name in names if name not in _LOSSES]
         if unknown:
             raise ValueError(
                 f"Unknown losses {unknown}. Expected some of {sorted(_LOSSES)}"
             )
-        self.terms = [
-            (name, weight, _LOSSES[name](recipe)) for name, weight in recipe.losses
-        ]
+        if not 1 <= len(recipe.scale_weights) <= len(SCALES):
+            raise ValueError(
+                f"scale_weights must hold 1 to {len(SCALES)} numbers. Received: "
+                f"{recipe.scale_weights}"
+            )
+        self.losses = {name: _LOSSES[name](recipe) for name in names}
+        self.first_steps = np.array([first for first, _ in schedule], "int32")
+        self.weights = np.array(
+            [[dict(terms).get(name, 0.0) for name in names] for _, terms in schedule],
+            "float32",
+        )
+        self.scale_weights = recipe.scale_weights
+        self.task_weights = {
+            "disparity": recipe.disparity_weight,
+            "reblurring": recipe.reblurring_weight,
+        }
 
-    def __call__(self, outputs, batch):
+    def __call__(self, outputs, batch, step=0):
         """The loss and its terms.
 
         Args:
-            outputs: dict of the model's outputs.
+            outputs: dict of the outputs of `training_tasks.create_trainee`.
             batch: dict of images, `sharp` among them.
+            step: int or integer scalar, steps taken; selects the scheduled losses.
 
         Returns:
-            (scalar, dict of scalars: every term before weighting, and `psnr` [dB]).
+            (scalar, dict of scalars: every loss of the finest scale before weighting,
+            every task's loss, and `psnr` [dB]).
         """
-        sharp, deblurred = batch["sharp"], outputs["deblurred"]
+        phase = ops.sum(ops.cast(step >= self.first_steps, "int32")) - 1
+        weights = ops.take(ops.convert_to_tensor(self.weights), phase, axis=0)
+        sharp, total = batch["sharp"], 0.0
+        values = self._terms(sharp, outputs["deblurred"])
+        for name, weight in zip(SCALES, self.scale_weights):
+            if name == SCALES[0]:
+                terms = values
+            else:
+                sharp = halve_antialiased(sharp)
+                terms = self._terms(sharp, outputs[name])
+            total = total + weight * _weighted(weights, terms)
+        for name, weight in self.task_weights.items():
+            if weight > 0:
+                target = outputs[name + TARGET]
+                terms = self._terms(target, outputs[name])
+                values[name] = _weighted(weights, terms)
+                total = total + weight * values[name]
+        deblurred = ops.clip(outputs["deblurred"], 0, 1)
+        error = ops.mean(ops.square(deblurred - batch["sharp"]))
+        return total, {**values, "psnr": -10 * ops.log10(ops.maximum(error, 1e-12))}
+
+    def _terms(self, expected, image):
         # `call`, not `__call__`: under a strategy Keras divides the latter by the
         # number of devices, and the step averages over them itself.
-        values = {
-            name: ops.mean(loss.call(sharp, deblurred)) for name, _, loss in self.terms
+        return {
+            k: ops.mean(loss.call(expected, image)) for k, loss in self.losses.items()
         }
-        total = sum(weight * values[name] for name, weight, _ in self.terms)
-        error = ops.mean(ops.square(ops.clip(deblurred, 0, 1) - sharp))
-        values["psnr"] = -10 * ops.log10(ops.maximum(error, 1e-12))
-        return total, values
+
+
+def _weighted(weights, terms):
+    return sum(weights[i] * value for i, value in enumerate(terms.values()))

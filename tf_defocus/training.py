@@ -23,9 +23,13 @@ import tqdm
 
 from tf_defocus import weights
 from tf_defocus.batches import StoredArrays, make_batch
-from tf_defocus.models import create_model
 from tf_defocus.objectives import RestorationObjective
 from tf_defocus.optimizers import RectifiedAdam, create_schedule
+from tf_defocus.training_tasks import (
+    create_network,
+    create_trainee,
+    without_missing_views,
+)
 
 CHECKPOINT = "checkpoint.npz"
 _OPTIMIZERS = {
@@ -42,7 +46,8 @@ class Run:
     Attributes:
         recipe: `Recipe`.
         folder: pathlib.Path of the run.
-        model: `keras.Model`.
+        model: `keras.Model`, the network.
+        trainee: `keras.Model`, the network, with the tasks that teach it if any.
         optimizer: `keras.optimizers.Optimizer`, built.
         step: int, steps taken.
     """
@@ -50,6 +55,7 @@ class Run:
     recipe: object
     folder: pathlib.Path
     model: keras.Model
+    trainee: keras.Model
     optimizer: keras.optimizers.Optimizer
     step: int = 0
 
@@ -79,21 +85,24 @@ def train(
         `config.json`: a folder that `Restorer.from_preset` opens.
 
     Raises:
-        ValueError: if the folder holds another recipe's checkpoint.
+        ValueError: if the folder holds another recipe's checkpoint, or the data lack
+            an image that the recipe needs.
     """
     keras.utils.set_random_seed(recipe.seed)
     backend = importlib.import_module(f"tf_defocus.training_{keras.backend.backend()}")
     arrays = StoredArrays(train_arrays)
+    recipe = without_missing_views(recipe, arrays.kinds)
     validation = StoredArrays(validation_arrays) if validation_arrays else None
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     strategy = backend.create_strategy(strategy)
     with strategy.scope():
         run = _create_run(recipe, folder)
+    arrays.require(run.trainee.view_names)
     _resume(run)
     _describe(run, strategy, arrays)
     step_function = backend.make_train_step(
-        run.model, RestorationObjective(recipe), run.optimizer, recipe, strategy
+        run.trainee, RestorationObjective(recipe), run.optimizer, recipe, strategy
     )
     logger = backend.make_logger(folder)
     last = min(recipe.num_steps, stop_after or recipe.num_steps)
@@ -108,15 +117,13 @@ def train(
 
 def _create_run(recipe, folder):
     with _dtype_policy(recipe.precision):
-        model = create_model(recipe.model, **recipe.overrides)
+        model = create_network(recipe)
+        trainee = create_trainee(model, recipe)
     # XLA is slower than TensorFlow's own kernels on CPUs.
     model.jit_compile = keras.backend.backend() == "jax"
-    if recipe.initial_weights:
-        arrays = weights.read_weights(recipe.initial_weights)
-        weights.initialize_from(model, arrays)
     optimizer = create_optimizer(recipe)
-    optimizer.build(model.trainable_variables)
-    return Run(recipe, folder, model, optimizer)
+    optimizer.build(trainee.trainable_variables)
+    return Run(recipe, folder, model, trainee, optimizer)
 
 
 class _dtype_policy:
@@ -162,7 +169,7 @@ def _loop(run, step_function, arrays, validation, logger, last, deadline):
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
 
         def prepare(step):
-            return pool.submit(make_batch, arrays, recipe, step, run.model.view_names)
+            return pool.submit(make_batch, arrays, recipe, step, run.trainee.view_names)
 
         upcoming = prepare(run.step)
         while run.step < last and time.monotonic() < deadline:
@@ -247,18 +254,18 @@ class averaged_weights:
         self.run = run
 
     def __enter__(self):
-        variables = self.run.model.trainable_variables
+        variables = self.run.trainee.trainable_variables
         self.own = [keras.ops.convert_to_numpy(v) for v in variables]
         self.run.optimizer.finalize_variable_values(variables)
 
     def __exit__(self, *error):
-        for variable, value in zip(self.run.model.trainable_variables, self.own):
+        for variable, value in zip(self.run.trainee.trainable_variables, self.own):
             variable.assign(value)
 
 
 def save_checkpoint(run):
     """Writes the state to resume from, and the averaged weights to use."""
-    state = {f"model/{v.path}": v for v in run.model.variables}
+    state = {f"model/{v.path}": v for v in run.trainee.variables}
     state |= {f"optimizer/{v.path}": v for v in run.optimizer.variables}
     state = {k: keras.ops.convert_to_numpy(v) for k, v in state.items()}
     state["step"] = np.int64(run.step)
@@ -278,7 +285,7 @@ def _resume(run):
                 f"{path} belongs to another recipe or seed. Give the one in "
                 f"{run.folder / 'config.json'}, or another --output"
             )
-        for variable in run.model.variables:
+        for variable in run.trainee.variables:
             variable.assign(state[f"model/{variable.path}"])
         for variable in run.optimizer.variables:
             variable.assign(state[f"optimizer/{variable.path}"])

@@ -86,12 +86,16 @@ class JaxStep:
 
     def _step(self, state, batch):
         weights, others, slots = state
+        names = [variable.path for variable in self.optimizer.variables]
+        step = slots[names.index(self.optimizer.iterations.path)]
         parts = self.recipe.accumulation_steps
         differentiate = jax.value_and_grad(self._loss, has_aux=True)
         total, scalars = None, []
         for part in range(parts):
             piece = {k: v[part::parts] for k, v in batch.items()}
-            (loss, (terms, others)), gradients = differentiate(weights, others, piece)
+            (loss, (terms, others)), gradients = differentiate(
+                weights, others, piece, step
+            )
             total = (
                 gradients
                 if total is None
@@ -103,12 +107,12 @@ class JaxStep:
         mean = {k: sum(s[k] for s in scalars) / parts for k in scalars[0]}
         return (weights, others, slots), {**mean, "gradient_norm": norm}
 
-    def _loss(self, weights, others, piece):
+    def _loss(self, weights, others, piece, step):
         views = {k: piece[k] for k in self.model.view_names}
         outputs, others = self.model.stateless_call(
             weights, others, views, training=True
         )
-        loss, terms = self.objective(outputs, piece)
+        loss, terms = self.objective(outputs, piece, step)
         return loss, (terms, others)
 
     def _clip(self, gradients):

@@ -30,7 +30,7 @@ def make_train_step(model, objective, optimizer, recipe, strategy):
 
     Args:
         model: built `keras.Model`.
-        objective: function (outputs, batch) -> (loss, dict of scalars).
+        objective: function (outputs, batch, step) -> (loss, dict of scalars).
         optimizer: built optimizer, without clipping of its own.
         recipe: `Recipe`.
         strategy: of `create_strategy`; model and optimizer were made in its scope.
@@ -105,7 +105,7 @@ class TensorFlowStep:
             views = {k: piece[k] for k in self.model.view_names}
             with tf.GradientTape() as tape:
                 outputs = self.model(views, training=True)
-                loss, terms = self.objective(outputs, piece)
+                loss, terms = self.objective(outputs, piece, self.optimizer.iterations)
             gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
             total = (
                 gradients

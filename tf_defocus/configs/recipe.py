@@ -29,6 +29,15 @@ class Recipe:
         clip_norm: float, largest global norm of the gradient; 0 for none.
         ema_decay: float in [0, 1), of the averaged weights; 0 for none.
         losses: tuple of (loss name, weight), summed.
+        loss_schedule: tuple of (first step, losses) in place of `losses`, where they
+            change as the training goes on; the first one begins at step 0.
+        scale_weights: weights of the output, of its half size, its quarter ..., each
+            compared with the sharp image of that size.
+        disparity_weight: float, of IFAN's task of warping one view to the other.
+        reblurring_weight: float, of IFAN's or K3DN's task of blurring again.
+        reblurring: dict, constructor arguments of IFAN's `ReblurringNetwork`.
+        second_stage: bool, train K3DN's preservation blocks alone, on the first stage's
+            `initial_weights`.
         vgg19_weights: str, local file for the loss "perceptual".
         flip_probability: float, horizontal flip, which swaps the views.
         color_permutation: bool, shuffles red, green and blue.
@@ -64,6 +73,12 @@ class Recipe:
     clip_norm: float = 0.0
     ema_decay: float = 0.0
     losses: tuple = (("mae", 1.0),)
+    loss_schedule: tuple = ()
+    scale_weights: tuple = (1.0,)
+    disparity_weight: float = 0.0
+    reblurring_weight: float = 0.0
+    reblurring: dict = dataclasses.field(default_factory=dict)
+    second_stage: bool = False
     vgg19_weights: str = ""
     flip_probability: float = 0.0
     color_permutation: bool = False

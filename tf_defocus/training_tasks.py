@@ -1,0 +1,205 @@
+"""What is trained: a network, or a network with the tasks that teach it.
+
+IFAN learns disparity and reblurring beside deblurring, K3DN reblurring. Such tasks need
+images that restoring does not, and IFAN's a network of its own; both are wrapped here,
+so that the training step knows one model only.
+"""
+
+import keras
+import tqdm
+from keras import ops
+
+from tf_defocus import weights
+from tf_defocus.models import create_model
+from tf_defocus.models.ifan import IFAN, ReblurringNetwork
+from tf_defocus.models.k3dn import K3DN
+from tf_defocus.ops.warping import horizontal_warp
+
+
+def create_network(recipe):
+    """The network of a recipe, with its initial weights.
+
+    Args:
+        recipe: `Recipe`; with `second_stage`, `initial_weights` are the first stage's.
+
+    Returns:
+        Built `keras.Model`; in the second stage all is frozen but what that adds.
+
+    Raises:
+        ValueError: if a second stage has no weights to start from.
+    """
+    changes = {"sharp_region_preservation": False} if recipe.second_stage else {}
+    network = create_model(recipe.model, **{**recipe.overrides, **changes})
+    if recipe.initial_weights:
+        arrays = weights.read_weights(recipe.initial_weights)
+        weights.initialize_from(network, arrays)
+    if not recipe.second_stage:
+        return network
+    if not recipe.initial_weights:
+        raise ValueError(
+            "A second stage needs initial_weights, the first stage's weights.npz. "
+            f"Received: initial_weights={recipe.initial_weights!r}"
+        )
+    return network.second_stage()
+
+
+def create_trainee(network, recipe):
+    """The network with the tasks that the recipe weighs above 0.
+
+    Args:
+        network: built `keras.Model`.
+        recipe: `Recipe`.
+
+    Returns:
+        `keras.Model` of `view_names`, whose outputs are the network's, with every
+        task's output ("disparity", "reblurring") and its "_target".
+
+    Raises:
+        ValueError: if the network does not know a task.
+    """
+    disparity, reblurring = recipe.disparity_weight > 0, recipe.reblurring_weight > 0
+    if not disparity and not reblurring:
+        return network
+    if isinstance(network, IFAN) and _can(network, disparity, reblurring):
+        auxiliary = _reblurring_network(network, recipe) if reblurring else None
+        return IFANTasks(network, auxiliary, disparity)
+    if isinstance(network, K3DN) and not disparity and network.reblurring:
+        return K3DNTasks(network)
+    raise ValueError(
+        "disparity_weight is for an IFAN with use_disparity, reblurring_weight for an "
+        "IFAN with adaptive_filters or a K3DN with reblurring. Received: "
+        f"{recipe.model} with disparity_weight={recipe.disparity_weight}, "
+        f"reblurring_weight={recipe.reblurring_weight}"
+    )
+
+
+def without_missing_views(recipe, kinds):
+    """The recipe, or where dual-pixel views are missing, one that does without.
+
+    Args:
+        recipe: `Recipe`.
+        kinds: names of the images that the data hold.
+
+    Returns:
+        `Recipe`; without the task of disparity, which is said, if only that needs the
+        views.
+    """
+    if recipe.disparity_weight > 0 and not {"left", "right"} <= set(kinds):
+        tqdm.tqdm.write(
+            "The data hold no left and right views: training without the task of "
+            "disparity (use_disparity=False)"
+        )
+        return recipe.replace(
+            disparity_weight=0.0,
+            overrides={**recipe.overrides, "use_disparity": False},
+        )
+    return recipe
+
+
+class IFANTasks(keras.Model):
+    """IFAN with two tasks: the views' disparity, and the blur [IFAN Sec. 3].
+
+    Args:
+        network: built `IFAN`.
+        reblurring: built `ReblurringNetwork`, or None without this task.
+        disparity: bool, warp the right view to the left one by the disparity.
+
+    Outputs:
+        The network's, and at an eighth of the size "disparity", the right view warped,
+        with the left one as its target; and "reblurring", the sharp image blurred, with
+        the photograph as its target. (The network's own output "disparity", the map,
+        becomes "disparity_map".)
+    """
+
+    def __init__(self, network, reblurring, disparity):
+        super().__init__(autocast=False, name="ifan_tasks")
+        self.network = network
+        self.reblurring = reblurring
+        self.disparity = disparity
+        self.built = True  # of two built models
+
+    @property
+    def view_names(self):
+        """Names of the images a call takes."""
+        views = ("left", "right") if self.disparity else self.network.view_names
+        return tuple(dict.fromkeys(("blurred", *views, "sharp")))
+
+    def call(self, inputs, training=None):
+        """Deblurs and does the tasks."""
+        views = {name: inputs[name] for name in self.network.view_names}
+        outputs = self.network(views, training=training)
+        if self.disparity:
+            disparity = outputs["disparity_map"] = outputs.pop("disparity")
+            if self.network.views == 1:
+                # The network sees one image: of the right view it tells the same.
+                disparity = self.network.estimate_disparity(
+                    {"blurred": inputs["right"]}
+                )
+            disparity = ops.cast(disparity, "float32")
+            outputs["disparity"] = horizontal_warp(_reduce(inputs["right"]), disparity)
+            outputs["disparity_target"] = _reduce(inputs["left"])
+        if self.reblurring is not None:
+            # The released code takes every eighth pixel of the sharp image, but the
+            # mean of the photograph; the paper does not say.
+            sharp = inputs["sharp"]
+            released = self.network.variant == "released"
+            sharp = sharp[:, ::8, ::8] if released else _reduce(sharp)
+            filters = {"filters": outputs["filters"], "sharp": sharp}
+            outputs["reblurring"] = self.reblurring(filters)["reblurred"]
+            outputs["reblurring_target"] = _reduce(inputs["blurred"])
+        return outputs
+
+
+class K3DNTasks(keras.Model):
+    """K3DN and the blur it puts back onto its own result [K3DN Sec. 3.3].
+
+    Args:
+        network: built `K3DN` with `reblurring`.
+
+    Outputs:
+        The network's, and "reblurring" with the mean of the views as its target.
+    """
+
+    def __init__(self, network):
+        super().__init__(autocast=False, name="k3dn_tasks")
+        self.network = network
+        self.built = True  # of a built model
+
+    @property
+    def view_names(self):
+        """Names of the images a call takes."""
+        return self.network.view_names
+
+    def call(self, inputs, training=None):
+        """Deblurs and reblurs."""
+        outputs = self.network(inputs, training=training)
+        views = [ops.convert_to_tensor(inputs[name]) for name in self.view_names]
+        outputs["reblurring"] = outputs.pop("reblurred")
+        outputs["reblurring_target"] = sum(views) / len(views)
+        return outputs
+
+
+def _can(network, disparity, reblurring):
+    filters = network.adaptive_filters is not None
+    return (network.use_disparity or not disparity) and (filters or not reblurring)
+
+
+def _reblurring_network(network, recipe):
+    size, channels = network.filter_size, 4 * network.base_filters
+    per_channel = network.num_iterations * (2 * size + 1)
+    if network.adaptive_filters == "fac":
+        per_channel = size**2
+    arguments = {
+        "base_filters": network.base_filters,
+        "filter_channels": per_channel * channels,
+        "variant": network.variant,
+        **recipe.reblurring,
+    }
+    reblurring = ReblurringNetwork(name="reblurring", **arguments)
+    reblurring.build()
+    return reblurring
+
+
+def _reduce(image):
+    """Means over 8x8 pixels."""
+    return ops.average_pool(ops.convert_to_tensor(image), 8)
