@@ -1,9 +1,9 @@
 """Training recipes: the papers' numbers, and those of the shipped presets."""
 
-from tf_defocus.configs import kpac
+from tf_defocus.configs import gkmnet, kpac
 from tf_defocus.configs.recipe import Recipe
 
-_RECIPES = {recipe.name: recipe for recipe in kpac.RECIPES}
+_RECIPES = {recipe.name: recipe for paper in (gkmnet, kpac) for recipe in paper.RECIPES}
 
 
 def list_recipes():
