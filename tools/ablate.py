@@ -1,46 +1,48 @@
 """Trains variants under one budget and several seeds; tables mean and spread.
 
-    python tools/ablate.py --recipe kpac_3level_synthetic --seeds 0,1,2 \\
+    python tools/ablate.py --ablation kpac_table_2 --seeds 0,1 --num_steps 2000 \\
         --train_arrays ARRAYS/train --validation_arrays ARRAYS/validation \\
-        --num_steps 2000 --variant "no_scale:scale_attention=false" \\
-        --variant "full:" --output results/ablation
+        --output results/kpac_table_2 --page docs/kpac_table2.md
 
-A variant is a name and changes to the model's constructor arguments. Every run has a
-folder of its own, NAME/seed_N, and continues from there when the command is repeated.
-Without variants: those of KPAC's Table 2 that the network can be built as.
+`--variant NAME:ARGUMENT=VALUE,...` trains variants of your own instead, under the
+recipe of `--recipe`: changes to the model's constructor arguments, in JSON values.
+
+Every run has a folder of its own, NAME/seed_N. The same command given again continues
+where it was stopped: finished runs are read, the one that was cut off goes on from its
+checkpoint. Tables and page are written anew after every run. `tools/train.py --arrays
+ARRAYS` decodes the arrays.
 """
 
 import json
 import os
 import pathlib
 import sys
+import time
 
-import numpy as np
 from absl import app, flags
 
-from tf_defocus import configs, training
-from tf_defocus.batches import StoredArrays
+from tf_defocus import ablation_tables, configs
+from tf_defocus.configs.ablations import ABLATIONS, Ablation, Variant
 
-KPAC_TABLE_2 = (
-    "atrous:scale_attention=false,shape_attention=false",
-    "shape:scale_attention=false",
-    "scale:shape_attention=false",
-    "scale_and_shape:",
+ABLATION = flags.DEFINE_enum("ablation", None, sorted(ABLATIONS), "A paper's table.")
+RECIPE = flags.DEFINE_enum(
+    "recipe", None, configs.list_recipes(), "The budget [the ablation's]."
 )
-RECIPE = flags.DEFINE_enum("recipe", None, configs.list_recipes(), "The budget.")
 VARIANT = flags.DEFINE_multi_string(
-    "variant", KPAC_TABLE_2, "NAME:ARGUMENT=VALUE,... in JSON values."
+    "variant", [], "NAME:ARGUMENT=VALUE,... in JSON values; instead of --ablation."
 )
 SEEDS = flags.DEFINE_list("seeds", ["0", "1", "2"], "One run of each variant per seed.")
 STEPS = flags.DEFINE_integer("num_steps", None, "Instead of the recipe's.", 1)
 CROP = flags.DEFINE_integer("crop_size", None, "Instead of the recipe's [px].", 1)
+MINUTES = flags.DEFINE_float("max_minutes", None, "Stop with a checkpoint then.", 0)
 TRAIN = flags.DEFINE_string("train_arrays", None, "Folder of decoded arrays.")
 VALIDATION = flags.DEFINE_string("validation_arrays", None, "The set that is scored.")
 OUTPUT = flags.DEFINE_string("output", None, "Folder for runs and tables.")
+PAGE = flags.DEFINE_string("page", None, "Markdown file to write beside them.")
 
 
 def parse_variant(text):
-    """(name, overrides) of `NAME:ARGUMENT=VALUE,...`.
+    """The `Variant` of `NAME:ARGUMENT=VALUE,...`.
 
     Raises:
         ValueError: if the text has another form.
@@ -49,67 +51,157 @@ def parse_variant(text):
     pairs = [item.split("=") for item in assignments.split(",") if item]
     if not (name and colon) or any(len(pair) != 2 for pair in pairs):
         raise ValueError(f"Expected NAME:ARGUMENT=VALUE,... Received: {text!r}")
-    return name, {key: json.loads(value) for key, value in pairs}
+    return Variant(name, {key: json.loads(value) for key, value in pairs})
 
 
-def train_variant(name, overrides, seed):
-    """Trains one variant with one seed; returns its validation scores."""
-    recipe = configs.get_recipe(RECIPE.value)
-    changes = {"name": name, "seed": seed, "overrides": recipe.overrides | overrides}
-    for field, flag in (("num_steps", STEPS), ("crop_size", CROP)):
-        if flag.value:
-            changes[field] = flag.value
-    recipe = recipe.replace(**changes)
-    folder = pathlib.Path(OUTPUT.value) / name / f"seed_{seed}"
-    run = training.train(recipe, folder, TRAIN.value)
-    with training.averaged_weights(run):
-        validation = StoredArrays(VALIDATION.value)
-        scores, _ = training.validate(run.model, validation, len(validation))
-    return {**scores, "parameters_m": run.model.count_params() / 1e6}
+def chosen_ablation(name, recipe, variants):
+    """The `Ablation` that the flags ask for.
+
+    Raises:
+        ValueError: if they ask for none or two, or two variants have one name.
+    """
+    if bool(name) == bool(variants):
+        raise ValueError(
+            "Give either --ablation or --variant (once or more). Received: "
+            f"--ablation={name}, --variant={variants}"
+        )
+    if name:
+        return ABLATIONS[name]
+    if not recipe:
+        raise ValueError("Variants of your own need --recipe, their budget")
+    parsed = tuple(parse_variant(text) for text in variants)
+    if len({variant.name for variant in parsed}) < len(parsed):
+        raise ValueError(f"Two variants have one name. Received: {variants}")
+    return Ablation("own", recipe, parsed)
 
 
-def table(results):
-    """Markdown: per variant the mean PSNR, its spread over seeds, and every seed's.
+def train_variant(variant, recipe, folder, train_arrays, validation_arrays, deadline):
+    """Trains one variant with one seed, or reads what it scored.
 
     Args:
-        results: dict, variant -> list of scores, one dict per seed.
+        variant: `Variant`.
+        recipe: `Recipe` with the seed.
+        folder: pathlib.Path of the run.
+        train_arrays, validation_arrays: folders of `StoredArrays`.
+        deadline: float [s of `time.monotonic`], when to stop with a checkpoint.
 
     Returns:
-        str. The spread is the sample standard deviation; none for one seed.
+        dict of scores, or None if the deadline came first.
     """
-    lines = [
-        "| variant | PSNR [dB] | spread [dB] | gain [dB] | seeds | parameters [M] |",
-        "| --- | ---: | ---: | ---: | --- | ---: |",
-    ]
-    for name, rows in results.items():
-        psnr = np.array([row["validation_psnr"] for row in rows])
-        gain = np.mean([row["validation_gain"] for row in rows])
-        spread = f"{psnr.std(ddof=1):.3f}" if len(psnr) > 1 else ""
-        each = ", ".join(f"{value:.2f}" for value in psnr)
-        lines.append(
-            f"| {name} | {psnr.mean():.2f} | {spread} | {gain:+.2f} | {each} | "
-            f"{rows[0]['parameters_m']:.2f} |"
+    from tf_defocus import training
+    from tf_defocus.batches import StoredArrays
+
+    overrides = {**recipe.overrides, **variant.overrides}
+    recipe = recipe.replace(name=variant.name, overrides=overrides)
+    finished = folder / "scores.json"
+    if finished.exists():
+        stored = json.loads(finished.read_text())
+        if stored.pop("recipe") == recipe.fingerprint():
+            return stored
+        raise ValueError(
+            f"{finished} comes from another budget; give another --output, or the "
+            f"options of {folder / 'config.json'}"
         )
-    return "\n".join(lines) + "\n"
+    minutes = (deadline - time.monotonic()) / 60
+    if minutes <= 0:
+        return None
+    run = training.train(recipe, folder, train_arrays, max_minutes=min(minutes, 1e6))
+    if run.step < recipe.num_steps:
+        return None
+    with training.averaged_weights(run):
+        validation = StoredArrays(validation_arrays)
+        scores, _ = training.validate(run.model, validation, len(validation))
+    scores["parameters_m"] = run.model.count_params() / 1e6
+    write(finished, json.dumps({"recipe": recipe.fingerprint(), **scores}, indent=1))
+    return scores
+
+
+def write(path, text):
+    """Writes beside the file and renames: a reader never sees half of it."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def sources(train_arrays, validation_arrays):
+    """What the page says of the data: name and numbers of examples."""
+    from tf_defocus.batches import StoredArrays
+
+    sets = {"train": train_arrays, "validation": validation_arrays}
+    arrays = {split: StoredArrays(folder) for split, folder in sets.items()}
+    counts = {split: len(stored) for split, stored in arrays.items()}
+    return {"dataset": arrays["train"].source.get("dataset", "unnamed"), **counts}
+
+
+def command_line(arguments):
+    """The command as the page shows it: your folders become ARRAYS."""
+    shown = []
+    for argument in arguments:
+        name, _, value = argument.partition("=")
+        if name.lstrip("-") in ("train_arrays", "validation_arrays"):
+            argument = f"{name}=ARRAYS/{name.lstrip('-').removesuffix('_arrays')}"
+        elif name.lstrip("-") in ("output", "page") and os.path.isabs(value):
+            argument = f"{name}={os.path.basename(value)}"
+        shown.append(argument)
+    return " ".join(["python tools/ablate.py", *shown])
+
+
+def given_options():
+    """Every option that was given, as `--name=value`."""
+    own = flags.FLAGS.flags_by_module_dict().get(sys.argv[0], [])
+    return [
+        text for flag in own if flag.present for text in flag.serialize().split("\n")
+    ]
 
 
 def run():
     """Trains every variant with every seed, prints and writes the table."""
-    variants = dict(parse_variant(text) for text in VARIANT.value)
-    if len(variants) < len(VARIANT.value):
-        raise ValueError("Two variants have one name")
-    seeds = [int(text) for text in SEEDS.value]
-    results = {
-        name: [train_variant(name, overrides, seed) for seed in seeds]
-        for name, overrides in variants.items()
-    }
+    ablation = chosen_ablation(ABLATION.value, RECIPE.value, VARIANT.value)
+    recipe = configs.get_recipe(RECIPE.value or ablation.recipe)
+    changes = {"num_steps": STEPS.value, "crop_size": CROP.value}
+    recipe = recipe.replace(**{k: v for k, v in changes.items() if v})
+    data = sources(TRAIN.value, VALIDATION.value)
+    deadline = time.monotonic() + 60 * (MINUTES.value or 1e6)
+    # Seed by seed, so that a stopped ablation has compared all variants once.
+    plan = [(v, int(seed)) for seed in SEEDS.value for v in ablation.variants]
+    results = {variant.name: [] for variant in ablation.variants}
+    for number, (variant, seed) in enumerate(plan, start=1):
+        print(f"run {number} of {len(plan)}: {variant.name}, seed {seed}", flush=True)
+        folder = pathlib.Path(OUTPUT.value) / variant.name / f"seed_{seed}"
+        scores = train_variant(
+            variant,
+            recipe.replace(seed=seed),
+            folder,
+            TRAIN.value,
+            VALIDATION.value,
+            deadline,
+        )
+        if scores is None:
+            raise TimeoutError("the time is up; give the command again to go on")
+        print(f"  PSNR {scores['validation_psnr']:.3f} dB", flush=True)
+        results[variant.name].append(scores)
+        report(ablation, recipe, results, (number, len(plan)), data)
+
+
+def report(ablation, recipe, results, finished, data):
+    """Writes tables and page; prints them after the last run."""
+    results = {name: rows for name, rows in results.items() if rows}
+    paper = ablation_tables.printed(ablation)
+    table = ablation_tables.score_table(results, paper)
+    order = ablation_tables.compare_order(results, paper)
     output = pathlib.Path(OUTPUT.value)
-    texts = {"table.md": table(results), "scores.json": json.dumps(results, indent=1)}
-    for name, text in texts.items():
-        partial = output / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, output / name)
-    print(texts["table.md"], end="")
+    write(output / "table.md", table)
+    write(
+        output / "scores.json",
+        json.dumps({"scores": results, "order": order}, indent=1),
+    )
+    if PAGE.value:
+        text = ablation_tables.page(
+            ablation, recipe, results, finished, command_line(given_options()), data
+        )
+        write(pathlib.Path(PAGE.value), text)
+    if finished[0] == finished[1]:
+        print(table + "\n" + ablation_tables.describe_order(order))
 
 
 def main(_):
@@ -120,7 +212,5 @@ def main(_):
 
 
 if __name__ == "__main__":
-    flags.mark_flags_as_required(
-        ["recipe", "train_arrays", "validation_arrays", "output"]
-    )
+    flags.mark_flags_as_required(["train_arrays", "validation_arrays", "output"])
     app.run(main)

@@ -75,6 +75,8 @@ RECIPES = [
         learning_rate=3e-4,
         seed=1,
     ),
+    # The budget of the ablations: `configs/ablations.py`.
+    _synthetic("kpac_2level", num_steps=2_000),
     # The dual network starts from the single one: all weights but the first kernel fit.
     _synthetic(
         "kpac_3level_dual",
