@@ -209,6 +209,25 @@ def test_views_of_different_sizes_are_refused(tmp_path, dual, capsys):
     assert not (tmp_path / "out").exists()
 
 
+def test_the_order_of_the_views_is_told_on_demand(tmp_path, dual, capsys, rng):
+    texture = rng.integers(0, 256, (96, 128, 3)).astype("uint8")
+    paths = [tmp_path / f"{name}.png" for name in ("blurred", "left", "right")]
+    for path, shift in zip(paths, (0, 2, -2)):  # left 4 px right of right: in front
+        write_image(path, Image(np.roll(texture, shift, axis=1)))
+    flags = ("--left", paths[1], "--right", paths[2], "--check-views")
+    assert deblur("-i", paths[0], "-o", tmp_path / "out", *flags) == 0
+    assert "left and right may be exchanged: 100 %" in capsys.readouterr().err
+    flags = ("--left", paths[2], "--right", paths[1], "--check-views", "--overwrite")
+    assert deblur("-i", paths[0], "-o", tmp_path / "out", *flags) == 0
+    assert "left and right are in the expected order" in capsys.readouterr().err
+
+
+def test_a_single_view_has_no_order(tmp_path, single, capsys):
+    photo = save(tmp_path / "a.png", 1)
+    assert deblur("-i", photo, "-o", tmp_path / "out", "--check-views") == 2
+    assert "needs a preset for left and right views" in capsys.readouterr().err
+
+
 def test_folder_of_scenes(tmp_path, dual, capsys):
     scenes = tmp_path / "scenes"
     for number, scene in enumerate(("one", "two")):

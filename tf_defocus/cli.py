@@ -59,6 +59,8 @@ def _add_deblur(commands):
     add("-t", "--tile", type=_tile, help="longest tile side [px]; 0 never tiles")
     add("--left", type=path, help="left dual-pixel view of the one photograph")
     add("--right", type=path, help="right dual-pixel view")
+    help_text = "tell whether left and right seem exchanged"
+    add("--check-views", action="store_true", help=help_text)
     add("--suffix", default="", help="added to the names of the outputs")
     add("--ext", choices=sorted(EXTENSIONS), default="auto", help="output format")
     add("-r", "--recursive", action="store_true", help="search folders in the folder")
@@ -87,6 +89,8 @@ def deblur_photographs(options):
     naming = Naming(options.output, options.suffix, EXTENSIONS[options.ext])
     try:
         restorer = Restorer.from_preset(options.preset, tile=options.tile)
+        if options.check_views and "left" not in restorer.view_names:
+            raise BatchError("--check-views needs a preset for left and right views")
         jobs = find_jobs(
             options.input,
             restorer.view_names,
@@ -135,7 +139,7 @@ def _run_one(job, restorer, options, bar, number):
         bar.update(number + done / total - bar.n)
 
     try:
-        notes = run_job(job, restorer, show)
+        notes = run_job(job, restorer, show, options.check_views)
     except Exception as error:  # the other photographs are still to be done
         return "failed", (_one_line(job, error),)
     return "restored", tuple(f"{job.name}: {note}" for note in notes)

@@ -12,6 +12,7 @@ import numpy as np
 
 from tf_defocus import image_io
 from tf_defocus.image_io import ImageFileError
+from tf_defocus.view_order import check_view_order
 
 PICTURE_SUFFIXES = tuple(
     suffix for known in image_io.EXTENSIONS.values() for suffix in known
@@ -230,16 +231,18 @@ def _refuse_clashes(jobs):
     return checked
 
 
-def run_job(job, restorer, on_progress=None):
+def run_job(job, restorer, on_progress=None, check_views=False):
     """Reads, restores and writes one photograph.
 
     Args:
         job: `Job`.
         restorer: `Restorer`.
         on_progress: see `Restorer.restore`.
+        check_views: bool, whether to tell what the left and right views say about
+            their order, see `view_order`.
 
     Returns:
-        Tuple of str: what was converted on the way.
+        Tuple of str: what was converted on the way, or seems wrong.
 
     Raises:
         ImageFileError: with the one line for the photographer.
@@ -266,4 +269,7 @@ def run_job(job, restorer, on_progress=None):
             f"{job.output.parent}: cannot be made ({error.strerror}); choose another -o"
         ) from error
     image_io.write_image(job.output, restored)
+    if check_views:
+        views = (images[side].pixels for side in ("left", "right"))
+        return *restored.notes, check_view_order(*views, warn=False).describe()
     return restored.notes

@@ -5,7 +5,8 @@
 Prints set, splits, counts, sizes, bit depths (from the file's header, not from a
 decoder), the pairing, and per pair: the disparity of the views [px], the shift between
 the blurred and the sharp image [px] and the ratio of their exposures in linear light.
-Exits with 1 where the builder would refuse the folder, and says why.
+Warns where the left and right views of most pairs seem exchanged (`view_order`). Exits
+with 1 where the builder would refuse the folder, and says why.
 """
 
 import collections
@@ -21,6 +22,7 @@ from etils import epath
 
 from tf_defocus import dataset_files, dataset_maps, image_io, image_png
 from tf_defocus.optics.sensor import srgb_to_linear
+from tf_defocus.view_order import check_view_order
 
 DATASETS = pathlib.Path(__file__).resolve().parent.parent / "datasets"
 # The more particular trees first: rdpd's and dpdd_pixel's look like dpdd's.
@@ -138,7 +140,7 @@ def describe_file(path):
 
 
 def measure_pair(paths):
-    """What can be measured of a scene: disparity, shift, exposure ratio."""
+    """What can be measured of a scene: disparity and order, shift, exposure ratio."""
     planes = {
         role: _green(path)
         for role, path in paths.items()
@@ -148,6 +150,8 @@ def measure_pair(paths):
     if "left" in planes and "right" in planes:
         # phaseCorrelate gives x_right - x_left; ours is x_left - x_right
         measured["disparity"] = -_shift(planes["left"], planes["right"])[0]
+        views = (planes[side][..., None] for side in ("left", "right"))
+        measured["view_order"] = check_view_order(*views, warn=False).verdict
     if "combined" in planes and "sharp" in planes:
         common = min(plane.shape[1] for plane in planes.values())
         blurred, sharp = (planes[r][:, :common] for r in ("combined", "sharp"))
@@ -237,8 +241,21 @@ def format_report(report):
         pairing = ", ".join(pathlib.Path(p).name for p in found["first"].values())
         lines.append(f"{split} pairs: {pairing}, ...")
         lines += [f"{split}: {problem}" for problem in found["problems"][:5]]
+        lines += _warn_of_exchanged_views(split, found["measured"])
     lines.append(f"REFUSED: {report['refused']}" if report["refused"] else "accepted")
     return "\n".join(lines)
+
+
+def _warn_of_exchanged_views(split, measured):
+    """One line if more pairs seem exchanged than in order, else none."""
+    orders = collections.Counter(item.get("view_order") for item in measured)
+    exchanged, expected = orders["exchanged"], orders["as expected"]
+    if exchanged <= expected:
+        return []
+    return [
+        f"{split}: WARNING: left and right seem exchanged in {exchanged} pairs, in "
+        f"order in {expected}: what is blurred should mostly lie behind focus"
+    ]
 
 
 def _counts(values):

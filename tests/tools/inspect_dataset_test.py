@@ -77,6 +77,9 @@ def test_disparity_shift_and_exposure_are_measured(tmp_path):
     assert measured["misalignment"] == pytest.approx(4, abs=0.2)
     assert measured["exposure_ratio"] == pytest.approx(0.5, rel=0.02)
     assert report["splits"]["test"]["bits"] == {"16": 4}
+    assert measured["view_order"] == "exchanged"
+    text = inspect_dataset.format_report(report)
+    assert "test: WARNING: left and right seem exchanged in 1 pairs" in text
 
 
 @pytest.mark.slow
