@@ -7,6 +7,7 @@ import pytest
 from tf_defocus import configs
 from tf_defocus.models import list_models
 from tf_defocus.objectives import RestorationObjective
+from tf_defocus.optimizers import create_schedule
 
 
 @pytest.mark.parametrize("name", configs.list_recipes())
@@ -15,7 +16,9 @@ def test_recipe_names_a_model_and_known_losses(name):
     assert recipe.name == name
     assert recipe.model in list_models()
     terms = tuple(t for t in recipe.losses if t[0] != "perceptual")  # needs a file
-    assert len(RestorationObjective(recipe.replace(losses=terms)).terms) == len(terms)
+    objective = RestorationObjective(recipe.replace(losses=terms))
+    scheduled = {name for _, losses in recipe.loss_schedule for name, _ in losses}
+    assert set(objective.losses) == (scheduled or dict(terms).keys())
 
 
 def test_kpac_stages_hold_the_papers_numbers():
@@ -29,6 +32,25 @@ def test_kpac_stages_hold_the_papers_numbers():
     second = configs.get_recipe("kpac_3level_stage_b")
     assert (second.num_steps, second.learning_rate) == (100_000, 5e-5)
     assert dict(second.losses) == {"mae": 1.0, "perceptual": 7e-4}
+
+
+def test_dpdnet_holds_the_papers_numbers():
+    recipe = configs.get_recipe("dpdnet_dual_paper")
+    assert (recipe.batch_size, recipe.crop_size, recipe.num_steps) == (5, 512, 280_000)
+    assert (recipe.dataset, recipe.losses) == (
+        "dpdd/patches_512_16bit",
+        (("mse", 1.0),),
+    )
+    schedule = create_schedule(
+        recipe.decay,
+        recipe.learning_rate,
+        recipe.num_steps,
+        boundaries=recipe.decay_boundaries,
+        factor=recipe.decay_factor,
+    )
+    rates = [float(schedule(epoch * 1400 + 1)) for epoch in (0, 59, 60, 120, 180, 199)]
+    expected = [2e-5, 2e-5, 1e-5, 5e-6, 2.5e-6, 2.5e-6]
+    assert rates == pytest.approx(expected, rel=1e-6)
 
 
 def test_fingerprint_follows_what_decides_the_weights_and_nothing_else():

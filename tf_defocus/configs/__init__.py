@@ -1,9 +1,10 @@
 """Training recipes: the papers' numbers, and those of the shipped presets."""
 
-from tf_defocus.configs import gkmnet, kpac
+from tf_defocus.configs import dpdnet, gkmnet, kpac
 from tf_defocus.configs.recipe import Recipe
 
-_RECIPES = {recipe.name: recipe for paper in (gkmnet, kpac) for recipe in paper.RECIPES}
+_PAPERS = (dpdnet, gkmnet, kpac)
+_RECIPES = {recipe.name: recipe for paper in _PAPERS for recipe in paper.RECIPES}
 
 
 def list_recipes():
