@@ -9,6 +9,7 @@ import pytest
 from tf_defocus import image_io
 from tf_defocus.evaluation import evaluate, prepare
 from tf_defocus.evaluation_examples import Example, sharp_as_input
+from tf_defocus.evaluation_report import EvaluationReport
 from tf_defocus.protocols import get_protocol, score
 
 
@@ -158,6 +159,33 @@ def test_table_has_the_input_first_and_the_gains(examples):
     summary = report.summary()
     assert lines[4].startswith(f"| input | {summary['input']['mean']['psnr']:.2f} |")
     assert lines[5].endswith(f"| {summary['brighter']['worst_gain']:+.2f} |")
+
+
+def test_rows_of_an_earlier_report_are_kept(examples, tmp_path):
+    evaluate({"a": FakeRestorer(brighter), "b": FakeRestorer(brighter)}, examples).save(
+        tmp_path
+    )
+    earlier = EvaluationReport.read(tmp_path)
+    new = evaluate({"b": FakeRestorer(np.asarray)}, examples)
+    both = new.with_rows_of(earlier)
+    assert list(both.summary()) == ["input", "a", "b"]
+    for merged, old, fresh in zip(both.images, earlier.images, new.images):
+        assert merged["scores"]["a"] == old["scores"]["a"]
+        assert merged["scores"]["b"] == fresh["scores"]["b"]
+
+
+def test_rows_scored_otherwise_are_not_kept(examples, tmp_path):
+    new = evaluate({"a": FakeRestorer(brighter)}, examples)
+    for reason, other in (
+        ("protocol", evaluate({}, examples, "restormer")),
+        ("images", evaluate({}, examples[:1])),
+    ):
+        other.save(tmp_path)
+        with pytest.raises(ValueError, match=reason):
+            new.with_rows_of(EvaluationReport.read(tmp_path))
+    (tmp_path / "scores.json").write_text("[]")
+    with pytest.raises(ValueError, match="cannot be read"):
+        EvaluationReport.read(tmp_path)
 
 
 def test_pictures_stand_side_by_side(examples, tmp_path):

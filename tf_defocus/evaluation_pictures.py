@@ -31,9 +31,14 @@ def write_comparison(folder, record, pictures):
             text += f" {scores['psnr']:.2f} dB {scores['ssim']:.3f}"
         columns.append(_labelled(picture, text))
         columns.append(np.full((columns[0].shape[0], GAP, 3), 255, "uint8"))
-    path = pathlib.Path(folder) / f"{_file_name(record['name'])}.png"
+    path = comparison_path(folder, record["name"])
     image_io.write_image(path, image_io.Image(np.concatenate(columns[:-1], axis=1)))
     return path
+
+
+def comparison_path(folder, name):
+    """Path of the picture of one example that `write_comparison` writes."""
+    return pathlib.Path(folder) / f"{_file_name(name)}.png"
 
 
 def write_single(folder, record, pictures):

@@ -9,6 +9,7 @@ import pathlib
 import numpy as np
 
 INPUT = "input"  # the row of the unprocessed view
+_DERIVED = ("num_images", "methods", "subsets", "images")  # of `scores.json`
 COC_THRESHOLD = 1.0  # [px], mean |circle of confusion| of the defocused subset
 
 
@@ -25,6 +26,54 @@ class EvaluationReport:
 
     setting: dict
     images: list
+
+    @classmethod
+    def read(cls, folder):
+        """The report that `save` left in a folder.
+
+        Raises:
+            ValueError: if there is none, or it is no report.
+        """
+        path = pathlib.Path(folder) / "scores.json"
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            setting = {k: v for k, v in content.items() if k not in _DERIVED}
+            return cls(setting, [_with_infinity(image) for image in content["images"]])
+        except (OSError, ValueError, AttributeError, KeyError) as error:
+            raise ValueError(
+                f"{path} cannot be read as scores of tools/evaluate.py: {error!r}"
+            ) from error
+
+    def with_rows_of(self, earlier):
+        """This report with the rows of an earlier one that it has not itself.
+
+        Args:
+            earlier: `EvaluationReport` on the same images, scored alike.
+
+        Returns:
+            `EvaluationReport`; the earlier rows stand after the input.
+
+        Raises:
+            ValueError: if setting, images or scores of the input differ.
+        """
+        setting = json.loads(json.dumps(self.setting))
+        wrong = [k for k in setting if setting[k] != earlier.setting.get(k)]
+        wrong += [] if self._inputs() == earlier._inputs() else ["images"]
+        if wrong:
+            raise ValueError(
+                "Earlier rows can be kept where set, protocol and versions are the same. "
+                f"They differ in: {', '.join(wrong)}; give another --output"
+            )
+        images = []
+        for old, new in zip(earlier.images, self.images):
+            kept = {k: v for k, v in old["scores"].items() if k not in new["scores"]}
+            first = {INPUT: new["scores"][INPUT]}
+            images.append({**new, "scores": {**first, **kept, **new["scores"]}})
+        return EvaluationReport(self.setting, images)
+
+    def _inputs(self):
+        rows = [(i["name"], i["scores"][INPUT]) for i in self.images]
+        return [(n, {k: round(v, 6) for k, v in row.items()}) for n, row in rows]
 
     def summary(self, images=None):
         """Means over all images (or those given).
@@ -114,6 +163,12 @@ def _without_infinity(value):
     if isinstance(value, list | tuple):
         return [_without_infinity(item) for item in value]
     return "inf" if isinstance(value, float) and math.isinf(value) else value
+
+
+def _with_infinity(value):
+    if isinstance(value, dict):
+        return {key: _with_infinity(item) for key, item in value.items()}
+    return math.inf if value == "inf" else value
 
 
 def _table(summary):
