@@ -32,7 +32,8 @@ ARROWS = {
     "dataset_maps": {"dataset_files"},
     "dataset_patches": set(),
     "weights": set(),
-    "batches": set(),
+    "augmentations": set(),
+    "batches": {"augmentations"},
     "training_tasks": {"ops", "models", "weights"},
     "objectives": {"ops", "losses", "metrics"},
 }

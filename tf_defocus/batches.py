@@ -6,10 +6,13 @@ nothing but the recipe's seed and the step: a run can stop anywhere, resume anyw
 on either backend. NumPy only, so that a machine without TensorFlow can train.
 """
 
+import functools
 import json
 import pathlib
 
 import numpy as np
+
+from tf_defocus import augmentations
 
 IMAGE_KINDS = ("blurred", "left", "right", "sharp")
 _INDEX = "arrays.json"
@@ -109,26 +112,14 @@ def make_batch(arrays, recipe, step, kinds):
     Returns:
         dict of (batch, crop, crop, 3) float32 in [0, 1].
     """
-    examples = []
+    examples, augment = [], _augmentation(recipe)
     for slot in range(recipe.batch_size):
         position = step * recipe.batch_size + slot
         rng = np.random.default_rng((recipe.seed, position))
         index = _shuffled(recipe.seed, position, len(arrays))
-        examples.append(_augmented_crop(arrays, recipe, index, kinds, rng))
+        images = arrays.read_stored(index, (*kinds, "sharp"))
+        examples.append(augment(rng, images))
     return {key: np.stack([e[key] for e in examples]) for key in examples[0]}
-
-
-def flip_views(images):
-    """Mirrors left to right; what was the left view is then the right one.
-
-    Args:
-        images: dict of (height, width, 3) with any of the `IMAGE_KINDS`.
-
-    Returns:
-        dict of the same keys.
-    """
-    swapped = {"left": "right", "right": "left"}
-    return {k: images[swapped.get(k, k)][:, ::-1] for k in images}
 
 
 def _shuffled(seed, position, count):
@@ -137,28 +128,15 @@ def _shuffled(seed, position, count):
     return int(np.random.default_rng((seed, 1, epoch)).permutation(count)[place])
 
 
-def _augmented_crop(arrays, recipe, index, kinds, rng):
-    size = recipe.crop_size
-    height, width = arrays.image_size
-    if min(height, width) < size:
+def _augmentation(recipe):
+    """What makes a crop of a stored example, as a function of (rng, images)."""
+    if recipe.augmentation not in augmentations.FUNCTIONS:
         raise ValueError(
-            f"crop_size must be at most the stored size {height}x{width}. "
-            f"Received: crop_size={size}"
+            f"augmentation must be one of {sorted(augmentations.FUNCTIONS)}. "
+            f"Received: {recipe.augmentation!r}"
         )
-    top = int(rng.integers(height - size + 1))
-    left = int(rng.integers(width - size + 1))
-    images = arrays.read(index, (*kinds, "sharp"), (top, left, size))
-    if rng.random() < recipe.flip_probability:
-        images = flip_views(images)
-    if recipe.color_permutation:
-        order = rng.permutation(3)
-        images = {k: image[..., order] for k, image in images.items()}
-    gain = np.float32(rng.uniform(*recipe.gain_range))
-    sigma = rng.uniform(*recipe.noise_range)
-    for key in images:
-        images[key] = images[key] * gain
-        if key != "sharp" and sigma > 0:
-            noise = rng.standard_normal(images[key].shape, dtype=np.float32)
-            images[key] = images[key] + np.float32(sigma) * noise
-        images[key] = np.clip(images[key], 0, 1)
-    return images
+    options = recipe.augmentation_options
+    if recipe.augmentation == "default":
+        options = {name: getattr(recipe, name) for name in recipe.DEFAULT_OPTIONS}
+    function = augmentations.FUNCTIONS[recipe.augmentation]
+    return functools.partial(function, size=recipe.crop_size, **options)

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+from typing import ClassVar
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,6 +40,9 @@ class Recipe:
         second_stage: bool, train K3DN's preservation blocks alone, on the first stage's
             `initial_weights`.
         vgg19_weights: str, local file for the loss "perceptual".
+        augmentation: str, whose chain from example to crop, a name of
+            `augmentations.FUNCTIONS`; the four fields below are of "default".
+        augmentation_options: dict, arguments of the other chains: {"quirks": False}.
         flip_probability: float, horizontal flip, which swaps the views.
         color_permutation: bool, shuffles red, green and blue.
         gain_range: (float, float), exposure factor of all images.
@@ -80,6 +84,8 @@ class Recipe:
     reblurring: dict = dataclasses.field(default_factory=dict)
     second_stage: bool = False
     vgg19_weights: str = ""
+    augmentation: str = "default"
+    augmentation_options: dict = dataclasses.field(default_factory=dict)
     flip_probability: float = 0.0
     color_permutation: bool = False
     gain_range: tuple = (1.0, 1.0)
@@ -91,6 +97,29 @@ class Recipe:
     checkpoint_every: int = 1000
     log_every: int = 50
     num_validation: int = 60
+
+    DEFAULT_OPTIONS: ClassVar = (
+        "flip_probability",
+        "color_permutation",
+        "gain_range",
+        "noise_range",
+    )
+
+    def __post_init__(self):
+        """Refuses options that the named augmentation does not look at."""
+        unused = ["augmentation_options"] if self.augmentation_options else []
+        if self.augmentation != "default":
+            fields = {field.name: field.default for field in dataclasses.fields(self)}
+            unused = [
+                name
+                for name in self.DEFAULT_OPTIONS
+                if json.dumps(getattr(self, name)) != json.dumps(fields[name])
+            ]
+        if unused:
+            raise ValueError(
+                f"augmentation={self.augmentation!r} has no use for {unused}; leave "
+                "them at their defaults"
+            )
 
     def replace(self, **changes):
         """A copy with some fields changed."""
