@@ -8,6 +8,7 @@ error in turns of 500; the losses of the three scales are summed. PSNR 25.47 on 
 test set, normalised by the statistics of the test batch.
 """
 
+from tf_defocus.configs import patch_pipelines
 from tf_defocus.configs.recipe import Recipe
 
 EPOCH = 87  # steps: 350 scenes in batches of 4, the last, incomplete one dropped
@@ -19,9 +20,7 @@ def _paper(name, **changes):
     return Recipe(
         name=name,
         model="gkmnet",
-        dataset="dpdd/full_8bit",
-        crop_size=256,
-        batch_size=4,
+        **patch_pipelines.GKMNET,
         num_steps=3000 * EPOCH,
         learning_rate=1e-4,
         decay="step",
@@ -51,6 +50,7 @@ def _released():
     return _paper(
         "gkmnet_released",
         overrides={"variant": "released"},
+        **patch_pipelines.GKMNET_LATER,
         num_steps=4000 * EPOCH,
         decay_boundaries=(3000 * EPOCH,),
         loss_schedule=tuple((epoch * EPOCH, losses) for epoch, losses in turns),

@@ -7,6 +7,7 @@ there), then 100k of MAE + 7e-4 perceptual loss at 5e-5, on 512x512 crops of DPD
 batch 4: PSNR 25.24 (2 and 3 levels) and 25.86 (dual) on the DPDD test set.
 """
 
+from tf_defocus.configs import patch_pipelines
 from tf_defocus.configs.recipe import Recipe
 
 
@@ -14,8 +15,7 @@ def _stage_a(model, **changes):
     return Recipe(
         name=f"{model}_stage_a",
         model=model,
-        dataset="dpdd/full_8bit",
-        crop_size=512,
+        **patch_pipelines.KPAC,
         beta_2=0.99,
         num_steps=200_000,
         learning_rate=1e-4,
