@@ -113,8 +113,22 @@ def render_aperture(surfaces, split, num_samples=128):
         ValueError: if there is no surface, shapes differ or `num_samples` is no
             multiple of 4.
     """
+    left, right = average_pinholes(surfaces, *aperture_weights(split, num_samples))
+    return _image(left, right, surfaces, split)
+
+
+def average_pinholes(surfaces, points, left_weights, right_weights):
+    """Both views through given points of an aperture, the exact image of a scene.
+
+    Args:
+        surfaces: as `render`.
+        points: (n, 2), x and y in units of the signed radius, half of `coc`.
+        left_weights, right_weights: (n,), each of sum 1.
+
+    Returns:
+        (left, right), each (height, width, 3) in the precision of the radiance.
+    """
     _check_surfaces(surfaces)
-    points, left_weights, right_weights = aperture_weights(split, num_samples)
     left = np.zeros(surfaces[0].radiance.shape, np.float64)
     right = np.zeros_like(left)
     for point, left_weight, right_weight in zip(points, left_weights, right_weights):
@@ -122,7 +136,7 @@ def render_aperture(surfaces, split, num_samples=128):
         left += left_weight * pinhole
         right += right_weight * pinhole
     dtype = surfaces[0].radiance.dtype
-    return _image(left.astype(dtype), right.astype(dtype), surfaces, split)
+    return left.astype(dtype), right.astype(dtype)
 
 
 def _check_surfaces(surfaces):
@@ -138,14 +152,28 @@ def _check_surfaces(surfaces):
             )
 
 
-def _image(left, right, surfaces, split):
-    """Complete two views with everything that does not depend on the renderer."""
-    sharp = np.zeros_like(left)
+def all_in_focus(surfaces):
+    """The scene through a pinhole, and the circle of confusion of what it sees.
+
+    Args:
+        surfaces: as `render`.
+
+    Returns:
+        sharp (height, width, 3), linear light, and coc (height, width) [px], in the
+        precision of the surfaces.
+    """
+    sharp = np.zeros_like(surfaces[0].radiance)
     visible_coc = surfaces[0].coc.copy()
     for surface in surfaces:
         alpha = surface.alpha[..., None]
         sharp = surface.radiance * alpha + (1.0 - alpha) * sharp
         np.copyto(visible_coc, surface.coc, where=surface.alpha >= 0.5)
+    return sharp, visible_coc
+
+
+def _image(left, right, surfaces, split):
+    """Complete two views with everything that does not depend on the renderer."""
+    sharp, visible_coc = all_in_focus(surfaces)
     disparity = centroid_disparity(visible_coc, split)
     return DualPixelImage(
         left, right, (left + right) / 2, sharp, visible_coc, disparity
