@@ -16,14 +16,13 @@ import concurrent.futures
 import functools
 import importlib
 import json
-import os
-import pathlib
-import platform
 import statistics
 import sys
 import time
 
 from absl import app, flags
+
+from tf_defocus import measurement
 
 MODES = ("model", "input", "restore")
 _NAME = flags.DEFINE_string("name", "kpac_3level", "Model of `tf_defocus.list_models`.")
@@ -55,7 +54,7 @@ def measure_model():
     """
     model = _create_model(_NAME.value, _PRECISION.value)
     forward = _forward(model)
-    memory = _PeakMemory()
+    memory = measurement.PeakMemory()
     forward()
     results = {"parameters": model.count_params()}
     # What is measured later shares the memory that TensorFlow keeps.
@@ -65,15 +64,17 @@ def measure_model():
         precision = _BASELINE_PRECISION.value or _PRECISION.value
         calls["baseline_"] = _forward(_create_model(_BASELINE.value, precision))
         calls["baseline_"]()
-    seconds = _medians(calls.values())
+    seconds = measurement.median_seconds(calls.values(), _REPEATS.value)
     results |= {f"{who}seconds": value for who, value in zip(calls, seconds)}
     if _BASELINE.value:
         results["ratio"] = seconds[0] / seconds[1]
     step, batch = _train_step(model, _recipe())
-    memory = _PeakMemory()
+    memory = measurement.PeakMemory()
     step(batch)
     results["train_memory_mib"] = memory.read()
-    results["train_seconds"] = _medians([functools.partial(step, batch)])[0]
+    results["train_seconds"] = measurement.median_seconds(
+        [functools.partial(step, batch)], _REPEATS.value
+    )[0]
     return results
 
 
@@ -95,7 +96,10 @@ def measure_input():
     model = _create_model(recipe.model, recipe.precision, recipe.overrides)
     make = functools.partial(make_batch, arrays, recipe, kinds=model.view_names)
     batch = make(step=0)
-    seconds = [_timed(functools.partial(make, step=i)) for i in range(_REPEATS.value)]
+    seconds = [
+        measurement.time_call(functools.partial(make, step=i))
+        for i in range(_REPEATS.value)
+    ]
     step, _ = _train_step(model, recipe, batch)
     step(batch)
     waits, totals = [], []
@@ -129,7 +133,7 @@ def measure_restore():
     restorer = Restorer(_create_model(_NAME.value, _PRECISION.value))
     photograph = _photograph()
     views = dict.fromkeys(restorer.view_names, photograph)
-    memory = _PeakMemory()
+    memory = measurement.PeakMemory()
     with tqdm.tqdm(desc="restore", unit="step") as bar:
 
         def show(done, total):
@@ -141,57 +145,9 @@ def measure_restore():
         seconds = time.perf_counter() - start
     return {
         "seconds": seconds,
-        "process_peak_mib": _status("VmHWM"),
+        "process_peak_mib": measurement.process_memory("VmHWM"),
         "memory_mib": memory.read(),
     }
-
-
-def describe_machine():
-    """dict: processor, cores, memory, load and versions that the numbers belong to."""
-    import keras
-    import numpy as np
-
-    backend = keras.backend.backend()
-    devices = keras.distribution.list_devices()
-    return {
-        "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)),
-        "load_average": os.getloadavg()[0],
-        "devices": devices,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "keras": keras.version(),
-        backend: importlib.import_module(backend).__version__,
-    }
-
-
-class _PeakMemory:
-    """High water of the resident set [MiB] above where it stood when this was made."""
-
-    def __init__(self):
-        try:
-            pathlib.Path("/proc/self/clear_refs").write_text("5")
-        except OSError as error:
-            print(f"benchmark: peak memory not reset ({error})", file=sys.stderr)
-        self.start = _status("VmRSS")
-
-    def read(self):
-        return _status("VmHWM") - self.start
-
-
-def _status(key):
-    """A size [MiB] of the process, as Linux counts it."""
-    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1]) / 1024
-    raise OSError(f"/proc/self/status has no {key}; this needs Linux")
-
-
-def _processor():
-    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
 
 
 def _create_model(name, precision, overrides=None):
@@ -250,7 +206,7 @@ def _train_step(model, recipe, batch=None):
         recipe,
         backend.create_strategy("none"),
     )
-    shape = (recipe.batch_size, recipe.crop_size, recipe.crop_size, 3)
+    shape = (recipe.batch_size, *augmentations.crop_shape(recipe.crop_size), 3)
     rng = np.random.default_rng(0)
     kinds = (*model.view_names, "sharp")
     return step, batch or {k: rng.random(shape, np.float32) for k in kinds}
@@ -286,26 +242,6 @@ def _size():
     return tuple(map(int, sides))
 
 
-def _timed(call):
-    start = time.perf_counter()
-    call()
-    return time.perf_counter() - start
-
-
-def _medians(calls):
-    """Median seconds of each call, measured in turns."""
-    calls = list(calls)
-    rounds = [[_timed(call) for call in calls] for _ in range(_REPEATS.value)]
-    return [statistics.median(column) for column in zip(*rounds)]
-
-
-def _write_json(path, report):
-    path = pathlib.Path(path)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(report, indent=2) + "\n")
-    os.replace(partial, path)
-
-
 def run(mode):
     """Measures, prints and, where wanted, writes one mode's report."""
     measure = {
@@ -316,7 +252,7 @@ def run(mode):
     settings = {flag.name: flag.value for flag in (_NAME, _SIZE, _PRECISION, _REPEATS)}
     settings |= {"baseline": _BASELINE.value, "overrides": _overrides()}
     settings |= {"recipe": _RECIPE.value, "weights": "fresh"}
-    machine = describe_machine()
+    machine = measurement.describe_machine()
     report = {"mode": mode, "results": measure(), **settings, "machine": machine}
     for part in (machine, report["results"]):
         for key, value in part.items():
@@ -324,7 +260,7 @@ def run(mode):
                 f"{key}: {value:.4g}" if isinstance(value, float) else f"{key}: {value}"
             )
     if _JSON.value:
-        _write_json(_JSON.value, report)
+        measurement.write_json(_JSON.value, report)
 
 
 def main(arguments):

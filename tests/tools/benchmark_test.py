@@ -25,34 +25,6 @@ for arguments in json.loads(sys.argv[2]):
     benchmark.main(flags.FLAGS(["benchmark", *arguments]))
 """
 
-# The arithmetic of medians, turns and peaks, on calls whose cost is known.
-KNOWN_COSTS = """
-import importlib.util, json, sys
-import numpy as np
-from absl import flags
-
-spec = importlib.util.spec_from_file_location("benchmark", sys.argv[1])
-benchmark = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(benchmark)
-flags.FLAGS(["benchmark", "--repeats=3"])
-order, clock = [], [0.0]
-benchmark.time.perf_counter = lambda: clock[0]
-
-def slow():
-    order.append("slow")
-    clock[0] += 6 if len(order) == 1 else 2
-
-def fast():
-    order.append("fast")
-    clock[0] += 0.5
-
-medians = benchmark._medians([slow, fast])
-np.ones(200 << 20, np.uint8)  # before the measurement: does not count
-memory = benchmark._PeakMemory()
-np.ones(100 << 20, np.uint8)
-print(json.dumps({"medians": medians, "order": order, "peak": memory.read()}))
-"""
-
 
 def run(program, *arguments):
     return subprocess.run(
@@ -128,26 +100,3 @@ def test_report_names_the_machine_and_settings(reports):
         assert report["size"] == "50x37"
         assert report["overrides"] == {"base_filters": 3}
     assert "samples_per_second: " in text
-
-
-def test_medians_are_taken_in_turns_and_peaks_from_the_start():
-    done = run(["-c", KNOWN_COSTS], TOOL)
-    assert done.returncode == 0, done.stderr[-3000:]
-    measured = json.loads(done.stdout.splitlines()[-1])
-    assert measured["order"] == ["slow", "fast"] * 3
-    assert measured["medians"] == [2, 0.5]  # neither the mean nor the first
-    assert 90 < measured["peak"] < 150  # of 100 MiB
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ([], "give one of model, input, restore"),
-        (["train"], "give one of model, input, restore"),
-    ],
-)
-def test_unknown_modes_fail_in_one_line(arguments, message):
-    done = run([], TOOL, *arguments)
-    assert done.returncode == 1
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
