@@ -7,6 +7,8 @@ from keras import layers, ops
 
 from tf_defocus import restoration
 from tf_defocus.models import create_model
+from tf_defocus.models.gkmnet import GKMNet
+from tf_defocus.models.k3dn import K3DN
 from tf_defocus.restoration import Restorer
 
 ONE_STEP_8BIT = 1 / 255
@@ -114,6 +116,14 @@ def test_large_photographs_are_tiled_without_being_asked(rng, monkeypatch):
     assert steps[-1] == (len(steps), len(steps))
 
 
+@pytest.mark.parametrize(("height", "width"), [(1120, 1680), (1152, 1792)])
+@pytest.mark.parametrize("network", [GKMNet, K3DN])
+def test_the_papers_test_sizes_are_restored_whole(network, height, width):
+    restorer = Restorer(network())
+    padded = restorer._pad(np.zeros((height, width, 3), "uint8"))
+    assert len(restorer._plan({"blurred": padded})[0]) == 1
+
+
 @pytest.mark.parametrize(
     "name, gain, overrides",
     [
@@ -148,6 +158,26 @@ def test_inexact_tiles_are_blended_without_a_step():
     steps = np.diff(restored[0, :, 0])
     assert steps.max() < 2 * ramp[1]
     assert steps.min() > 0
+
+
+def test_batch_statistics_normalise_by_the_photograph(rng):
+    """Off by default; on, the output is the network's with the option."""
+    model = create_model("gkmnet", num_gaussians=3, max_kernel_size=5, num_scales=1)
+    blurred = photograph(rng, 24, 40)
+    whole = {"blurred": blurred[None]}
+    running = Restorer(model).restore(blurred=blurred)
+    by_batch = Restorer(model, batch_statistics=True).restore(blurred=blurred)
+    for restored, options in ((running, {}), (by_batch, {"batch_statistics": True})):
+        expected = model(whole, **options)["deblurred"][0]
+        np.testing.assert_allclose(restored, np.clip(expected, 0, 1), atol=1e-5)
+    assert np.abs(by_batch - running).max() > 1e-3
+    moving = [w for w in model.non_trainable_weights if "moving_mean" in w.path]
+    assert moving and all(not np.asarray(w).any() for w in moving)  # nothing updated
+
+
+def test_batch_statistics_of_another_network_are_refused():
+    with pytest.raises(ValueError, match="needs a network that offers them"):
+        Restorer(create_model("kpac_2level", base_filters=3), batch_statistics=True)
 
 
 def test_output_is_clipped_and_rounded(monkeypatch):

@@ -11,13 +11,16 @@ says how it can be tiled:
   whole while it fits, else large overlapping tiles are blended.
 """
 
+import inspect
+
 import keras
 import numpy as np
 
 from tf_defocus import presets, tiling
 from tf_defocus.ops.padding import pad_amounts
 
-WHOLE_PIXELS = 1680 * 1120  # restored whole by default: the papers' test size
+# Restored whole by default: the papers' largest test size, to which K3DN enlarges.
+WHOLE_PIXELS = 1792 * 1152
 TILE = 1024  # [px] the longest side of a tile by default
 BLENDED_HALO = 128  # [px] of models whose tiles are inexact
 FULL_SCALE = {"uint8": 255, "uint16": 65535, "float32": 1}
@@ -30,22 +33,34 @@ class Restorer:
         model: a network of `create_model`, or any `keras.Model` with `view_names`,
             `size_multiple` and `receptive_field` whose output dict has `"deblurred"`.
         tile: int [px], the longest side of a tile; 0 never tiles; None tiles what has
-            more pixels than 1680 x 1120.
+            more pixels than 1792 x 1152.
+        batch_statistics: bool; True normalises by the photograph (or tile) at hand in
+            place of the running statistics, as GKMNet's authors did for their scores.
+
+    Raises:
+        ValueError: if `batch_statistics` is asked of a model that does not offer it.
 
     Example:
         >>> restorer = Restorer.from_preset("kpac_3level")
         >>> deblurred = restorer.restore(blurred=photograph)  # (height, width, 3) uint8
     """
 
-    def __init__(self, model, tile=None):
+    def __init__(self, model, tile=None, batch_statistics=False):
+        if batch_statistics and not offers_batch_statistics(model):
+            raise ValueError(
+                "batch_statistics needs a network that offers them (gkmnet). "
+                f"Received: {model.name}; leave it out"
+            )
         self.model = model
         self.tile = tile
+        self.batch_statistics = batch_statistics
         self._functions = {}
 
     @classmethod
-    def from_preset(cls, name_or_folder, tile=None):
+    def from_preset(cls, name_or_folder, tile=None, batch_statistics=False):
         """A restorer with the weights of a preset; see `presets.load_preset`."""
-        return cls(presets.load_preset(name_or_folder), tile=tile)
+        model = presets.load_preset(name_or_folder)
+        return cls(model, tile=tile, batch_statistics=batch_statistics)
 
     @property
     def view_names(self):
@@ -160,7 +175,8 @@ class Restorer:
     def _run(self, method, **inputs):
         """One compiled call of a method of the model, NumPy in and out."""
         if method not in self._functions:
-            self._functions[method] = _Function(self.model, method)
+            options = {"batch_statistics": True} if self.batch_statistics else {}
+            self._functions[method] = _Function(self.model, method, options)
         output = self._functions[method].predict_on_batch(inputs)
         if not np.isfinite(output).all():
             raise ArithmeticError(
@@ -173,17 +189,19 @@ class Restorer:
 class _Function(keras.Model):
     """One method of a network as a model, for Keras to compile on any backend."""
 
-    def __init__(self, network, method):
+    def __init__(self, network, method, options):
         # XLA compiles each size anew and is slower than TensorFlow's own CPU kernels.
         super().__init__(autocast=False, name="restoration")
         self.jit_compile = keras.backend.backend() == "jax"
         self.network = network
         self.method = method
+        self.options = options
         self.built = True
 
     def call(self, inputs):
         if self.method == "__call__":
-            return self.network(**inputs, training=False)["deblurred"]
+            outputs = self.network(**inputs, training=False, **self.options)
+            return outputs["deblurred"]
         output = getattr(self.network, self.method)(**inputs)
         return output["deblurred"] if isinstance(output, dict) else output
 
@@ -205,6 +223,11 @@ class _Progress:
             self.done += 1
             if self.report:
                 self.report(self.done, self.total)
+
+
+def offers_batch_statistics(model):
+    """bool: whether the network can normalise by the image at hand, see `Restorer`."""
+    return "batch_statistics" in inspect.signature(model.call).parameters
 
 
 def check_views(views, expected):

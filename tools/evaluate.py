@@ -5,6 +5,10 @@
         --split test --manual_dir ~/dpdd --protocol ifan --output results/dpdd
     python tools/evaluate.py --classical wiener --preset kpac_2level --noise_sigma 3 \\
         --folder photos --single_pictures --output results/noisy
+    python tools/evaluate.py --preset all --folder photos --keep --report \\
+        --output results/photos --page docs/report_photos.md
+
+`--report` also sets the rows beside the papers' tables, as tools/report.py does.
 """
 
 import pathlib
@@ -13,12 +17,24 @@ import sys
 from absl import app, flags
 
 import tf_defocus
-from tf_defocus import evaluation_examples, image_io, lpips
+from tf_defocus import (
+    command_text,
+    evaluation_examples,
+    image_io,
+    lpips,
+    presets,
+    report,
+    report_documents,
+    report_pages,
+)
+from tf_defocus.batches import StoredArrays
 from tf_defocus.deconvolution.two_step import METHODS, TwoStepRestorer
 from tf_defocus.evaluation import evaluate
+from tf_defocus.evaluation_report import EvaluationReport
 from tf_defocus.protocols import PROTOCOLS
+from tf_defocus.restoration import offers_batch_statistics
 
-PRESET = flags.DEFINE_list("preset", [], "Names or folders.")
+PRESET = flags.DEFINE_list("preset", [], "Names or folders; all: the shipped ones.")
 FOLDER = flags.DEFINE_string(
     "folder", None, "Folder of <scene>/{combined,left,right,target}.png or the reverse."
 )
@@ -51,7 +67,29 @@ LPIPS_NETWORK = flags.DEFINE_enum(
 SINGLE_PICTURES = flags.DEFINE_bool(
     "single_pictures", False, "Write each picture by itself too, for tools/report.py."
 )
+BATCH_STATISTICS = flags.DEFINE_bool(
+    "batch_statistics",
+    False,
+    "Adds a row for each preset that can normalise by the image, as GKMNet's authors.",
+)
+KEEP = flags.DEFINE_bool(
+    "keep", False, "Keep the rows of other methods that are in --output already."
+)
+REPORT = flags.DEFINE_bool(
+    "report", False, "Write OUTPUT/report too, our rows beside the papers'."
+)
+PAGE = flags.DEFINE_string("page", None, "Markdown page of the report, for docs.")
+PAGE_TITLE = flags.DEFINE_string("page_title", "Scores", "Its title.")
+PAGE_PICTURES = flags.DEFINE_integer("page_pictures", 0, "How many it shows.", 0)
 OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.", required=True)
+# What a page shows in place of folders of the machine that made it.
+PLACEHOLDERS = {
+    "folder": "SCENES",
+    "arrays": "ARRAYS",
+    "manual_dir": "FILES",
+    "data_dir": "DATA",
+    "lpips_folder": "LPIPS",
+}
 
 
 def read_examples():
@@ -64,7 +102,9 @@ def read_examples():
         name = pathlib.Path(FOLDER.value).resolve().name
         examples = evaluation_examples.read_folder(FOLDER.value, COMPARE.value)
     elif ARRAYS.value:
-        name = ARRAYS.value
+        source = StoredArrays(ARRAYS.value).source
+        named = [source[key] for key in ("dataset", "split") if key in source]
+        name = ", ".join(named) or ARRAYS.value
         examples = evaluation_examples.read_arrays(ARRAYS.value)
     else:
         name = f"{DATASET.value}, {SPLIT.value}"
@@ -81,23 +121,42 @@ def read_examples():
     return examples, name
 
 
+def load_restorers():
+    """Row name -> restorer, as the flags say.
+
+    Raises:
+        ValueError: if batch statistics are wanted and no preset offers them.
+    """
+    load = tf_defocus.Restorer.from_preset
+    restorers = {}
+    for preset in PRESET.value:
+        name = pathlib.Path(preset).name
+        restorers[name] = load(preset)
+        if BATCH_STATISTICS.value and offers_batch_statistics(restorers[name].model):
+            row = f"{name}, batch statistics"
+            restorers[row] = load(preset, batch_statistics=True)
+    if BATCH_STATISTICS.value and len(restorers) == len(PRESET.value):
+        raise ValueError(
+            f"--batch_statistics needs a gkmnet preset. Received: {PRESET.value}"
+        )
+    return restorers | {f"two_step_{m}": TwoStepRestorer(m) for m in CLASSICAL.value}
+
+
 def run():
     """Evaluates, saves the results and prints the table."""
     if not (PRESET.value or CLASSICAL.value or COMPARE.value):
         raise ValueError("Give a --preset, --classical or --compare to score")
+    if PRESET.value == ["all"]:
+        flags.FLAGS.preset = list(presets.list_presets())
     examples, name = read_examples()
-    restorers = {
-        pathlib.Path(preset).name: tf_defocus.Restorer.from_preset(preset)
-        for preset in PRESET.value
-    }
-    restorers |= {f"two_step_{m}": TwoStepRestorer(m) for m in CLASSICAL.value}
+    restorers = load_restorers()
     distance = None
     if LPIPS_FOLDER.value:
         distance = lpips.load_lpips(LPIPS_FOLDER.value, LPIPS_NETWORK.value)
     output = pathlib.Path(OUTPUT.value)
     pictures = output / "pictures"
     pictures.mkdir(parents=True, exist_ok=True)
-    report = evaluate(
+    scores = evaluate(
         restorers,
         examples,
         PROTOCOL.value,
@@ -107,8 +166,25 @@ def run():
         noise_sigma=NOISE_SIGMA.value,
         single_pictures=SINGLE_PICTURES.value,
     )
-    report.save(output)
-    print(report.to_markdown(), end="")
+    if KEEP.value and (output / "scores.json").exists():
+        scores = scores.with_rows_of(EvaluationReport.read(output))
+    scores.save(output)
+    print(scores.to_markdown(), end="")
+    write_reports(output)
+
+
+def write_reports(output):
+    """The report and the page, where they are wanted, of the scores just saved."""
+    if not (REPORT.value or PAGE.value):
+        return
+    sections = report.make_sections([report.read_scores(output)])
+    if REPORT.value:
+        report_pages.write(sections, output / "report")
+    if PAGE.value:
+        command = command_text.shown_command(sys.argv, PLACEHOLDERS)
+        report_documents.write_document(
+            PAGE.value, PAGE_TITLE.value, sections, command, PAGE_PICTURES.value
+        )
 
 
 def main(_):

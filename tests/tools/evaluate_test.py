@@ -18,13 +18,23 @@ import tf_defocus
 
 class Fake:
     view_names = ("blurred",)
+    def __init__(self, batch_statistics):
+        self.model = self
+        self.added = np.float32(0.12 if batch_statistics else 0.1)
     @classmethod
-    def from_preset(cls, name):
+    def from_preset(cls, name, batch_statistics=False):
         if name == "unknown":
             raise ValueError("no preset 'unknown'; known are a, b")
-        return cls()
+        kind = Normalised if name == "gkmnet" else cls
+        return kind(batch_statistics)
+    def call(self, inputs):
+        pass
     def restore(self, blurred):
-        return np.clip(blurred + np.float32(0.1), 0, 1)
+        return np.clip(blurred + self.added, 0, 1)
+
+class Normalised(Fake):
+    def call(self, inputs, batch_statistics=False):
+        pass
 
 tf_defocus.Restorer = Fake
 sys.argv = sys.argv[1:]
@@ -75,11 +85,44 @@ def test_scores_table_and_pictures_are_written(folder, tmp_path):
     assert [path.name for path in (output / "pictures").iterdir()] == ["scene_a.png"]
 
 
+def test_batch_statistics_stand_beside_running_ones(folder, tmp_path):
+    output = tmp_path / "results"
+    done = evaluate(
+        *("--preset", "a,gkmnet", "--folder", folder, "--batch_statistics"),
+        *("--protocol", "restormer", "--output", output),
+    )
+    assert done.returncode == 0, done.stderr
+    scores = json.loads((output / "scores.json").read_text())["methods"]
+    names = ["input", "a", "gkmnet", "gkmnet, batch statistics"]
+    assert list(scores) == names
+    expected = [20, 20 + 25.5, 20 + 25.5, 20 + 30.6]
+    for name, error in zip(names, expected):
+        assert scores[name]["mean"]["mae"] == pytest.approx(error / 255, rel=1e-3)
+
+
+def test_one_command_scores_reports_and_keeps_earlier_rows(folder, tmp_path):
+    output, page = tmp_path / "results", tmp_path / "page.md"
+    options = ("--folder", folder, "--output", output, "--protocol", "kpac")
+    assert evaluate("--preset", "a", *options).returncode == 0
+    done = evaluate(
+        *("--preset", "b", "--keep", "--report", "--single_pictures"),
+        *("--page", page, "--page_title", "Scenes", "--page_pictures", "1", *options),
+    )
+    assert done.returncode == 0, done.stderr
+    names = {path.name for path in (output / "report").iterdir()}
+    assert {"report.md", "report.csv", "report.html"} <= names
+    text = page.read_text()
+    assert "| measured | a |" in text and "| measured | b |" in text
+    assert "--folder SCENES" in text and str(tmp_path) not in text
+    assert "![scene_a](page/scene_a.jpg)" in text
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
         (("--preset", "unknown"), "evaluate: no preset 'unknown'"),
         ((), "evaluate: Give a --preset"),
+        (("--preset", "a", "--batch_statistics"), "evaluate: --batch_statistics needs"),
         (("--preset", "a", "--lpips_folder", "."), "evaluate: LPIPS needs alexnet"),
     ],
 )
