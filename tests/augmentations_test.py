@@ -276,3 +276,14 @@ def test_images_of_several_sizes_are_refused(images):
     for function in augmentations.FUNCTIONS.values():
         with pytest.raises(ValueError, match="one size"):
             function(np.random.default_rng(0), images, 8)
+
+
+def test_a_crop_may_be_a_rectangle(images):
+    crop = augmentations.default(Scripted(0, 0, 1, 0, 0), images, (6, 9))
+    assert augmentations.crop_shape((6, 9)) == (6, 9)
+    assert augmentations.crop_shape(6) == (6, 6)
+    for kind in images:
+        expected = images[kind][:6, :9] / np.float32(np.iinfo(images[kind].dtype).max)
+        np.testing.assert_array_equal(crop[kind], expected)
+    with pytest.raises(ValueError, match=r"crop_size=\(6, 900\)"):
+        augmentations.default(Scripted(0, 0), images, (6, 900))

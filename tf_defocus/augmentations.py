@@ -39,7 +39,7 @@ def default(
     Args:
         rng: np.random.Generator.
         images: dict, see above.
-        size: int [px].
+        size: int, or (height, width) [px].
         flip_probability: float, of a mirror image, which swaps the views.
         color_permutation: bool, shuffles the channels of all images alike.
         gain_range: (float, float), factor of all images.
@@ -47,14 +47,16 @@ def default(
             for every image but `sharp`; what is drawn below 0 adds none.
 
     Returns:
-        dict of (size, size, 3) float32.
+        dict of (*size, 3) float32.
 
     Raises:
         ValueError: if the images are smaller than the crop.
     """
-    height, width = _check_size(images, size)
-    top, left = (int(rng.integers(side - size + 1)) for side in (height, width))
-    images = _as_float(images, slice(top, top + size), slice(left, left + size))
+    window = []
+    for side, length in zip(_check_size(images, size), crop_shape(size)):
+        first = int(rng.integers(side - length + 1))
+        window.append(slice(first, first + length))
+    images = _as_float(images, *window)
     if rng.random() < flip_probability:
         images = turn(images, 0, True)
     if color_permutation:
@@ -79,7 +81,7 @@ def ifan(rng, images, size, quirks=True):
     no flips. Of the whole image only what the crop shows is computed.
 
     Args:
-        rng, images, size: as of `default`.
+        rng, images, size: as of `default`; a square.
         quirks: bool, as the released code: blue counts 0.07228 in grey, not 0.0722;
             grey, though encoded already, is encoded again as sRGB and so brightened;
             and the crop's corner is truncated from U(0, n) - 1, which prefers 0 and
@@ -127,7 +129,7 @@ def gkmnet(rng, images, size, flips_and_rotations=False):
     """GKMNet's crop; in its later code, flips and quarter turns before it.
 
     Args:
-        rng, images, size: as of `default`.
+        rng, images, size: as of `default`; a square.
         flips_and_rotations: bool, every second example is flipped, left to right or
             upside down, and every second is turned by 90, 180 or 270 degrees.
 
@@ -153,7 +155,7 @@ def restormer(rng, images, size, as_published=False):
     Images smaller than the crop are continued by reflection, below and on the right.
 
     Args:
-        rng, images, size: as of `default`.
+        rng, images, size: as of `default`; a square.
         as_published: bool, all eight for dual-pixel views as well, with left and right
             left in their places: the published code turns them as if they were single
             photographs. False gives views the four orientations that exist, and swaps
@@ -181,6 +183,11 @@ def restormer(rng, images, size, as_published=False):
 
 
 FUNCTIONS = {"default": default, "gkmnet": gkmnet, "ifan": ifan, "restormer": restormer}
+
+
+def crop_shape(size):
+    """(height, width) [px] of a crop: `size` is both or holds both."""
+    return (size, size) if isinstance(size, int) else tuple(size)
 
 
 def turn(images, quarter_turns, mirrored):
@@ -266,7 +273,8 @@ def _common_size(images):
 
 def _check_size(images, size):
     height, width = _common_size(images)
-    if min(height, width) < size:
+    rows, columns = crop_shape(size)
+    if height < rows or width < columns:
         raise ValueError(
             f"crop_size must be at most the stored size {height}x{width}. "
             f"Received: crop_size={size}"

@@ -193,7 +193,7 @@ def _train_step(model, recipe, batch=None):
     import keras
     import numpy as np
 
-    from tf_defocus import training
+    from tf_defocus import augmentations, training
     from tf_defocus.objectives import RestorationObjective
 
     backend = importlib.import_module(f"tf_defocus.training_{keras.backend.backend()}")

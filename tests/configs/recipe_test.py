@@ -70,3 +70,35 @@ def test_recipes_are_frozen_and_unknown_names_refused():
 def test_unknown_losses_are_refused():
     with pytest.raises(ValueError, match="gan"):
         RestorationObjective(configs.Recipe("a", "kpac_3level", losses=(("gan", 1.0),)))
+
+
+def test_k3dn_trains_twice_with_declared_choices():
+    first = configs.get_recipe("k3dn_large_stage1")
+    assert (first.optimizer, first.learning_rate, first.batch_size) == (
+        "adamw",
+        3e-4,
+        4,
+    )
+    assert first.losses == (("charbonnier", 1.0),) and first.reblurring_weight == 0.1
+    assert [side % step for side, step in zip(first.crop_size, (144, 112))] == [0, 0]
+    second = configs.get_recipe("k3dn_large_stage2")
+    assert second.second_stage and second.reblurring_weight == 0
+    assert second.initial_weights == "runs/k3dn_large_stage1/weights.npz"
+    assert second.overrides == {"reblurring": False}
+
+
+def test_gkmnet_alternates_as_the_paper_says():
+    recipe = configs.get_recipe("gkmnet_paper")
+    epochs = [(step / 87, losses[0][0]) for step, losses in recipe.loss_schedule]
+    assert epochs == [
+        (0, "mse"),
+        (1000, "ssim"),
+        (1500, "mse"),
+        (2000, "ssim"),
+        (2500, "mse"),
+    ]
+    assert recipe.num_steps == 261_000 and recipe.scale_weights == (1, 1, 1)
+    released = configs.get_recipe("gkmnet_released").loss_schedule
+    turns = [(step // 87, losses[0][0]) for step, losses in released]
+    assert turns[:4] == [(0, "mse"), (1000, "ssim"), (1100, "mse"), (1200, "ssim")]
+    assert turns[-1] == (3900, "mse") and len(turns) == 31

@@ -15,7 +15,7 @@ class Recipe:
         model: str, a name of `tf_defocus.list_models()`.
         overrides: dict, constructor arguments that differ from the named model.
         dataset: str, TFDS name and config, `synthetic_dp/photos`.
-        crop_size: int [px], a square crop of each example.
+        crop_size: int [px], a square crop of each example, or (height, width).
         batch_size: int, examples per step (over all devices and accumulations).
         accumulation_steps: int, parts a batch is computed in; their gradients are
             summed, so the step is that of the whole batch.
@@ -59,7 +59,7 @@ class Recipe:
     model: str
     overrides: dict = dataclasses.field(default_factory=dict)
     dataset: str = "synthetic_dp/photos"
-    crop_size: int = 128
+    crop_size: int | tuple = 128
     batch_size: int = 4
     accumulation_steps: int = 1
     num_steps: int = 200_000
