@@ -66,6 +66,9 @@ class NormalisedConvolution(layers.Layer):
             padding="same" if same else "valid",
             use_bias=False,
             kernel_initializer=initializer,
+            # In bfloat16 TensorFlow 2.21's gradient for a kernel of rank 3 is NaN on
+            # CPUs every few steps; these are small.
+            dtype="float32" if rank == 3 else None,
             name="convolution",
         )
         half = kernel_size // 2 if margin is None else margin
