@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus.optics import scenes, textures
+from tf_defocus.optics import rdpd, scenes, textures
 
 _TRAIN_FOLDERS = ("train",)
 _VALIDATION_FOLDERS = ("val", "validation")
@@ -21,6 +21,8 @@ class SyntheticDpConfig(tfds.core.BuilderConfig):
     """What to render.
 
     Attributes:
+        rdpd: bool, form images as RDPD's generator does (`optics/rdpd.py`), without
+            occlusion; validation too.
         photographs: bool, paint the scenes with photographs of `manual_dir`.
         size: int [px], side of the square examples.
         num_train, num_validation: int, number of examples.
@@ -31,6 +33,7 @@ class SyntheticDpConfig(tfds.core.BuilderConfig):
         ranges: scenes.SceneRanges, what the scenes are drawn from.
     """
 
+    rdpd: bool = False
     photographs: bool = False
     size: int = 256
     num_train: int = 1600
@@ -48,7 +51,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
-        "Config `procedural` needs no file. Config `photos` needs sharp photographs: "
+        "Configs `procedural` and `rdpd_compat` need no file. Config `photos` needs "
+        "sharp photographs: "
         "put them into <manual_dir>/train and <manual_dir>/val; a label map "
         "NAME_segments.png beside NAME.jpg, where there is one, gives the outlines of "
         "objects."
@@ -62,6 +66,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             name="photos",
             description="Sharp photographs and their outlines, from manual_dir.",
             photographs=True,
+        ),
+        SyntheticDpConfig(
+            name="rdpd_compat",
+            description="RDPD's image formation, less faithful: 8 bits, no occlusion.",
+            rdpd=True,
         ),
     ]
 
@@ -114,10 +123,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             "size": config.size,
             "photographs": photographs,
             "ranges": config.ranges,
-            "aperture_samples": aperture_samples,
         }
+        make = rdpd.make_example
+        if not config.rdpd:
+            make = scenes.make_example
+            arguments["aperture_samples"] = aperture_samples
         for index, example in enumerate(
-            _render(arguments, count, config.num_processes)
+            _render(make, arguments, count, config.num_processes)
         ):
             key = f"{split}_{index:06d}"
             yield key, {**example, "scene_id": key}
@@ -144,11 +156,11 @@ def _find_photographs(root, names):
     )
 
 
-def _render(arguments, count, num_processes):
-    """Examples 0 to `count` - 1 in order, made by so many processes."""
+def _render(make, arguments, count, num_processes):
+    """Examples 0 to `count` - 1 of `make` in order, by so many processes."""
     if num_processes == 1:
         for index in range(count):
-            yield scenes.make_example(index=index, **arguments)
+            yield make(index=index, **arguments)
         return
     # a forked child could inherit locked mutexes of TensorFlow's threads
     context = multiprocessing.get_context("spawn")
@@ -156,7 +168,7 @@ def _render(arguments, count, num_processes):
         # a bounded window: rendered examples do not pile up in memory
         window = []
         for index in range(count):
-            window.append(pool.submit(scenes.make_example, index=index, **arguments))
+            window.append(pool.submit(make, index=index, **arguments))
             if len(window) >= _CHUNK * num_processes:
                 yield window.pop(0).result()
         for future in window:

@@ -10,7 +10,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tests import dataset_builders
-from tf_defocus.optics import scenes
+from tf_defocus.optics import rdpd, scenes
 
 builder_module = dataset_builders.load_module("synthetic_dp")
 
@@ -69,7 +69,7 @@ def examples(builder, split):
 def test_name_is_the_folder_s_when_loaded_by_path():
     assert builder_module.Builder.name == "synthetic_dp"
     names = [config.name for config in builder_module.Builder.BUILDER_CONFIGS]
-    assert names == ["procedural", "photos"]
+    assert names == ["procedural", "photos", "rdpd_compat"]
 
 
 def test_procedural_needs_no_file_and_stores_every_bit(tmp_path):
@@ -87,11 +87,21 @@ def test_procedural_needs_no_file_and_stores_every_bit(tmp_path):
             assert stored["camera"][name] == np.float32(value)
 
 
+def test_rdpd_compat_is_formed_as_rdpd_s_in_both_splits(tmp_path):
+    config = tiny("rdpd_compat", num_train=1, num_validation=1)
+    builder = build(config, tmp_path)
+    for split in ("train", "validation"):
+        (stored,) = examples(builder, split).values()
+        made = rdpd.make_example(config.seed, split, 0, config.size)
+        for name in ("left", "right", "combined", "sharp", "coc", "disparity", "mask"):
+            np.testing.assert_array_equal(stored[name], made[name])
+
+
 @pytest.mark.slow
 def test_number_of_processes_does_not_change_the_examples():
-    arguments = {"seed": 3, "split": "train", "size": 24}
-    one = list(builder_module._render(arguments, 3, num_processes=1))
-    two = list(builder_module._render(arguments, 3, num_processes=2))
+    make, arguments = scenes.make_example, {"seed": 3, "split": "train", "size": 24}
+    one = list(builder_module._render(make, arguments, 3, num_processes=1))
+    two = list(builder_module._render(make, arguments, 3, num_processes=2))
     assert len(one) == len(two) == 3
     for expected, received in zip(one, two):
         for name in ("left", "right", "sharp", "coc"):
