@@ -61,7 +61,7 @@ class EvaluationReport:
         wrong += [] if self._inputs() == earlier._inputs() else ["images"]
         if wrong:
             raise ValueError(
-                "Earlier rows can be kept where set, protocol and versions are the same. "
+                "Earlier rows are kept where set, protocol and versions are the same. "
                 f"They differ in: {', '.join(wrong)}; give another --output"
             )
         images = []
