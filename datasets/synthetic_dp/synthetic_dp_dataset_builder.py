@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import dataclasses
+import functools
 import multiprocessing
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
+from tf_defocus import dataset_resumption
 from tf_defocus.optics import rdpd, scenes, textures
 
 _TRAIN_FOLDERS = ("train",)
@@ -50,6 +52,8 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    _uses_beam = False
+    _most = None  # examples per split
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Configs `procedural` and `rdpd_compat` need no file. Config `photos` needs "
         "sharp photographs: "
@@ -100,22 +104,44 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             supervised_keys=("combined", "sharp"),
         )
 
-    def _split_generators(self, dl_manager):
+    def _download_and_prepare(self, dl_manager, download_config):
+        """Renders; what an interrupted build has rendered is not rendered again."""
+        self._uses_beam = bool(
+            download_config.beam_runner or download_config.beam_options
+        )
+        self._most = download_config.max_examples_per_split
+        jobs = self._jobs(dl_manager)
+        total = sum(count for count, _ in jobs.values())
+        with dataset_resumption.shown_progress(
+            self._partial, total, f"render {self.info.full_name}"
+        ):
+            super()._download_and_prepare(dl_manager, download_config)
+        self._partial.rmtree()
+
+    @property
+    def _partial(self):
+        """Folder of the examples of a build that is not finished."""
+        return self.data_dir_root / f"{self.info.full_name}.partial"
+
+    def _jobs(self, dl_manager):
+        """dict, split -> (number of examples, function of the index that makes one)."""
         config = self.builder_config
-        train, validation = (), ()
+        photographs = {"train": (), "validation": ()}
         if config.photographs:
             root = epath.Path(dl_manager.manual_dir)
-            train = _find_photographs(root, _TRAIN_FOLDERS)
-            validation = _find_photographs(root, _VALIDATION_FOLDERS)
-        exact = config.validation_aperture_samples
+            photographs["train"] = _find_photographs(root, _TRAIN_FOLDERS)
+            photographs["validation"] = _find_photographs(root, _VALIDATION_FOLDERS)
+        counts = {"train": config.num_train, "validation": config.num_validation}
+        samples = {"train": 0, "validation": config.validation_aperture_samples}
         return {
-            "train": self._generate_examples("train", config.num_train, train, 0),
-            "validation": self._generate_examples(
-                "validation", config.num_validation, validation, exact
-            ),
+            split: (
+                count if self._most is None else min(count, self._most),
+                self._example_maker(split, photographs[split], samples[split]),
+            )
+            for split, count in counts.items()
         }
 
-    def _generate_examples(self, split, count, photographs, aperture_samples):
+    def _example_maker(self, split, photographs, aperture_samples):
         config = self.builder_config
         arguments = {
             "seed": config.seed,
@@ -124,15 +150,29 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             "photographs": photographs,
             "ranges": config.ranges,
         }
-        make = rdpd.make_example
-        if not config.rdpd:
-            make = scenes.make_example
-            arguments["aperture_samples"] = aperture_samples
-        for index, example in enumerate(
-            _render(make, arguments, count, config.num_processes)
-        ):
-            key = f"{split}_{index:06d}"
-            yield key, {**example, "scene_id": key}
+        if config.rdpd:
+            make = functools.partial(rdpd.make_example, **arguments)
+        else:
+            make = functools.partial(
+                scenes.make_example, aperture_samples=aperture_samples, **arguments
+            )
+        folder = dataset_resumption.open_folder(self._partial, split, make, photographs)
+        return functools.partial(
+            dataset_resumption.make_or_read, make=make, folder=folder, split=split
+        )
+
+    def _split_generators(self, dl_manager):
+        return {
+            split: self._generate_examples(*job)
+            for split, job in self._jobs(dl_manager).items()
+        }
+
+    def _generate_examples(self, count, make):
+        if not self._uses_beam:
+            return _render(make, count, self.builder_config.num_processes)
+        import apache_beam as beam
+
+        return beam.Create(range(count)) | beam.Reshuffle() | beam.Map(make)
 
 
 def _find_photographs(root, names):
@@ -156,11 +196,10 @@ def _find_photographs(root, names):
     )
 
 
-def _render(make, arguments, count, num_processes):
-    """Examples 0 to `count` - 1 of `make` in order, by so many processes."""
+def _render(make, count, num_processes):
+    """What `make` gives for 0 to `count` - 1, in order, by so many processes."""
     if num_processes == 1:
-        for index in range(count):
-            yield make(index=index, **arguments)
+        yield from map(make, range(count))
         return
     # a forked child could inherit locked mutexes of TensorFlow's threads
     context = multiprocessing.get_context("spawn")
@@ -168,7 +207,7 @@ def _render(make, arguments, count, num_processes):
         # a bounded window: rendered examples do not pile up in memory
         window = []
         for index in range(count):
-            window.append(pool.submit(make, index=index, **arguments))
+            window.append(pool.submit(make, index))
             if len(window) >= _CHUNK * num_processes:
                 yield window.pop(0).result()
         for future in window:

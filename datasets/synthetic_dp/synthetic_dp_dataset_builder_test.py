@@ -1,6 +1,7 @@
 """The synthetic set: it builds, workers agree, photographs stay in their split."""
 
 import dataclasses
+import functools
 import pathlib
 import tempfile
 
@@ -53,11 +54,10 @@ class SyntheticDpTest(tfds.testing.DatasetBuilderTestCase):
         super().setUpClass()
 
 
-def build(config, data_dir, manual_dir=None):
+def build(config, data_dir, manual_dir=None, file_format=None, **settings):
     builder = builder_module.Builder(config=config, data_dir=str(data_dir))
-    builder.download_and_prepare(
-        download_config=tfds.download.DownloadConfig(manual_dir=manual_dir)
-    )
+    settings = tfds.download.DownloadConfig(manual_dir=manual_dir, **settings)
+    builder.download_and_prepare(download_config=settings, file_format=file_format)
     return builder
 
 
@@ -98,14 +98,100 @@ def test_rdpd_compat_is_formed_as_rdpd_s_in_both_splits(tmp_path):
 
 
 @pytest.mark.slow
-def test_number_of_processes_does_not_change_the_examples():
-    make, arguments = scenes.make_example, {"seed": 3, "split": "train", "size": 24}
-    one = list(builder_module._render(make, arguments, 3, num_processes=1))
-    two = list(builder_module._render(make, arguments, 3, num_processes=2))
-    assert len(one) == len(two) == 3
-    for expected, received in zip(one, two):
-        for name in ("left", "right", "sharp", "coc"):
-            np.testing.assert_array_equal(expected[name], received[name])
+def test_number_of_processes_does_not_change_the_examples(tmp_path):
+    built = [
+        build(tiny("procedural", num_processes=number), tmp_path / str(number))
+        for number in (1, 2)
+    ]
+    assert_equal_builds(*built)
+
+
+def record_files(builder):
+    """dict, name -> bytes of the records, which hold the examples in their order."""
+    folder = pathlib.Path(builder.data_dir)
+    return {path.name: path.read_bytes() for path in folder.glob("*.tfrecord-*")}
+
+
+def assert_equal_builds(first, second):
+    files = record_files(first)
+    assert len(files) == 2  # a shard of train and one of validation
+    assert files == record_files(second)
+    assert first.info.splits["train"].num_examples == 3
+
+
+def interrupt_after(monkeypatch, count):
+    """Every later example raises, as a full disk would; returns the indices made."""
+    made = []
+    original = scenes.make_example
+
+    @functools.wraps(original)  # by its name kept examples are known again
+    def make_example(index, **arguments):
+        if len(made) == count:
+            raise OSError("no space left on device")
+        made.append((arguments["split"], index))
+        return original(index=index, **arguments)
+
+    monkeypatch.setattr(scenes, "make_example", make_example)
+    return made
+
+
+def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    expected = build(tiny("procedural"), tmp_path / "at_once")
+    with monkeypatch.context() as patch:
+        made = interrupt_after(patch, 2)
+        with pytest.raises(OSError, match="no space left"):
+            build(tiny("procedural"), tmp_path / "data")
+    assert made == [("train", 0), ("train", 1)]
+    folder = tmp_path / "data" / "synthetic_dp" / "tiny_procedural"
+    assert [path.name for path in folder.iterdir()] == ["1.0.0.partial"]
+    with monkeypatch.context() as patch:
+        made = interrupt_after(patch, 99)
+        resumed = build(tiny("procedural"), tmp_path / "data")
+    assert made == [("train", 2), ("validation", 0), ("validation", 1)]
+    assert_equal_builds(resumed, expected)
+    assert [path.name for path in folder.iterdir()] == ["1.0.0"]
+
+
+def test_an_interrupted_build_of_other_arguments_starts_anew(tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 2)
+        with pytest.raises(OSError, match="no space left"):
+            build(tiny("procedural"), tmp_path)
+    with monkeypatch.context() as patch:
+        made = interrupt_after(patch, 99)
+        build(tiny("procedural", seed=1), tmp_path)
+    assert len(made) == 5
+
+
+def test_beam_builds_the_same_files(tmp_path, monkeypatch):
+    beam = pytest.importorskip("apache_beam", reason="needs Apache Beam: [beam]")
+    expected = build(tiny("procedural"), tmp_path / "without")
+    runner = {"beam_runner": beam.runners.DirectRunner()}
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 2)
+        with pytest.raises(Exception, match="no space left"):
+            build(tiny("procedural"), tmp_path / "with", **runner)
+    with monkeypatch.context() as patch:
+        made = interrupt_after(patch, 99)
+        built = build(tiny("procedural"), tmp_path / "with", **runner)
+    assert len(made) == 3  # of 5, two were there
+    assert_equal_builds(built, expected)
+
+
+def test_random_access_gives_the_same_examples(tmp_path):
+    """`tfds.data_source` needs array_record, `as_dataset` needs TFRecord."""
+    sequential = examples(build(tiny("procedural"), tmp_path / "a"), "train")
+    builder = build(tiny("procedural"), tmp_path / "b", file_format="array_record")
+    source = builder.as_data_source(split="train")
+    assert len(source) == 3
+    for index in (2, 0, 1):
+        example = source[index]
+        expected = sequential[example["scene_id"].decode()]
+        assert example.keys() == expected.keys()
+        for name in expected.keys() - {"camera", "scene_id"}:
+            assert example[name].dtype == expected[name].dtype
+            np.testing.assert_array_equal(example[name], expected[name])
+        assert example["camera"] == expected["camera"]
 
 
 def test_training_photographs_never_reach_validation(tmp_path):
