@@ -268,23 +268,21 @@ def _parse_header(content, path):
     return width, height, depth, colour
 
 
-def read_rgb(path, dtype):
-    """One image of a dataset, and whether it may be stored as its file stands.
+def read_native(path):
+    """One image at its file's own depth, and what of it may be stored as it stands.
 
-    A 16-bit file becomes uint8 by `>> 8`, as in the published 8-bit numbers. Grey files
-    become three equal channels.
+    Grey files become three equal channels.
 
     Args:
         path: a PNG, TIFF or JPEG file.
-        dtype: np.uint8 or np.uint16, what the dataset holds.
 
     Returns:
-        (pixels, stored): (height, width, 3) of `dtype`, and the file's own bytes where
-        they hold just that, else the pixels.
+        (pixels, stored): (height, width, 3) uint8 or uint16, and the file's own bytes
+        where they hold just that, else the pixels.
 
     Raises:
-        DatasetFilesError: if the file is truncated, has transparency, is no RGB or
-            grey image of 8 or 16 bits, or holds 8 bits where 16 are wanted.
+        DatasetFilesError: if the file is truncated, has transparency, or is no RGB or
+            grey image of 8 or 16 bits.
     """
     path = pathlib.Path(path)
     if path.stat().st_size > _MAX_BYTES:
@@ -296,20 +294,44 @@ def read_rgb(path, dtype):
     pixels = image.pixels
     if image.alpha is not None:
         raise DatasetFilesError(f"Expected no transparency. Received: {path}.")
-    if pixels.dtype not in (np.uint8, np.uint16) or pixels.dtype < dtype:
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise DatasetFilesError(
+            f"Expected an image of 8 or 16 bits. Received: {path} of {pixels.dtype}."
+        )
+    content = path.read_bytes()
+    if content[:8] == image_png.SIGNATURE:
+        header = _parse_header(content, path)
+        size = pixels.shape[1], pixels.shape[0]  # upright: EXIF may turn them
+        if header == (*size, 8 * pixels.dtype.itemsize, PNG_RGB):
+            return pixels, content
+    return pixels, pixels
+
+
+def read_rgb(path, dtype):
+    """One image of a dataset, and whether it may be stored as its file stands.
+
+    A 16-bit file becomes uint8 by `>> 8`, as in the published 8-bit numbers.
+
+    Args:
+        path: a PNG, TIFF or JPEG file.
+        dtype: np.uint8 or np.uint16, what the dataset holds.
+
+    Returns:
+        (pixels, stored): as `read_native`, of `dtype`.
+
+    Raises:
+        DatasetFilesError: as `read_native`, or if the file holds 8 bits where 16 are
+            wanted.
+    """
+    pixels, stored = read_native(path)
+    if pixels.dtype == np.dtype(dtype):
+        return pixels, stored
+    if pixels.dtype < dtype:
         raise DatasetFilesError(
             f"Expected {8 * np.dtype(dtype).itemsize} bits per sample. Received: "
             f"{path} of {8 * pixels.dtype.itemsize} bits; get the "
             "original file or build an 8-bit config."
         )
-    if pixels.dtype == np.dtype(dtype):
-        content = path.read_bytes()
-        if content[:8] == image_png.SIGNATURE:
-            header = _parse_header(content, path)
-            size = pixels.shape[1], pixels.shape[0]  # upright: EXIF may turn them
-            if header == (*size, 8 * pixels.dtype.itemsize, PNG_RGB):
-                return pixels, content
-        return pixels, pixels
     pixels = (pixels >> 8).astype(np.uint8)
     return pixels, pixels
 

@@ -18,7 +18,6 @@ import sys
 import cv2
 import numpy as np
 from absl import app, flags
-from etils import epath
 
 from tf_defocus import dataset_files, dataset_maps, image_io, image_png
 from tf_defocus.optics.sensor import srgb_to_linear
@@ -92,7 +91,7 @@ def find_files(name, folder, lists=""):
         found = module.find_frames(folder)
         return {s: [frame[2] for frame in frames] for s, frames in found.items()}
     if name == "dp_folder":
-        return {"test": list(module.find_scenes(epath.Path(folder)).values())}
+        return {"test": list(module.find_scenes(folder).values())}
     found = module.find_pairs(folder)
     found = found if isinstance(found, dict) else {"test": found}
     roles = ("combined", "mask" if name == "cuhk_bd" else "sharp")

@@ -7,9 +7,9 @@ import cv2
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
-from etils import epath
 
 from tests import dataset_builders
+from tf_defocus.dataset_files import DatasetFilesError
 
 builder_module = dataset_builders.load_module("dp_folder")
 
@@ -41,7 +41,7 @@ class DpFolderTest(tfds.testing.DatasetBuilderTestCase):
 
 
 def read(root):
-    scenes = builder_module.find_scenes(epath.Path(root))
+    scenes = builder_module.find_scenes(root)
     return {name: builder_module.read_scene(name, p) for name, p in scenes.items()}
 
 
@@ -107,7 +107,7 @@ def test_flat_layout_pairs_by_name(tmp_path):
     for folder in ("combined", "right"):
         for name in "ab":
             write(tmp_path / folder / f"{name}.tif", 7)
-    scenes = builder_module.find_scenes(epath.Path(tmp_path))
+    scenes = builder_module.find_scenes(tmp_path)
     assert {name: paths["left"].name for name, paths in scenes.items()} == {
         "a": "a.png",
         "b": "b.png",
@@ -120,7 +120,7 @@ def test_flat_layout_pairs_by_order_where_names_differ(tmp_path):
         write(tmp_path / "combined" / f"{name}.png", 0)
     for name in ("1P0A0891", "1P0A0894"):
         write(tmp_path / "target" / f"{name}.png", 0)
-    scenes = builder_module.find_scenes(epath.Path(tmp_path))
+    scenes = builder_module.find_scenes(tmp_path)
     assert {name: paths["sharp"].stem for name, paths in scenes.items()} == {
         "1P0A0890": "1P0A0891",
         "1P0A0892": "1P0A0894",
@@ -131,14 +131,17 @@ def test_unequal_counts_are_refused(tmp_path):
     for name in "ab":
         write(tmp_path / "combined" / f"{name}.png", 0)
     write(tmp_path / "target" / "a.png", 0)
-    with pytest.raises(ValueError, match=r"\(2\).*Received: 1 in .*target"):
+    with pytest.raises(DatasetFilesError, match=r"Expected b in .*target beside"):
+        read(tmp_path)
+    (tmp_path / "target" / "a.png").rename(tmp_path / "target" / "c.png")
+    with pytest.raises(DatasetFilesError, match=r"target .*\(2\).*Received: 1"):
         read(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ([], "neither"),
+        ([], r"combined/<name>\.png"),
         (["a/left.png", "a/right.png"], r"combined\.png in .*a\."),
         (["a/combined.png", "a/left.png"], r"Expected right beside left in .*a\."),
         (["a/combined.png", "a/combined.tif"], r"combined\.png and .*combined\.tif"),
@@ -147,21 +150,44 @@ def test_unequal_counts_are_refused(tmp_path):
 def test_incomplete_folders_are_named(tmp_path, files, message):
     for name in files:
         write(tmp_path / name, 0)
-    with pytest.raises((FileNotFoundError, ValueError), match=message):
+    with pytest.raises(DatasetFilesError, match=message):
         read(tmp_path)
 
 
 def test_sizes_that_differ_are_named(tmp_path):
     write(tmp_path / "a" / "combined.png", 0)
     write(tmp_path / "a" / "target.png", 0, shape=(6, 9, 3))
-    with pytest.raises(ValueError, match=r"\(6, 8\).*target\.png of \(6, 9\)"):
+    with pytest.raises(DatasetFilesError, match=r"\(6, 8\).*target\.png of \(6, 9\)"):
         read(tmp_path)
 
 
 def test_broken_and_transparent_files_are_named(tmp_path):
     write(tmp_path / "a" / "combined.png", 0, np.uint8, (6, 8, 4))
-    with pytest.raises(ValueError, match=r"transparency.*combined\.png"):
+    with pytest.raises(DatasetFilesError, match=r"transparency.*combined\.png"):
         read(tmp_path)
     (tmp_path / "a" / "combined.png").write_bytes(b"nothing")
-    with pytest.raises(ValueError, match=r"8 or 16 bits.*combined\.png"):
+    with pytest.raises(DatasetFilesError, match=r"combined\.png: .*no image file"):
         read(tmp_path)
+
+
+def test_a_deep_file_cut_off_is_named_although_it_is_stored_as_it_stands(tmp_path):
+    write(tmp_path / "a" / "combined.png", 0)
+    path = tmp_path / "a" / "combined.png"
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DatasetFilesError, match=r"combined\.png.*cut off"):
+        read(tmp_path)
+
+
+def test_the_desktop_s_files_are_passed_over(tmp_path):
+    write(tmp_path / "combined" / "a.png", 0)
+    (tmp_path / "combined" / "._a.png").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "__MACOSX" / "a").mkdir(parents=True)
+    assert list(builder_module.find_scenes(tmp_path)) == ["a"]
+
+
+def test_views_of_the_flat_layout_may_have_suffixes(tmp_path):
+    for folder, suffix in (("combined", ""), ("left", "_L"), ("right", "_R")):
+        for name in "ab":
+            write(tmp_path / folder / f"{name}{suffix}.png", 0)
+    scenes = builder_module.find_scenes(tmp_path)
+    assert [paths["right"].stem for paths in scenes.values()] == ["a_R", "b_R"]
