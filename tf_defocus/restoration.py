@@ -89,7 +89,7 @@ class Restorer:
         height, width, _ = next(iter(views.values())).shape
         views = {name: self._pad(view) for name, view in views.items()}
         progress = _Progress(on_progress)
-        tiles, halo = self._plan(views)
+        tiles, halo = self.plan(height, width)
         if len(tiles) == 1 or (self._tiles_are_exact and not self._has_phases):
             result = self._restore_tiles(views, tiles, progress)
         elif self._has_phases:
@@ -113,9 +113,21 @@ class Restorer:
             view = np.pad(view, ((0, rows), (0, columns), (0, 0)), mode="edge")
         return view
 
-    def _plan(self, views):
-        """The tiles of the photograph and the halo [px] they were planned with."""
-        height, width, _ = next(iter(views.values())).shape
+    def plan(self, height, width):
+        """How a photograph of this size is tiled.
+
+        Args:
+            height, width: int [px].
+
+        Returns:
+            List of (rows, columns), `tiling.Window` each, of the padded photograph; and
+            the halo [px] they were planned with.
+
+        Raises:
+            ValueError: if the tile size is too small for the model.
+        """
+        rows, columns = pad_amounts(height, width, self.model.size_multiple)
+        height, width = height + rows, width + columns
         if self._has_phases:
             halo = self.model.halo
         elif self._tiles_are_exact:
