@@ -52,6 +52,8 @@ def measure_model():
         `train_seconds`, `train_memory_mib`; with a baseline also its `seconds`, and
         `ratio`, the model's seconds over the baseline's.
     """
+    from tf_defocus.training_tasks import create_trainee
+
     model = _create_model(_NAME.value, _PRECISION.value)
     forward = _forward(model)
     memory = measurement.PeakMemory()
@@ -68,7 +70,7 @@ def measure_model():
     results |= {f"{who}seconds": value for who, value in zip(calls, seconds)}
     if _BASELINE.value:
         results["ratio"] = seconds[0] / seconds[1]
-    step, batch = _train_step(model, _recipe())
+    step, batch = _train_step(create_trainee(model, _recipe()), _recipe())
     memory = measurement.PeakMemory()
     step(batch)
     results["train_memory_mib"] = memory.read()
@@ -89,18 +91,20 @@ def measure_input():
         ValueError: if --arrays is missing.
     """
     from tf_defocus.batches import StoredArrays, make_batch
+    from tf_defocus.training_tasks import create_trainee
 
     if not _ARRAYS.value:
         raise ValueError("input needs --arrays, the folder of stored arrays")
     recipe, arrays = _recipe(), StoredArrays(_ARRAYS.value)
     model = _create_model(recipe.model, recipe.precision, recipe.overrides)
-    make = functools.partial(make_batch, arrays, recipe, kinds=model.view_names)
+    trainee = create_trainee(model, recipe)
+    make = functools.partial(make_batch, arrays, recipe, kinds=trainee.view_names)
     batch = make(step=0)
     seconds = [
         measurement.time_call(functools.partial(make, step=i))
         for i in range(_REPEATS.value)
     ]
-    step, _ = _train_step(model, recipe, batch)
+    step, _ = _train_step(trainee, recipe, batch)
     step(batch)
     waits, totals = [], []
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -188,7 +192,7 @@ def _recipe():
     )
 
 
-def _train_step(model, recipe, batch=None):
+def _train_step(trainee, recipe, batch=None):
     """The backend's step, and a batch of noise for it where none is given."""
     import keras
     import numpy as np
@@ -198,9 +202,9 @@ def _train_step(model, recipe, batch=None):
 
     backend = importlib.import_module(f"tf_defocus.training_{keras.backend.backend()}")
     optimizer = training.create_optimizer(recipe)
-    optimizer.build(model.trainable_variables)
+    optimizer.build(trainee.trainable_variables)
     step = backend.make_train_step(
-        model,
+        trainee,
         RestorationObjective(recipe),
         optimizer,
         recipe,
@@ -208,7 +212,7 @@ def _train_step(model, recipe, batch=None):
     )
     shape = (recipe.batch_size, *augmentations.crop_shape(recipe.crop_size), 3)
     rng = np.random.default_rng(0)
-    kinds = (*model.view_names, "sharp")
+    kinds = (*trainee.view_names, "sharp")
     return step, batch or {k: rng.random(shape, np.float32) for k in kinds}
 
 
