@@ -16,6 +16,9 @@ import numpy as np
 from absl import app, flags
 from scipy import io
 
+from tf_defocus import dataset_maps
+from tf_defocus.dataset_files import IMAGE_EXTENSIONS
+
 SHAPE = (12, 18, 3)
 SPLIT_LISTS = pathlib.Path(__file__).parent.parent / "datasets" / "dpdd" / "splits"
 
@@ -213,6 +216,15 @@ def dpd_disp(root, scenes=None):
     return root / "DPD-disp"
 
 
+def dp_folder(root, scenes=None):
+    """{combined,left,right,target} with the same names, 16 bits."""
+    base, seed = root / "photos", 0
+    for index in range(1, (scenes or 3) + 1):
+        for folder in ("combined", "left", "right", "target"):
+            write_image(base / folder / f"IMG_{index:04d}.png", seed := seed + 1)
+    return base
+
+
 def _some_image(root):
     """The image a trap is set for: the third of the tree, in sorted order."""
     return sorted(path for path in root.rglob("*.*") if _is_image(path))[2]
@@ -254,16 +266,29 @@ def trap_upper_case(root):
 def trap_macos(root):
     """What the Finder leaves behind in every folder."""
     path = _some_image(root)
-    for folder in {image.parent for image in root.rglob("*.png")}:
+    for folder in {image.parent for image in root.rglob("*.*") if _is_image(image)}:
         (folder / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
         (folder / f"._{path.name}").write_bytes(b"\0\5\x16\7")
     return path
 
 
 def trap_portrait(root):
-    """All images upright."""
-    for seed, path in enumerate(sorted(root.rglob("*.png"))):
-        write_image(path, seed, np.uint16, (SHAPE[1], SHAPE[0], 3))
+    """All images and maps upright."""
+    for path in sorted(root.rglob("*.*")):
+        if path.suffix.lower() == ".pfm":
+            write_pfm(path, dataset_maps.read_pfm(path)[..., 0].T)
+        elif path.suffix.lower() in IMAGE_EXTENSIONS:
+            image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            cv2.imwrite(str(path), np.ascontiguousarray(image.swapaxes(0, 1)))
+    return root
+
+
+def trap_renamed(root):
+    """Every folder's images under names of their own: their order alone pairs them."""
+    for folder in {image.parent for image in root.rglob("*.*") if _is_image(image)}:
+        for index, path in enumerate(sorted(folder.iterdir())):
+            name = f"{folder.parent.name}_{folder.name}_{index:03d}{path.suffix}"
+            path.rename(folder / name)
     return root
 
 
@@ -283,7 +308,8 @@ def trap_misnamed(root):
 def trap_wrong_size(root):
     """A file of another size."""
     path = _some_image(root)
-    write_image(path, 7, np.uint16, (SHAPE[0], SHAPE[1] + 2, 3))
+    dtype = np.uint16 if path.suffix.lower() == ".png" else np.uint8
+    write_image(path, 7, dtype, (SHAPE[0], SHAPE[1] + 2, 3))
     return path
 
 
@@ -301,6 +327,7 @@ TREES = {
     "ddd_syn": ddd_syn,
     "rdpd": rdpd,
     "dpd_disp": dpd_disp,
+    "dp_folder": dp_folder,
 }
 TRAPS = {
     "eight_bit": trap_eight_bit,
@@ -309,6 +336,7 @@ TRAPS = {
     "upper_case": trap_upper_case,
     "macos": trap_macos,
     "portrait": trap_portrait,
+    "renamed": trap_renamed,
     "missing": trap_missing,
     "misnamed": trap_misnamed,
     "wrong_size": trap_wrong_size,

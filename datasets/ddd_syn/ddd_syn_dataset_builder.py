@@ -10,6 +10,14 @@ from tf_defocus import dataset_files, dataset_maps
 
 _SPLITS = {"train": "training", "test": "testing", "test1": "testing1"}
 _COUNTS = {"train": 5000, "test": 350, "test1": 150}
+_FOLDERS = {"dp": (), "disp": ((".pfm",),), "gt": ()}  # what is listed there
+# feature -> folder and what follows the number in the file's name
+_NAMES = {
+    "left": ("dp", "_l"),
+    "right": ("dp", "_r"),
+    "disparity": ("disp", "_dm"),
+    "sharp": ("gt", "_m"),
+}
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -78,29 +86,32 @@ def find_scenes(manual_dir):
 
 
 def _find_split(folder):
-    views = dataset_files.list_images(folder / "dp", (".png",))
-    left = [path for path in views if path.stem.endswith("_l")]
-    scenes = {}
-    for path in left:
-        stem = path.stem.removesuffix("_l")
-        paths = {
-            "left": path,
-            "right": path.with_name(f"{stem}_r{path.suffix}"),
-            "disparity": folder / "disp" / f"{stem}_dm.pfm",
-            "sharp": folder / "gt" / f"{stem}_m.png",
+    files = {
+        kind: dataset_files.by_stem(dataset_files.list_images(folder / kind, *suffixes))
+        for kind, suffixes in _FOLDERS.items()
+    }
+    for stem, path in files["dp"].items():
+        if not stem.endswith(("_l", "_r")):
+            raise dataset_files.DatasetFilesError(
+                f"Expected NNNN_l and NNNN_r in {folder / 'dp'}. Received: {path}."
+            )
+    numbers = sorted({stem[:-2] for stem in files["dp"]}, key=dataset_files.natural_key)
+    wanted = {
+        number: {role: (kind, number + end) for role, (kind, end) in _NAMES.items()}
+        for number in numbers
+    }
+    known = {place for scene in wanted.values() for place in scene.values()}
+    for kind, stem in sorted(known):
+        if stem not in files[kind]:
+            raise dataset_files.DatasetFilesError(
+                f"Expected {stem} in {folder / kind}. Received: none."
+            )
+    return {
+        f"{folder.name}_{number}": {
+            role: files[kind][stem] for role, (kind, stem) in scene.items()
         }
-        for wanted in paths.values():
-            if not wanted.is_file():
-                raise dataset_files.DatasetFilesError(
-                    f"Expected {wanted} beside {path}. Received: none."
-                )
-        scenes[f"{folder.name}_{stem}"] = paths
-    if 2 * len(left) != len(views):
-        raise dataset_files.DatasetFilesError(
-            f"Expected NNNN_l.png and NNNN_r.png in {folder / 'dp'}. Received: "
-            f"{len(views)} files, {len(left)} of them left views."
-        )
-    return scenes
+        for number, scene in wanted.items()
+    }
 
 
 def read_example(paths):

@@ -36,12 +36,13 @@ def test_shared_ids_stay_apart_and_maps_are_exact(tmp_path):
 def test_missing_files_are_named(tmp_path, name):
     root = trees.ddd_syn(tmp_path, 2)
     (root / "training" / name).unlink()
-    with pytest.raises(DatasetFilesError, match=name):
+    folder, file = name.split("/")
+    with pytest.raises(DatasetFilesError, match=rf"Expected {file[:-4]} in .*{folder}"):
         dataset_builders.examples("ddd_syn", tmp_path)
 
 
 def test_a_right_view_without_left_is_refused(tmp_path):
     root = trees.ddd_syn(tmp_path, 2)
     (root / "training" / "dp" / "0001_l.png").unlink()
-    with pytest.raises(DatasetFilesError, match="3 files, 1 of them left"):
+    with pytest.raises(DatasetFilesError, match=r"Expected 0001_l in .*dp"):
         dataset_builders.examples("ddd_syn", tmp_path)
