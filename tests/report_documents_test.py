@@ -39,10 +39,12 @@ def test_the_page_shows_command_verdict_rows_and_pictures(tmp_path):
     evaluation_pictures.write_comparison(folder / "pictures", record, pictures)
     page = tmp_path / "docs" / "page.md"
     command = "python tools/a.py \\\n    --output b"
-    report_documents.write_document(page, "Title", sections(folder), command, 1)
+    report_documents.write_document(
+        page, "Title", sections(folder), command, 1, "A note."
+    )
     text = page.read_text()
     assert text.startswith(
-        "# Title\n\nMade by\n\n    python tools/a.py \\\n        --out"
+        "# Title\n\nA note.\n\nMade by\n\n    python tools/a.py \\\n        --out"
     )
     assert text.index("Gate passed") < text.index("| measured | ours | 25.31 |")
     assert "![0000_a](page/0000_a.jpg)" in text

@@ -37,6 +37,41 @@ class Example(NamedTuple):
     others: dict = {}  # noqa: RUF012 - never written to
 
 
+def read_set(
+    folder=None,
+    arrays=None,
+    dataset=None,
+    split="test",
+    data_dir=None,
+    manual_dir=None,
+    others=(),
+):
+    """The examples of one source, and the set's name, as the tools' options say.
+
+    Args:
+        folder: of `read_folder`, or None.
+        arrays: folder of `read_arrays`, or None.
+        dataset, split, data_dir, manual_dir: of `read_dataset`, or None.
+        others: of `read_folder`.
+
+    Returns:
+        (iterator of `Example`, str).
+
+    Raises:
+        ValueError: unless one of folder, arrays and dataset is given.
+    """
+    if sum(map(bool, (folder, dataset, arrays))) != 1:
+        raise ValueError("Give one of --folder, --dataset and --arrays")
+    if folder:
+        return read_folder(folder, others), pathlib.Path(folder).resolve().name
+    if arrays:
+        source = StoredArrays(arrays).source
+        named = [source[key] for key in ("dataset", "split") if key in source]
+        return read_arrays(arrays), ", ".join(named) or str(arrays)
+    examples = read_dataset(dataset, split, data_dir, manual_dir)
+    return examples, f"{dataset}, {split}"
+
+
 def read_folder(folder, others=()):
     """Reads pairs from a folder, in either of two layouts.
 

@@ -48,7 +48,8 @@ class EvaluationReport:
         """This report with the rows of an earlier one that it has not itself.
 
         Args:
-            earlier: `EvaluationReport` on the same images, scored alike.
+            earlier: `EvaluationReport` on the same images, scored alike; `commands` of
+                its setting, a list of str if any, is put before this one's.
 
         Returns:
             `EvaluationReport`; the earlier rows stand after the input.
@@ -57,6 +58,7 @@ class EvaluationReport:
             ValueError: if setting, images or scores of the input differ.
         """
         setting = json.loads(json.dumps(self.setting))
+        commands = setting.pop("commands", [])
         wrong = [k for k in setting if setting[k] != earlier.setting.get(k)]
         wrong += [] if self._inputs() == earlier._inputs() else ["images"]
         if wrong:
@@ -69,7 +71,9 @@ class EvaluationReport:
             kept = {k: v for k, v in old["scores"].items() if k not in new["scores"]}
             first = {INPUT: new["scores"][INPUT]}
             images.append({**new, "scores": {**first, **kept, **new["scores"]}})
-        return EvaluationReport(self.setting, images)
+        before = earlier.setting.get("commands", [])
+        commands = [c for c in before if c not in commands] + commands
+        return EvaluationReport({**self.setting, "commands": commands}, images)
 
     def _inputs(self):
         rows = [(i["name"], i["scores"][INPUT]) for i in self.images]

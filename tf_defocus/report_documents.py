@@ -17,7 +17,7 @@ from tf_defocus.report_pages import to_markdown
 QUALITY = 88  # of the pictures, JPEG
 
 
-def write_document(path, title, sections, command, num_pictures=0):
+def write_document(path, title, sections, command, num_pictures=0, note=""):
     """Writes the page, and its pictures into a folder of its name beside it.
 
     Args:
@@ -26,11 +26,13 @@ def write_document(path, title, sections, command, num_pictures=0):
         sections: list of `report.Section`.
         command: str, what made the page.
         num_pictures: int, pictures of each section; from its worst to its best image.
+        note: str, a paragraph that stands before the command.
     """
     path = pathlib.Path(path)
     indented = "".join(f"    {line}\n" for line in command.splitlines())
     body = to_markdown(sections).split("\n", 1)[1]
-    parts = [f"# {title}\n\nMade by\n\n{indented}{body}"]
+    note = f"{note}\n\n" if note else ""
+    parts = [f"# {title}\n\n{note}Made by\n\n{indented}{body}"]
     for section in sections:
         if num_pictures:
             parts.append(_pictures(section, path, num_pictures))

@@ -27,7 +27,6 @@ from tf_defocus import (
     report_documents,
     report_pages,
 )
-from tf_defocus.batches import StoredArrays
 from tf_defocus.deconvolution.two_step import METHODS, TwoStepRestorer
 from tf_defocus.evaluation import evaluate
 from tf_defocus.evaluation_report import EvaluationReport
@@ -80,6 +79,7 @@ REPORT = flags.DEFINE_bool(
 )
 PAGE = flags.DEFINE_string("page", None, "Markdown page of the report, for docs.")
 PAGE_TITLE = flags.DEFINE_string("page_title", "Scores", "Its title.")
+PAGE_NOTE = flags.DEFINE_string("page_note", "", "What its reader should know.")
 PAGE_PICTURES = flags.DEFINE_integer("page_pictures", 0, "How many it shows.", 0)
 OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.", required=True)
 # What a page shows in place of folders of the machine that made it.
@@ -94,23 +94,17 @@ PLACEHOLDERS = {
 
 def read_examples():
     """The examples and their name in the report, as the flags say."""
-    if sum(map(bool, (FOLDER.value, DATASET.value, ARRAYS.value))) != 1:
-        raise ValueError("Give one of --folder, --dataset and --arrays")
     if COMPARE.value and not FOLDER.value:
         raise ValueError("--compare needs --folder: datasets hold no other's pictures")
-    if FOLDER.value:
-        name = pathlib.Path(FOLDER.value).resolve().name
-        examples = evaluation_examples.read_folder(FOLDER.value, COMPARE.value)
-    elif ARRAYS.value:
-        source = StoredArrays(ARRAYS.value).source
-        named = [source[key] for key in ("dataset", "split") if key in source]
-        name = ", ".join(named) or ARRAYS.value
-        examples = evaluation_examples.read_arrays(ARRAYS.value)
-    else:
-        name = f"{DATASET.value}, {SPLIT.value}"
-        examples = evaluation_examples.read_dataset(
-            DATASET.value, SPLIT.value, DATA_DIR.value, MANUAL_DIR.value
-        )
+    examples, name = evaluation_examples.read_set(
+        FOLDER.value,
+        ARRAYS.value,
+        DATASET.value,
+        SPLIT.value,
+        DATA_DIR.value,
+        MANUAL_DIR.value,
+        COMPARE.value,
+    )
     if COMPARE.value and NOISE_SIGMA.value:
         raise ValueError("--compare cannot go with --noise_sigma: those had no noise")
     if SHARP_INPUT.value:
@@ -166,6 +160,8 @@ def run():
         noise_sigma=NOISE_SIGMA.value,
         single_pictures=SINGLE_PICTURES.value,
     )
+    command = command_text.shown_command(sys.argv, PLACEHOLDERS)
+    scores.setting["commands"] = [command]
     if KEEP.value and (output / "scores.json").exists():
         scores = scores.with_rows_of(EvaluationReport.read(output))
     scores.save(output)
@@ -177,13 +173,19 @@ def write_reports(output):
     """The report and the page, where they are wanted, of the scores just saved."""
     if not (REPORT.value or PAGE.value):
         return
-    sections = report.make_sections([report.read_scores(output)])
+    scores = report.read_scores(output)
+    sections = report.make_sections([scores])
     if REPORT.value:
         report_pages.write(sections, output / "report")
     if PAGE.value:
-        command = command_text.shown_command(sys.argv, PLACEHOLDERS)
+        commands = "\n".join(scores.content["commands"])
         report_documents.write_document(
-            PAGE.value, PAGE_TITLE.value, sections, command, PAGE_PICTURES.value
+            PAGE.value,
+            PAGE_TITLE.value,
+            sections,
+            commands,
+            PAGE_PICTURES.value,
+            PAGE_NOTE.value,
         )
 
 
