@@ -5,9 +5,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --disable-pip-version-check --quiet --constraint constraints.txt
 INPUT ?=
+# Of `make reports`: a folder of scenes; a folder of decoded arrays with validation/.
+SCENES ?=
+ARRAYS ?=
+CLASSICAL ?= wiener richardson_lucy hyper_laplacian
 PARALLEL := -n 2 --dist loadfile
 
-.PHONY: demo test test-fast native lint clean
+.PHONY: demo test test-fast native reports lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python tools/demo.py --output results/demo $(if $(INPUT),--input "$(INPUT)")
@@ -21,6 +25,23 @@ test-fast: $(VENV)/.installed-dev
 
 native: $(VENV)/.installed
 	$(BIN)/python -m tf_defocus.ops.build
+
+# The pages of scores in docs/, of every shipped preset. `CLASSICAL=` keeps the slow rows
+# that results/ has already.
+reports: $(VENV)/.installed
+	$(if $(SCENES),$(BIN)/python tools/evaluate.py --preset all --compare dpdnet \
+		$(foreach method,$(CLASSICAL),--classical $(method)) --folder "$(SCENES)" \
+		--keep --single_pictures --report --page docs/report_scenes.md \
+		--page_title "Real scenes" --page_note "Rows two_step_*: classical \
+		deconvolution with an estimated defocus map. Row dpdnet: the pictures \
+		that its authors published." --output results/report_scenes)
+	$(if $(ARRAYS),$(BIN)/python tools/evaluate.py --preset all \
+		--arrays "$(ARRAYS)/validation" --keep --single_pictures --report \
+		--page docs/report_synthetic.md --page_title "Rendered defocus" \
+		--page_pictures 3 --output results/report_synthetic)
+	$(if $(ARRAYS),$(BIN)/python tools/reproduce_noise_sensitivity.py --preset all \
+		--arrays "$(ARRAYS)/validation" --num_images 24 \
+		--page docs/noise_sensitivity.md --output results/noise_sensitivity)
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
