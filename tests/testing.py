@@ -20,6 +20,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 RELATIVE_TOLERANCE = 1e-4  # of max(1, |reference|)
 NOISE_MULTIPLE = 10  # or so many times the reference's own float32 noise
 
+needs_kernel = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow"
+    or os.environ.get("TF_DEFOCUS_NATIVE") == "0",
+    reason="needs the native kernel, TensorFlow's; TF_DEFOCUS_NATIVE=0 forbids it",
+)
+
 
 def _external(variable, default, name):
     folder = pathlib.Path(os.environ.get(variable, ROOT.parent / "shared" / default))

@@ -11,6 +11,7 @@ import tf_defocus
 from tests.testing import (
     assert_agrees,
     golden_file,
+    needs_kernel,
     official_weights,
     reference_file,
 )
@@ -266,9 +267,8 @@ def test_staged_call_on_tiles_equals_the_whole(rng):
     np.testing.assert_allclose(ops.concatenate(tiles, axis=2), whole, atol=1e-5)
 
 
+@needs_kernel
 def test_native_kernel_changes_nothing(rng):
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("the kernel is TensorFlow's")
     model = small(num_iterations=17)
     enlarge(model, rng)
     views = images(rng, model)
@@ -280,9 +280,8 @@ def test_native_kernel_changes_nothing(rng):
     np.testing.assert_allclose(*outputs, atol=1e-5)
 
 
+@needs_kernel
 def test_graph_predicts_filters_one_iteration_after_the_other():
-    if keras.backend.backend() != "tensorflow":
-        pytest.skip("the other backends' compilers order work themselves")
     import tensorflow as tf
 
     layer = small().adaptive_convolution

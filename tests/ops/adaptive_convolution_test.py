@@ -1,4 +1,8 @@
-"""The composite and the native kernel against naive loops and against each other."""
+"""The composite and the native kernel against naive loops and against each other.
+
+Both are tested in one run. With `TF_DEFOCUS_NATIVE=0` the kernel's tests are left out,
+and nothing anywhere in the suite builds or loads it.
+"""
 
 import keras
 import numpy as np
@@ -19,7 +23,7 @@ tensorflow_only = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(params=[False, pytest.param(True, marks=tensorflow_only)])
+@pytest.fixture(params=[False, pytest.param(True, marks=testing.needs_kernel)])
 def native(request):
     """Runs a test on the composite and on the native kernel."""
     use_native(request.param)
@@ -130,7 +134,7 @@ def gradients_of(native, arguments, size, reuse, weights):
     return [out, *tape.gradient(loss, tensors)]
 
 
-@tensorflow_only
+@testing.needs_kernel
 @pytest.mark.parametrize("reuse", [False, True])
 @pytest.mark.parametrize(
     "shape, size", [((2, 5, 7, 4), 3), ((1, 6, 3, 17), 5), ((1, 1, 9, 5), 7)]
@@ -147,7 +151,7 @@ def test_native_gradients_equal_the_composites(rng, shape, size, reuse):
         np.testing.assert_allclose(one, other, atol=atol * scale, rtol=0)
 
 
-@tensorflow_only
+@testing.needs_kernel
 def test_native_bfloat16_rounds_once(rng):
     features, filters = random_step(rng, (1, 6, 5, 8), 3)
     features, filters = (ops.cast(a, "bfloat16") for a in (features, filters))
@@ -162,7 +166,42 @@ def test_native_bfloat16_rounds_once(rng):
     np.testing.assert_allclose(ops.cast(actual, "float32"), exact, rtol=2**-8)
 
 
-@tensorflow_only
+@testing.needs_kernel
+@pytest.mark.parametrize("reuse", [False, True])
+def test_native_bfloat16_gradients_round_the_exact_ones(rng, reuse):
+    arguments = [ops.cast(a, "bfloat16") for a in random_step(rng, (1, 6, 5, 8), 3)]
+    weights = ops.cast(rng.normal(size=(1, 6, 5, 8)), "bfloat16")
+    exact = gradients_of(
+        False,
+        [ops.cast(a, "float32") for a in arguments],
+        3,
+        reuse,
+        ops.cast(weights, "float32"),
+    )
+    for one, other in zip(gradients_of(True, arguments, 3, reuse, weights), exact):
+        assert keras.backend.standardize_dtype(one.dtype) == "bfloat16"
+        # Reused filters are rounded after the first of two additions too.
+        np.testing.assert_allclose(
+            ops.cast(one, "float32"), other, rtol=2**-7, atol=2**-8
+        )
+
+
+@testing.needs_kernel
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_nan_reaches_the_same_gradients_as_in_the_composite(rng, place):
+    shape = (1, 9, 9, 2)
+    arrays = [*random_step(rng, shape, 3), rng.normal(size=shape).astype("float32")]
+    arrays[place][0, 4, 4, 0] = np.nan
+    native, composite = (
+        gradients_of(choice, arrays[:2], 3, False, arrays[2])
+        for choice in (True, False)
+    )
+    for one, other in zip(native, composite):
+        np.testing.assert_array_equal(np.isnan(one), np.isnan(other))
+        assert np.isnan(one)[:, 2:7, 2:7].sum() == np.isnan(one).sum() < 5 * 5 * 14
+
+
+@testing.needs_kernel
 def test_native_kernel_runs_when_asked_and_not_within_portable():
     import tensorflow as tf
 
@@ -182,7 +221,7 @@ def test_native_kernel_runs_when_asked_and_not_within_portable():
     assert with_kernel.output_shapes.as_list() == [1, None, None, 2]
 
 
-@tensorflow_only
+@testing.needs_kernel
 @pytest.mark.parametrize("name", ["features", "filters"])
 def test_kernel_refuses_what_reaches_it_unchecked(name):
     import tensorflow as tf
@@ -198,6 +237,30 @@ def test_kernel_refuses_what_reaches_it_unchecked(name):
             step(**{**arguments, name: bad}, **attributes)
     with pytest.raises(tf.errors.InvalidArgumentError, match="odd"):
         step(**arguments, **{**attributes, "filter_size": 2})
+
+
+@testing.needs_kernel
+@pytest.mark.parametrize("name", ["features", "filters", "outputs", "gradients"])
+def test_gradient_kernel_refuses_what_reaches_it_unchecked(name):
+    import tensorflow as tf
+
+    from tf_defocus.ops import adaptive_convolution_native
+
+    gradient = adaptive_convolution_native.load().tf_defocus_adaptive_step_grad
+    arguments = dict.fromkeys(
+        ("features", "outputs", "gradients"), tf.zeros((1, 2, 2, 3))
+    )
+    arguments["filters"] = tf.zeros((1, 2, 2, 21))
+    attributes = {"filter_size": 3, "negative_slope": 0.1, "reuse_vertical": False}
+    assert gradient(**arguments, **attributes)[1].shape == (1, 2, 2, 21)
+    for bad in (
+        tf.zeros((1, 2, 2, 4)),
+        tf.zeros((2, 2)),
+        tf.zeros((0, 2, 2, 3)),
+        tf.zeros((1, 2, 2, 3), tf.bfloat16),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            gradient(**{**arguments, name: bad}, **attributes)
 
 
 def naive_dense(features, filters, size):
@@ -257,24 +320,44 @@ def test_unknown_environment_choice_is_refused(monkeypatch):
         separable_adaptive_convolution(features, filters, 3)
 
 
-@tensorflow_only
-def test_a_missing_compiler_warns_once_and_falls_back(rng, monkeypatch, tmp_path):
+@pytest.fixture
+def fresh(monkeypatch, tmp_path):
+    """A process that has not looked for the kernel yet, and an empty cache."""
     from tf_defocus.ops import adaptive_convolution_native
 
     monkeypatch.setenv("TF_DEFOCUS_CACHE", str(tmp_path))
-    monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setenv("TF_DEFOCUS_NATIVE", "auto")
     monkeypatch.setattr(adaptive_convolution_native, "_library", None)
     monkeypatch.setattr(adaptive_convolution_native, "_error", None)
     monkeypatch.setattr(adaptive_convolution, "_warned", False)
+    yield adaptive_convolution_native
+    use_native(None)
+
+
+def assert_falls_back(rng, message):
+    """Asserts one warning, the composite's numbers, and an error where forced."""
     features, filters = random_step(rng, (1, 3, 3, 2), 3)
-    with pytest.warns(UserWarning, match="no-such-compiler") as record:
+    with pytest.warns(UserWarning, match=message) as record:
         for _ in range(2):
             actual = separable_adaptive_convolution(features, filters, 3)
     assert len(record) == 1
     expected = naive_step(features, filters, 3, 0.1, False)
     np.testing.assert_allclose(actual, expected, atol=1e-5)
     use_native(True)
-    with pytest.raises(RuntimeError, match="no-such-compiler"):
+    with pytest.raises(RuntimeError, match=message):
         separable_adaptive_convolution(features, filters, 3)
-    use_native(None)
+
+
+@tensorflow_only
+@pytest.mark.parametrize("compiler", ["no-such-compiler", "false"])
+def test_missing_and_broken_compilers_warn_once_and_fall_back(
+    rng, fresh, monkeypatch, compiler
+):
+    monkeypatch.setenv("CXX", compiler)
+    assert_falls_back(rng, compiler)
+
+
+@tensorflow_only
+def test_a_broken_library_warns_once_and_falls_back(rng, fresh):
+    fresh.build.library_path(fresh.toolchain()).write_bytes(b"no library")
+    assert_falls_back(rng, "without its native kernel|adaptive_convolution-")

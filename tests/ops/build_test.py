@@ -27,14 +27,22 @@ def test_arithmetic_equals_the_definition(tmp_path):
     assert len(done.stdout.splitlines()) == 4 * 5 * 2 * 2
 
 
-@pytest.mark.gpu
-@pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc")
+@pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc; no GPU")
 def test_cuda_kernels_compile(tmp_path):
     source, target = SOURCES / "adaptive_convolution_cuda.cu", tmp_path / "kernels.o"
     subprocess.run(
         ["nvcc", *build.CUDA_FLAGS, "-c", str(source), "-o", str(target)], check=True
     )
     assert target.stat().st_size > 0
+
+
+@pytest.mark.slow
+@needs_compiler
+def test_operation_compiles_for_cuda_without_a_gpu():
+    tf = pytest.importorskip("tensorflow", reason="needs TensorFlow's headers")
+    flags = [*tf.sysconfig.get_compile_flags(), "-DTF_DEFOCUS_CUDA", "-w"]
+    source = SOURCES / "adaptive_convolution_kernels.cc"
+    subprocess.run(["g++", "-fsyntax-only", *flags, str(source)], check=True)
 
 
 def test_library_name_depends_on_version_and_cache(monkeypatch, tmp_path):
