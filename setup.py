@@ -45,6 +45,7 @@ setuptools.setup(
     python_requires=">=3.10",
     install_requires=[
         "absl-py",
+        "h5py",
         "imageio",
         "keras>=3.15,<3.16",
         "numpy>=1.26",
