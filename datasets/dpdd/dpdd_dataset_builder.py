@@ -1,6 +1,8 @@
 """dpdd: the dual-pixel defocus deblurring set of Abuolaim and Brown, ECCV 2020."""
 
 import dataclasses
+import functools
+import itertools
 import pathlib
 from typing import ClassVar
 
@@ -65,6 +67,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
     VERSION = tfds.core.Version("1.0.0")
     RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    _uses_beam = False
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Get dd_dp_dataset_canon.zip from the authors of DPDD (or the copies of IFAN, "
         "DRBNet, Restormer, K3DN), unzip it and pass the folder as manual_dir; it "
@@ -117,21 +120,34 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             if name in scenes
         }
 
+    def _download_and_prepare(self, dl_manager, download_config):
+        self._uses_beam = bool(
+            download_config.beam_runner or download_config.beam_options
+        )
+        super()._download_and_prepare(dl_manager, download_config)
+
     def _generate_examples(self, split, scenes):
-        config = self.builder_config
-        for scene in scenes:
-            example = {"scene_id": scene["scene_id"]}
-            example["environment"] = scene["environment"]
-            pixels, stored = read_scene(scene["paths"], config.bits)
-            if not config.patch_size or scene["is_patch"]:
-                if config.patch_size:
-                    example["patch_yx"] = np.full(2, -1, np.int32)  # not recorded
-                yield scene["scene_id"], {**example, **stored}
-                continue
-            for corner, images in cut_patches(pixels, split, config):
-                key = f"{scene['scene_id']}_{corner[0]}_{corner[1]}"
-                example["scene_id"] = key
-                yield key, {**example, **images, "patch_yx": np.int32(corner)}
+        make = functools.partial(make_examples, split=split, config=self.builder_config)
+        if not self._uses_beam:
+            return itertools.chain.from_iterable(map(make, scenes))
+        import apache_beam as beam
+
+        return beam.Create(scenes) | beam.Reshuffle() | beam.FlatMap(make)
+
+
+def make_examples(scene, split, config):
+    """Yields (key, example): the scene, or every patch of it that is kept."""
+    example = {"scene_id": scene["scene_id"], "environment": scene["environment"]}
+    pixels, stored = read_scene(scene["paths"], config.bits)
+    if not config.patch_size or scene["is_patch"]:
+        if config.patch_size:
+            example["patch_yx"] = np.full(2, -1, np.int32)  # not recorded
+        yield scene["scene_id"], {**example, **stored}
+        return
+    for corner, images in cut_patches(pixels, split, config):
+        key = f"{scene['scene_id']}_{corner[0]}_{corner[1]}"
+        example["scene_id"] = key
+        yield key, {**example, **images, "patch_yx": np.int32(corner)}
 
 
 def read_pairs(lists, split):

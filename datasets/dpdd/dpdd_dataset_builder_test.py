@@ -202,11 +202,13 @@ def test_zip_as_manual_dir_is_refused(tmp_path):
         builder.download_and_prepare(download_config=manual)
 
 
-def build(tmp_path, name, **changes):
+def build(tmp_path, name, data="data", runner=None, **changes):
     lists = trees.write_dpdd_lists(tmp_path / "lists", 1)
     config = tiny(name, lists, **changes)
-    builder = builder_module.Builder(config=config, data_dir=str(tmp_path / "data"))
-    manual = tfds.download.DownloadConfig(manual_dir=str(tmp_path / "photos"))
+    builder = builder_module.Builder(config=config, data_dir=str(tmp_path / data))
+    manual = tfds.download.DownloadConfig(
+        manual_dir=str(tmp_path / "photos"), beam_runner=runner
+    )
     builder.download_and_prepare(download_config=manual)
     return builder
 
@@ -243,3 +245,18 @@ def test_patches_are_cut_alike_from_all_images(tmp_path):
         assert item["scene_id"].decode() == f"{source}_{y}_{x}"
     assert builder.info.splits["validation"].num_examples == 2 * 3
     assert "test" not in builder.info.splits
+
+
+def test_beam_cuts_the_same_patches_into_the_same_files(tmp_path):
+    beam = pytest.importorskip("apache_beam", reason="needs Apache Beam: [beam]")
+    trees.dpdd_official(tmp_path / "photos", 1)
+    sizes = {"patch_size": 8, "train_stride": 3, "validation_stride": 7}
+    plain = build(tmp_path, "patches_512_8bit", "a", **sizes)
+    runner = beam.runners.DirectRunner()
+    beamed = build(tmp_path, "patches_512_8bit", "b", runner, **sizes)
+    files = [
+        {path.name: path.read_bytes() for path in folder.glob("*.tfrecord-*")}
+        for folder in (plain.data_path, beamed.data_path)
+    ]
+    assert len(files[0]) == 2
+    assert files[0] == files[1]
