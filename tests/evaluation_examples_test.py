@@ -68,6 +68,16 @@ def test_a_view_one_scene_lacks_is_an_error(scenes):
         read_folder(folder)
 
 
+def test_a_scene_without_a_sharp_image_is_an_error(scenes):
+    """It is never left out of the average."""
+    folder, _ = scenes
+    (folder / "other").mkdir()  # no scene: it holds nothing
+    assert len(list(read_folder(folder))) == 2
+    (folder / "b" / "target.png").unlink()
+    with pytest.raises(FileNotFoundError, match="'b' lacks target"):
+        read_folder(folder)
+
+
 def test_a_missing_published_picture_is_an_error(scenes):
     with pytest.raises(FileNotFoundError, match="lacks ifan"):
         read_folder(scenes[0], ["ifan"])

@@ -131,10 +131,11 @@ def _read_files(found, kinds, others):
 
 
 def _find_by_scene(folder):
-    """dict, scene -> dict, kind -> path; scenes without a sharp image are no scenes."""
+    """dict, scene -> dict, kind -> path; a folder without any such file is no scene."""
     scenes = [path for path in folder.iterdir() if path.is_dir()]
     found = {scene.name: _pictures(scene) for scene in scenes}
-    return {name: files for name, files in found.items() if SHARP_FILE in files}
+    kinds = {SHARP_FILE, *VIEW_OF_FILE}
+    return {name: files for name, files in found.items() if kinds & files.keys()}
 
 
 def _find_by_kind(folder):
