@@ -1,0 +1,77 @@
+"""IFAN's recipes (Lee et al., CVPR 2021, Sec. 4.1).
+
+    python tools/train.py --recipe ifan_n17 --manual_dir DPDD --output runs/ifan_n17
+
+The paper trains 600k iterations of RAdam (0.9, 0.99) with decoupled weight decay 0.01,
+batch 8, at 1e-4, halved after 500k and again after 550k, gradients clipped at a norm of
+0.5; the squared errors of the deblurred image, of the warped view and of the reblurred
+image weigh the same. PSNR 25.37 (N = 17) on the DPDD test set.
+
+Of what the paper leaves open, crops and reblurring iterations are those of the released
+code; its beta_2 of 0.999 and its filters are in `ifan_released` only.
+"""
+
+from tf_defocus.configs import patch_pipelines
+from tf_defocus.configs.recipe import Recipe
+
+# N: iterations of the reblurring network in the released configurations
+REBLURRING_ITERATIONS = {8: 8, 17: 17, 26: 9, 35: 17, 44: 17}
+
+_NO_REBLURRING = {"reblurring_weight": 0.0, "reblurring": {}}
+_NO_DISPARITY = {"disparity_weight": 0.0}
+
+
+def _paper(name, num_iterations=17, overrides=(), **changes):
+    return Recipe(
+        name=name,
+        model="ifan",
+        overrides={"num_iterations": num_iterations, **dict(overrides)},
+        **patch_pipelines.IFAN,
+        num_steps=600_000,
+        optimizer="rectified_adam",
+        learning_rate=1e-4,
+        decay="step",
+        decay_boundaries=(500_000, 550_000),
+        decay_factor=0.5,
+        beta_1=0.9,
+        beta_2=0.99,
+        weight_decay=0.01,
+        clip_norm=0.5,
+        losses=(("mse", 1.0),),
+        disparity_weight=1.0,
+        reblurring_weight=1.0,
+        reblurring={"num_iterations": REBLURRING_ITERATIONS[num_iterations]},
+    ).replace(
+        crop_size=patch_pipelines.IFAN_CROP_SIZES[num_iterations],
+        **changes,
+    )
+
+
+def _components():
+    """Table 1 above its last row, `ifan_n17`: filters, disparity, reblurring."""
+    no_disparity = {"use_disparity": False}
+    no_filters = {"adaptive_filters": None}
+    return [
+        _paper(
+            "ifan_baseline",
+            overrides={**no_filters, **no_disparity},
+            **_NO_DISPARITY,
+            **_NO_REBLURRING,
+        ),
+        _paper("ifan_disparity", overrides=no_filters, **_NO_REBLURRING),
+        _paper(
+            "ifan_filters", overrides=no_disparity, **_NO_DISPARITY, **_NO_REBLURRING
+        ),
+        _paper("ifan_filters_disparity", **_NO_REBLURRING),
+        _paper("ifan_filters_reblurring", overrides=no_disparity, **_NO_DISPARITY),
+    ]
+
+
+RECIPES = [
+    *(_paper(f"ifan_n{n}", n) for n in REBLURRING_ITERATIONS),  # Table 4
+    _paper("ifan_dual", model="ifan_dual"),
+    _paper("ifan_16bit", dataset="dpdd/full_16bit"),
+    _paper("ifan_released", overrides={"variant": "released"}, beta_2=0.999),
+    _paper("ifan_fac", overrides={"adaptive_filters": "fac", "filter_size": 11}),
+    *_components(),
+]
