@@ -70,12 +70,12 @@ class StoredArrays:
         """(examples,) float32 [px], or None."""
         return self._arrays.get("coc")
 
-    def read(self, index, kinds=IMAGE_KINDS, crop=None):
+    def read(self, index, kinds=None, crop=None):
         """Images of one example as float32 in [0, 1].
 
         Args:
             index: int.
-            kinds: names of the images to read.
+            kinds: names of the images to read; None: all that are stored.
             crop: (top, left, size) or None for the whole images.
 
         Returns:
@@ -86,13 +86,13 @@ class StoredArrays:
             for k, image in self.read_stored(index, kinds, crop).items()
         }
 
-    def read_stored(self, index, kinds=IMAGE_KINDS, crop=None):
+    def read_stored(self, index, kinds=None, crop=None):
         """Images of one example as they are stored, uint8 or uint16."""
         rows, columns = slice(None), slice(None)
         if crop is not None:
             top, left, size = crop
             rows, columns = slice(top, top + size), slice(left, left + size)
-        return {k: self._arrays[k][index, rows, columns] for k in kinds}
+        return {k: self._arrays[k][index, rows, columns] for k in kinds or self.kinds}
 
     @property
     def image_size(self):

@@ -221,16 +221,18 @@ def validate(model, arrays, count):
         (dict of `validation_psnr`, `validation_gain` and, where the circle of confusion
         is known, `validation_gain_blurred` over examples whose mean exceeds 1 px, all
         in dB; pictures (examples, height, 3 * width, 3): blurred, deblurred, sharp).
+        The input is the first view where no blurred photograph is stored.
     """
     rows, pictures = [], []
+    given = "blurred" if "blurred" in arrays.kinds else model.view_names[0]
     for index in range(min(count, len(arrays))):
-        images = arrays.read(index, (*model.view_names, "blurred", "sharp"))
+        images = arrays.read(index, (*model.view_names, given, "sharp"))
         views = {k: images[k][None] for k in model.view_names}
         deblurred = np.clip(model.predict_on_batch(views)["deblurred"][0], 0, 1)
         sharp = images["sharp"]
-        rows.append((_psnr(images["blurred"], sharp), _psnr(deblurred, sharp)))
+        rows.append((_psnr(images[given], sharp), _psnr(deblurred, sharp)))
         if index < 3:
-            strip = [images["blurred"], deblurred, sharp]
+            strip = [images[given], deblurred, sharp]
             pictures.append(np.concatenate(strip, axis=1))
     before, after = np.array(rows).T
     scalars = {
