@@ -181,6 +181,22 @@ class K3DN(keras.Model):
         views = [_shift(sharp)] * self.views
         return self._restore(views, disparity_vectors, reverse=True)
 
+    def similarity_maps(self, inputs):
+        """What the preservation blocks see when they deblur [K3DN Eq. 12, Fig. 4].
+
+        Args:
+            inputs: dict of images, see the module.
+
+        Returns:
+            list, coarsest join of the decoder first: (batch, height, width, 81) float,
+            at 1/4, 1/2 and the full size; empty without preservation blocks.
+        """
+        vectors = self.disparity_vectors(inputs) if self.num_psf_blocks else None
+        views = [_shift(inputs[name]) for name in self.view_names]
+        maps = []
+        self._restore(views, vectors, maps=maps)
+        return maps
+
     def second_stage(self):
         """The model of the second stage: this one frozen, preservation to be trained.
 
@@ -276,11 +292,11 @@ class K3DN(keras.Model):
         ]
         self.output_convolution = convolution(3, name="output")
 
-    def _restore(self, views, vectors, reverse=False):
+    def _restore(self, views, vectors, reverse=False, maps=None):
         image = ops.cast(ops.concatenate(views, axis=-1), self.compute_dtype)
         stages = self._encode(image)
         features = self._transform(stages[-1], vectors, reverse)
-        restored = self._decode([*stages[1::-1], image], features)
+        restored = self._decode([*stages[1::-1], image], features, maps)
         # Clipped in training too, as in the authors' code; [-1, 1] is theirs.
         return ops.clip(ops.cast(restored, "float32"), -1, 1) + 0.5
 
@@ -302,10 +318,12 @@ class K3DN(keras.Model):
             windows = block(windows, vectors, reverse=reverse)
         return self._join(windows, features)
 
-    def _decode(self, skips, features):
+    def _decode(self, skips, features, maps=None):
         for i, skip in enumerate(skips):
             enlarged = self.enlargements[i](features)
             if self.preservation:
+                if maps is not None:
+                    maps.append(self.preservation[i].similarity(skip, enlarged))
                 joined = self.preservation[i](skip, enlarged)
             else:
                 joined = ops.concatenate([skip, enlarged], axis=-1)
