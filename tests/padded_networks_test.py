@@ -1,0 +1,92 @@
+"""GKMNet and K3DN at sizes that do not divide: Restorer and exported graph pad alike.
+
+Bad input of both is named, never silently restored wrongly.
+"""
+
+import keras
+import numpy as np
+import pytest
+
+from tf_defocus.models import create_model
+from tf_defocus.ops.padding import pad_to_multiple
+from tf_defocus.restoration import Restorer
+
+SMALL = {
+    "gkmnet": {"num_gaussians": 3, "max_kernel_size": 5},
+    "k3dn_tiny": {
+        "base_filters": 3,
+        "encoder_residual_units": 1,
+        "num_psf_blocks": 1,
+        "window_size": (4, 4),
+        "pool_size": (2, 2),
+        "pad_scale": (32, 32),
+    },
+}
+
+
+@pytest.fixture(scope="module", params=SMALL)
+def model(request):
+    """A small network whose output keeps within [0, 1] on dim input."""
+    keras.utils.set_random_seed(3)
+    return create_model(request.param, **SMALL[request.param])
+
+
+def views_of(model, size, rng):
+    return {
+        name: rng.uniform(0.2, 0.8, (*size, 3)).astype("float32")
+        for name in model.view_names
+    }
+
+
+@pytest.mark.parametrize("size", [(5, 9), (45, 70)])
+def test_sizes_that_do_not_divide_are_padded_and_cropped(model, rng, size):
+    """(5, 9) is smaller than one window of K3DN, one cell of GKMNet."""
+    views = views_of(model, size, rng)
+    batch = {name: view[None] for name, view in views.items()}
+    padded = {n: pad_to_multiple(v, model.size_multiple) for n, v in batch.items()}
+    shape = next(iter(padded.values())).shape[1:3]
+    assert all(n % m == 0 for n, m in zip(shape, model.size_multiple))
+    expected = keras.ops.convert_to_numpy(model(padded)["deblurred"])
+    expected = np.clip(expected[0, : size[0], : size[1]], 0, 1)
+    restored = Restorer(model).restore(**views)
+    assert restored.shape == (*size, 3)
+    assert expected.std() > 0.01
+    np.testing.assert_allclose(restored, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(5, 9), (45, 70)])
+def test_the_exported_graph_pads_as_the_restorer(model, rng, size):
+    pytest.importorskip("tensorflow", reason="exports need TensorFlow")
+    from tf_defocus.export import RestorationGraph
+
+    views = views_of(model, size, rng)
+    batch = {name: view[None] for name, view in views.items()}
+    exported = RestorationGraph(model).restore_floats(batch)["deblurred"]
+    assert exported.shape == (1, *size, 3)
+    restored = Restorer(model, tile=0).restore(**views)
+    np.testing.assert_allclose(exported[0], restored, atol=1e-5)
+
+
+def test_a_missing_view_and_unlike_views_are_named(rng):
+    model = create_model("k3dn_tiny", **SMALL["k3dn_tiny"])
+    views = views_of(model, (40, 40), rng)
+    restorer = Restorer(model)
+    with pytest.raises(ValueError, match=r"Expected the views left, right\. .*: left$"):
+        restorer.restore(left=views["left"])
+    with pytest.raises(ValueError, match="Expected the views left, right"):
+        restorer.restore(blurred=views["left"])
+    with pytest.raises(ValueError, match=r"alike. .* left \(40, 40, 3\) .* \(39, 40"):
+        restorer.restore(left=views["left"], right=views["right"][1:])
+
+
+def test_the_exported_graph_refuses_unlike_views(rng):
+    tf = pytest.importorskip("tensorflow", reason="exports need TensorFlow")
+    from tf_defocus.export import RestorationGraph
+
+    model = create_model("k3dn_tiny", **SMALL["k3dn_tiny"])
+    graph = RestorationGraph(model)
+    spec = {name: tf.TensorSpec((None, None, None, 3)) for name in model.view_names}
+    served = tf.function(graph.restore_floats, input_signature=[spec])
+    views = {name: v[None] for name, v in views_of(model, (40, 40), rng).items()}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="must be alike in shape"):
+        served({"left": views["left"], "right": views["right"][:, 1:]})
