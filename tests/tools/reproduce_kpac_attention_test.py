@@ -37,6 +37,25 @@ def test_drawing_places_pictures_between_white_gaps():
     assert (drawn[3 : 3 + tool.GAP] == 255).all()
 
 
+def test_strips_are_blurred_one_by_one(rng):
+    photograph = rng.random((16, 32, 3), dtype=np.float32)
+    drawn = tool.strips(photograph)
+    np.testing.assert_array_equal(drawn[:, :8], photograph[:, :8])
+    variances = [np.var(drawn[:, 8 * i : 8 * i + 8]) for i in range(4)]
+    assert variances == sorted(variances, reverse=True)
+    np.testing.assert_array_equal(drawn[:, 24:], tool.blurred_by(photograph, 4)[:, 24:])
+
+
+def test_the_table_holds_the_mean_weights_of_each_block(rng):
+    model = create_model("kpac_2level", base_filters=6, num_blocks=1)
+    model.blocks[0].scale.weighting.bias.assign([0, -50, -50, -50, 50])
+    photograph = np.zeros((16, 16, 3), "float32")
+    lines = tool.weights_table(model, [photograph]).splitlines()
+    assert len(lines) == 2 + len(tool.RADII)
+    cells = lines[2].strip("| ").split(" | ")
+    assert cells[0] == "0" and cells[2] == "3.67"  # (0.5 * 1 + 1 * 5) / 1.5
+
+
 def test_the_crop_is_central_and_fits_the_network(rng):
     pixels = rng.integers(0, 65536, (21, 40, 3)).astype("uint16")
     crop = tool.central_crop(pixels, size=24, multiple=8)
