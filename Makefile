@@ -38,10 +38,14 @@ reports: $(VENV)/.installed
 	$(if $(ARRAYS),$(BIN)/python tools/evaluate.py --preset all \
 		--arrays "$(ARRAYS)/validation" --keep --single_pictures --report \
 		--page docs/report_synthetic.md --page_title "Rendered defocus" \
+		--page_note "Rendered from photographs of BSDS500, which are for \
+		non-commercial research and education." \
 		--page_pictures 3 --output results/report_synthetic)
 	$(if $(ARRAYS),$(BIN)/python tools/reproduce_noise_sensitivity.py --preset all \
 		--arrays "$(ARRAYS)/validation" --num_images 24 \
 		--page docs/noise_sensitivity.md --output results/noise_sensitivity)
+	$(BIN)/python tools/reproduce_kpac_attention.py --preset kpac_3level --shown 0.4 \
+		--output docs/kpac_attention/strips.jpg --page docs/kpac_attention.md
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
