@@ -38,8 +38,8 @@ reports: $(VENV)/.installed
 	$(if $(ARRAYS),$(BIN)/python tools/evaluate.py --preset all \
 		--arrays "$(ARRAYS)/validation" --keep --single_pictures --report \
 		--page docs/report_synthetic.md --page_title "Rendered defocus" \
-		--page_note "Rendered from photographs of BSDS500, which are for \
-		non-commercial research and education." \
+		--page_note "Rendered from BSDS500 photographs for non-commercial \
+		research and education." \
 		--page_pictures 3 --output results/report_synthetic)
 	$(if $(ARRAYS),$(BIN)/python tools/reproduce_noise_sensitivity.py --preset all \
 		--arrays "$(ARRAYS)/validation" --num_images 24 \
