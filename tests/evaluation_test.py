@@ -161,6 +161,16 @@ def test_table_has_the_input_first_and_the_gains(examples):
     assert lines[5].endswith(f"| {summary['brighter']['worst_gain']:+.2f} |")
 
 
+def test_the_protocol_k3dn_adds_its_relative_error(examples):
+    report = evaluate({"brighter": FakeRestorer(brighter)}, examples, "k3dn")
+    row = report.summary()["brighter"]
+    assert row["rmse_rel"] == pytest.approx(10 ** (-row["mean"]["psnr"] / 20))
+    lines = report.to_markdown().splitlines()
+    assert "| MAE | RMSE_rel | gain [dB] |" in lines[2]
+    assert f"| {row['rmse_rel']:.4f} |" in lines[5]
+    assert "rmse_rel" not in evaluate({}, examples).summary()["input"]
+
+
 def test_rows_of_an_earlier_report_are_kept(examples, tmp_path):
     evaluate({"a": FakeRestorer(brighter), "b": FakeRestorer(brighter)}, examples).save(
         tmp_path

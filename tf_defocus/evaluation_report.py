@@ -8,6 +8,8 @@ import pathlib
 
 import numpy as np
 
+from tf_defocus.metrics import rmse_rel
+
 INPUT = "input"  # the row of the unprocessed view
 _DERIVED = ("num_images", "methods", "subsets", "images")  # of `scores.json`
 COC_THRESHOLD = 1.0  # [px], mean |circle of confusion| of the defocused subset
@@ -86,7 +88,7 @@ class EvaluationReport:
             dict, method -> dict: `mean` (score name -> float), and for all but the
             input `gain`, mean difference from the input per score, and `worst_gain`,
             the smallest PSNR difference of one image [dB]; None where the input is
-            perfect.
+            perfect. Under the protocol `k3dn` also `rmse_rel`, of the mean PSNR.
         """
         images = self.images if images is None else images
         if not images:
@@ -95,6 +97,9 @@ class EvaluationReport:
         for method in images[0]["scores"]:
             rows = [image["scores"][method] for image in images]
             summary[method] = {"mean": _means(rows)}
+            if self.setting.get("protocol", {}).get("name") == "k3dn":
+                psnr = summary[method]["mean"]["psnr"]
+                summary[method]["rmse_rel"] = rmse_rel(psnr)
             if method != INPUT:
                 inputs = [image["scores"][INPUT] for image in images]
                 gains = [_differences(row, base) for row, base in zip(rows, inputs)]
@@ -181,10 +186,13 @@ def _table(summary):
     titles = {"psnr": "PSNR [dB]"}
     names = list(summary[INPUT]["mean"])
     heads = [titles.get(name, name.upper()) for name in names]
+    heads += ["RMSE_rel"] * ("rmse_rel" in summary[INPUT])
     heads = ["", *heads, "gain [dB]", "worst gain [dB]"]
     lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
     for method, row in summary.items():
         cells = [f"{row['mean'][name]:.{decimals[name]}f}" for name in names]
+        if "rmse_rel" in row:
+            cells.append(f"{row['rmse_rel']:.4f}")
         gain, worst = row.get("gain"), row.get("worst_gain")
         cells += [
             f"{gain['psnr']:+.2f}" if gain else "",
