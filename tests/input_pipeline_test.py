@@ -63,3 +63,25 @@ def test_examples_of_several_sizes_are_not_stored(tmp_path, rng):
             tmp_path / "photos",
         )
     assert not (tmp_path / "arrays").exists()
+
+
+def store(tmp_path):
+    places = tmp_path / "arrays", tmp_path / "tfds", tmp_path / "photos"
+    return StoredArrays(input_pipeline.store_arrays("dp_folder", "test", *places))
+
+
+def test_black_pixels_that_stand_for_views_are_not_stored(tmp_path, rng):
+    written = write_scenes(tmp_path / "photos", [(16, 24)], rng)
+    for kind in ("left", "right"):
+        (tmp_path / "photos" / "scene_0" / f"{kind}.png").unlink()
+    arrays = store(tmp_path)
+    assert arrays.kinds == ("blurred", "sharp")
+    stored = arrays.read_stored(0)["blurred"]
+    np.testing.assert_array_equal(stored, written["scene_0"]["combined"])
+
+
+def test_scenes_without_what_others_have_are_named(tmp_path, rng):
+    write_scenes(tmp_path / "photos", [(16, 24)] * 2, rng)
+    (tmp_path / "photos" / "scene_1" / "target.png").unlink()
+    with pytest.raises(ValueError, match=r"must have a sharp image.*scene_1"):
+        store(tmp_path)

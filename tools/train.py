@@ -1,10 +1,16 @@
 """Trains a recipe: `python tools/train.py --recipe NAME --output FOLDER`.
 
 Data are prepared and decoded on the first run. A run that was stopped, or killed,
-continues from its folder's checkpoint when the same command is given again.
+continues from its folder's checkpoint when the same command is given again. Another
+dataset than the recipe's is a field to set, and one without a validation split lends a
+part of what it has:
+
+    python tools/train.py --recipe kpac_3level_stage_a --set dataset=lfdof \\
+        --train_split "train[:95%]" --validation_split "train[95%:]"
 """
 
 import pathlib
+import sys
 
 from absl import app, flags
 
@@ -17,6 +23,8 @@ _MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Files that you fetched.")
 _ARRAYS = flags.DEFINE_string(
     "arrays", None, "Folder of decoded arrays [DATA_DIR or runs, /arrays/DATASET]."
 )
+_TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "Split of the dataset.")
+_VALIDATION_SPLIT = flags.DEFINE_string("validation_split", "validation", "Likewise.")
 _STRATEGY = flags.DEFINE_enum("strategy", "none", ["none", "mirrored"], "Devices.")
 _MAX_MINUTES = flags.DEFINE_float("max_minutes", None, "Stop with a checkpoint then.")
 _SET = flags.DEFINE_multi_string(
@@ -43,25 +51,52 @@ def changed(recipe, assignments):
     return recipe.replace(**changes)
 
 
-def main(_):
-    from tf_defocus import input_pipeline, training
+def stored_splits(dataset, splits, base, data_dir=None, manual_dir=None):
+    """Folders of decoded arrays, made where they are missing.
+
+    Args:
+        dataset: str, name or name/config of a folder of `datasets/`.
+        splits: names of splits, or of parts of them.
+        base: folder of the dataset's arrays, one folder per split in it.
+        data_dir, manual_dir: as for `input_pipeline.load_examples`.
+
+    Raises:
+        ValueError: if the dataset has no such split, no sharp images, or images of
+            several sizes.
+    """
+    from tf_defocus import input_pipeline
+
+    base = pathlib.Path(base)
+    return [
+        input_pipeline.store_arrays(dataset, split, base / split, data_dir, manual_dir)
+        for split in splits
+    ]
+
+
+def run():
+    """Prepares, decodes and trains, as the flags say."""
+    from tf_defocus import training
 
     recipe = changed(configs.get_recipe(_RECIPE.value), _SET.value)
     base = pathlib.Path(_ARRAYS.value or pathlib.Path(_DATA_DIR.value or "runs"))
     base = base if _ARRAYS.value else base / "arrays" / recipe.dataset
-    folders = [
-        input_pipeline.store_arrays(
-            recipe.dataset, split, base / split, _DATA_DIR.value, _MANUAL_DIR.value
-        )
-        for split in ("train", "validation")
-    ]
+    splits = _TRAIN_SPLIT.value, _VALIDATION_SPLIT.value
     training.train(
         recipe,
         _OUTPUT.value or pathlib.Path("runs") / recipe.name,
-        *folders,
+        *stored_splits(
+            recipe.dataset, splits, base, _DATA_DIR.value, _MANUAL_DIR.value
+        ),
         strategy=_STRATEGY.value,
         max_minutes=_MAX_MINUTES.value,
     )
+
+
+def main(_):
+    try:
+        run()
+    except (ValueError, ArithmeticError, OSError) as error:
+        sys.exit(f"train: {error}")
 
 
 if __name__ == "__main__":
