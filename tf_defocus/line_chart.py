@@ -116,7 +116,7 @@ def ticks(low, high, wanted=5):
     power = 10.0 ** np.floor(np.log10(raw))
     step = min((1, 2, 5, 10), key=lambda factor: abs(factor * power - raw)) * power
     first, last = np.ceil(low / step - 1e-9), np.floor(high / step + 1e-9)
-    return [float(k * step) for k in np.arange(first, last + 1)]
+    return [float(k * step) + 0.0 for k in np.arange(first, last + 1)]
 
 
 def _write(picture, text, origin, colour=_INK):

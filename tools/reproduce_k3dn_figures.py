@@ -148,7 +148,7 @@ def similarity_pictures(model, example):
     return pictures, correlations
 
 
-def page(name, folder, weights, disparities, correlations):
+def page(name, folder, weights, disparities, correlations, options=""):
     """The Markdown page, with the numbers behind the pictures.
 
     Args:
@@ -157,6 +157,7 @@ def page(name, folder, weights, disparities, correlations):
         weights: (windows, kernels).
         disparities: (windows,) [px].
         correlations: list of float, one per join.
+        options: str, further flags of the command.
     """
     rows = [
         f"| {d:+.1f} | {k} | {row[k]:.4f} |"
@@ -165,7 +166,7 @@ def page(name, folder, weights, disparities, correlations):
     listed = ", ".join(f"{value:+.2f}" for value in correlations) or "none"
     return f"""# What K3DN's `{name}` has learned
 
-    python tools/reproduce_k3dn_figures.py --preset {name} --output docs/{folder}
+    python tools/reproduce_k3dn_figures.py --preset {name} --output docs/{folder}{options}
 
 ## The kernel set [K3DN Fig. 3]
 
@@ -221,7 +222,9 @@ def run():
     for title, picture in drawn.items():
         image_io.write_image(folder / f"{title}.png", image_io.Image(picture))
     name = pathlib.Path(PRESET.value).name
-    text = page(name, folder.name, weights, disparities, correlations)
+    options = f" --photographs {PHOTOGRAPHS.value}" if photographs else ""
+    options += f" --example {EXAMPLE.value}"
+    text = page(name, folder.name, weights, disparities, correlations, options)
     target = folder.with_name(folder.name + ".md")
     partial = folder.with_name(f".{folder.name}.md.partial")
     partial.write_text(text, encoding="utf-8")
