@@ -164,9 +164,11 @@ def page(name, folder, weights, disparities, correlations, options=""):
         for d, row, k in zip(disparities, weights, weights.argmax(axis=1))
     ]
     listed = ", ".join(f"{value:+.2f}" for value in correlations) or "none"
+    command = f"python tools/reproduce_k3dn_figures.py --preset {name}"
+    command += f" --output docs/{folder}{options}"
     return f"""# What K3DN's `{name}` has learned
 
-    python tools/reproduce_k3dn_figures.py --preset {name} --output docs/{folder}{options}
+    {command}
 
 ## The kernel set [K3DN Fig. 3]
 
