@@ -230,6 +230,15 @@ def test_configuration_round_trips_and_every_weight_learns(rng, configured):
     np.testing.assert_array_equal(clone(views)["deblurred"], outputs["deblurred"])
 
 
+def test_compiled_call_equals_the_eager_one(rng, configured):
+    # Graph optimizers fuse convolutions with what follows them, not always rightly.
+    views = images(rng, configured)
+    configured.jit_compile = keras.backend.backend() == "jax"
+    compiled = configured.predict_on_batch(views)["deblurred"]
+    eager = np.asarray(configured(views)["deblurred"])
+    np.testing.assert_allclose(compiled, eager, atol=1e-5 * max(1, np.abs(eager).max()))
+
+
 def test_nothing_beyond_the_receptive_field_matters(rng, configured):
     model = configured
     reach = model.receptive_field // 2

@@ -66,7 +66,7 @@ class ResidualGroup(layers.Layer):
     def call(self, inputs):
         features = inputs
         for first, second in self.units:
-            features = leaky_relu(features + second(first(features)))
+            features = _leaky_relu_of_sum(features, second(first(features)))
         return features + inputs if self.num_units > 1 else features
 
     def get_config(self):
@@ -384,6 +384,17 @@ class FilterAdaptiveConvolution(layers.Layer):
             "filter_size": self.filter_size,
             "gain": self.gain,
         }
+
+
+def _leaky_relu_of_sum(features, change):
+    """`leaky_relu` of a sum, one of whose terms is a convolution.
+
+    TensorFlow's graph optimizer (2.21, oneDNN) fuses a convolution, its bias, a sum and
+    a LeakyRelu into one kernel and forgets the slope on the way: it takes 0.2. It knows
+    no such kernel for a maximum.
+    """
+    total = features + change
+    return ops.maximum(total, NEGATIVE_SLOPE * total)
 
 
 def ifan_initializer(gain=1.0):
