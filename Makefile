@@ -40,7 +40,7 @@ reports: $(VENV)/.installed
 		--page docs/report_synthetic.md --page_title "Rendered defocus" \
 		--page_note "Rendered from BSDS500 photographs for non-commercial \
 		research and education." \
-		--page_pictures 3 --output results/report_synthetic)
+		--output results/report_synthetic)
 	$(if $(ARRAYS),$(BIN)/python tools/reproduce_noise_sensitivity.py --preset all \
 		--arrays "$(ARRAYS)/validation" --num_images 24 \
 		--page docs/noise_sensitivity.md --output results/noise_sensitivity)

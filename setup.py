@@ -59,7 +59,8 @@ setuptools.setup(
     ],
     extras_require={
         "data": DATA,
-        "beam": [*DATA, "apache-beam"],
+        # mlcroissant: the command `tfds build` does not start without it.
+        "beam": [*DATA, "apache-beam", "mlcroissant", "python-dateutil<3"],
         "train": [*DATA, "tensorboard"],
         "jax": ["jax"],
         "dev": [

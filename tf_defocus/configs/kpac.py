@@ -76,7 +76,7 @@ RECIPES = [
         seed=1,
     ),
     # The budget of the ablations: `configs/ablations.py`.
-    _synthetic("kpac_2level", num_steps=2_000),
+    _synthetic("kpac_2level", num_steps=2_000, ema_decay=0.99),
     # The dual network starts from the single one: all weights but the first kernel fit.
     _synthetic(
         "kpac_3level_dual",
