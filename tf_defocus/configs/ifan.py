@@ -1,7 +1,6 @@
-"""IFAN's recipes (Lee et al., CVPR 2021, Sec. 4.1) and those of the shipped preset.
+"""IFAN's recipes (Lee et al., CVPR 2021, Sec. 4.1), and a short one.
 
     python tools/train.py --recipe ifan_n17 --manual_dir DPDD --output runs/ifan_n17
-    python tools/train.py --recipe ifan_compact_synthetic --manual_dir PHOTOS
 
 The paper trains 600k iterations of RAdam (0.9, 0.99) with decoupled weight decay 0.01,
 batch 8, at 1e-4, halved after 500k and again after 550k, gradients clipped at a norm of
@@ -69,10 +68,12 @@ def _components():
 
 
 def _synthetic(name, **changes):
-    """Trains on rendered defocus within half an hour on two CPU cores.
+    """A short run on rendered defocus; not enough yet for a preset.
 
-    Not the paper's: smaller crops, a higher rate that decays to zero and absolute
-    errors suit so short a run; flips, colours, exposure and noise widen the small set.
+    Not the paper's: smaller crops, a higher rate that decays to zero, absolute errors;
+    flips, colours, exposure and noise widen the small set. After 2,500 steps it gained
+    0.3 dB on the validation split, where the other networks had gained more than 0.9:
+    IFAN starts slowly, and its paper trains 600,000.
     """
     return Recipe(
         name=name,
