@@ -19,6 +19,7 @@ from tests.testing import ROOT
 from tf_defocus import losses, metrics, optimizers
 from tf_defocus.deconvolution.wiener import WienerDeconvolution
 from tf_defocus.layers.ifan import FilterAdaptiveConvolution
+from tf_defocus.layers.kpac_residual import ResidualBlock
 from tf_defocus.models.ifan import ReblurringNetwork
 
 # name of a model -> arguments that make it small
@@ -136,7 +137,8 @@ def layers_of(model):
 def standing_alone():
     """Registered layers and networks that are part of no named network."""
     reblurring = ReblurringNetwork(num_iterations=2, filter_size=3)
-    return [WienerDeconvolution(), FilterAdaptiveConvolution(3), reblurring]
+    ablated = [ResidualBlock(4), FilterAdaptiveConvolution(3)]
+    return [WienerDeconvolution(), *ablated, reblurring]
 
 
 def registered_classes():

@@ -72,8 +72,8 @@ def _synthetic(name, **changes):
 
     Not the paper's: smaller crops, a higher rate that decays to zero, absolute errors;
     flips, colours, exposure and noise widen the small set. After 3,000 steps it gained
-    0.36 dB on the validation split, where GKMNet had gained 1.07: IFAN starts slowly, and
-    its paper trains 600,000.
+    0.36 dB on the validation split, where GKMNet had gained 1.07: IFAN starts slowly,
+    and its paper trains 600,000.
     """
     return Recipe(
         name=name,
