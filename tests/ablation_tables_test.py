@@ -70,3 +70,13 @@ def test_an_unfinished_page_says_so():
     text = ablation_tables.page(ablation, recipe, results, (1, 10), "do it", data)
     assert "Unfinished: 1 of 10" in text and "order" not in text.split("| --- |")[1]
     assert "# [KPAC Tab. 2] Components" in text and "24.74" in text
+
+
+def test_runs_that_do_not_restore_are_no_evidence():
+    ablation = ABLATIONS["kpac_table_2"]
+    recipe = configs.get_recipe(ablation.recipe)
+    data = {"dataset": "synthetic_dp/photos", "train": 8, "validation": 2}
+    for psnr, expected in ((23.9, True), (24.1, False)):
+        results = {"atrous": rows(23.8), "scale": rows(psnr)}
+        text = ablation_tables.page(ablation, recipe, results, (2, 2), "do it", data)
+        assert ("too short to judge" in text) is expected

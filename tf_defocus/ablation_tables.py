@@ -152,4 +152,9 @@ def page(ablation, recipe, results, finished, command, source):
         lines.insert(1, f"**Unfinished: {finished[0]} of {finished[1]} runs.**")
     else:
         lines.append(describe_order(compare_order(results, paper)))
+        if not any(row["validation_gain"] > 0 for r in results.values() for row in r):
+            lines.append(
+                "**No run restores yet: none gains on its input, so the budget is too "
+                "short to judge the paper's order by.**"
+            )
     return "\n\n".join([*lines, *notes]) + "\n"
