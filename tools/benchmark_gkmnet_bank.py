@@ -46,12 +46,13 @@ def dense_bank():
     """GKMNet's layers traced meanwhile evaluate the bank densely."""
     from tf_defocus.ops import gaussian
 
-    separable = gaussian.convolve_bank
+    separable, groups = gaussian.convolve_bank, gaussian.support_groups
     gaussian.convolve_bank = convolve_densely
+    gaussian.support_groups = lambda taps: [slice(0, len(taps))]
     try:
         yield
     finally:
-        gaussian.convolve_bank = separable
+        gaussian.convolve_bank, gaussian.support_groups = separable, groups
 
 
 def make_call(form, size):

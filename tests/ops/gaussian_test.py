@@ -142,3 +142,14 @@ def test_sigmas_that_underflow_are_refused(sigma):
 def test_unknown_banks_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         gaussian.gaussian_bank(**arguments)
+
+
+def test_narrow_kernels_are_grouped_where_they_come_first():
+    taps = gaussian.gaussian_bank()
+    supports = (taps != 0).sum(axis=-1)
+    narrow, wide = gaussian.support_groups(taps)
+    assert (narrow, wide) == (slice(0, 6), slice(6, 22))
+    assert supports[narrow].max() == 5 and supports[wide].min() == 7
+    assert gaussian.support_groups(taps[:6]) == [slice(0, 6)]
+    assert gaussian.support_groups(taps[6:]) == [slice(0, 16)]
+    assert gaussian.support_groups(taps[::-1]) == [slice(0, 22)]

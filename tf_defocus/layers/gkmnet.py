@@ -76,17 +76,25 @@ class GaussianConvolution(layers.Layer):
         return ops.convert_to_tensor(kernels.transpose(2, 3, 0, 1), dtype=dtype)
 
     def colour_maps(self, image, colour):
-        """The maps (batch, height, width, kernels) of one colour's plane."""
+        """The maps of one colour's plane, in parts.
+
+        Returns:
+            list of (slice of kernels, maps (batch, height, width, kernels of it)).
+        """
         if self.kernels is None:
-            return gaussian.convolve_bank(image, self.taps[colour])
+            taps = self.taps[colour]
+            groups = gaussian.support_groups(taps)
+            return [(g, gaussian.convolve_bank(image, taps[g])) for g in groups]
         kernels = self.kernels[:, :, colour, None, :]
-        return ops.conv(image, kernels, padding="same", data_format="channels_last")
+        maps = ops.conv(image, kernels, padding="same", data_format="channels_last")
+        return [(slice(0, self.num_kernels), maps)]
 
     def call(self, images):
-        maps = [
-            self.colour_maps(images[..., c : c + 1], colour=c) for c in range(COLOURS)
-        ]
-        return ops.concatenate(maps, axis=-1)
+        parts = []
+        for colour in range(COLOURS):
+            plane = images[..., colour : colour + 1]
+            parts += [maps for _, maps in self.colour_maps(plane, colour)]
+        return ops.concatenate(parts, axis=-1)
 
     def get_config(self):
         return {
@@ -157,10 +165,14 @@ class WeightedSummation(layers.Layer):
             gamma = weights[..., source * count : (source + 1) * count]
             for colour in range(COLOURS):
                 plane = _after(total, images[..., colour : colour + 1])
-                maps = gamma * self.convolution.colour_maps(plane, colour)
                 first = (source * COLOURS + colour) * count
                 omega = self.kernel[:, :, first : first + count]
-                total = total + ops.conv(maps, omega, data_format="channels_last")
+                for part, maps in self.convolution.colour_maps(plane, colour):
+                    total = total + ops.conv(
+                        gamma[..., part] * maps,
+                        omega[:, :, part],
+                        data_format="channels_last",
+                    )
         return total
 
     def get_config(self):

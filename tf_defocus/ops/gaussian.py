@@ -10,6 +10,7 @@ from keras import ops
 
 SIGMA_STEP = 0.25  # [px], between two kernels of a bank
 BANKS = ("default", "paper21")
+NARROW = 5  # [px], widest kernel of the first of two `support_groups`
 
 
 def gaussian_taps(sigma, size):
@@ -153,6 +154,26 @@ def convolve_bank(image, taps):
     rows = ops.convert_to_tensor(taps[None, :, :, None], dtype=image.dtype)
     maps = ops.conv(image, columns, padding="same", data_format="channels_last")
     return ops.depthwise_conv(maps, rows, padding="same", data_format="channels_last")
+
+
+def support_groups(taps):
+    """Slices of a bank's kernels that are best convolved together.
+
+    `convolve_bank` spends on every kernel what the widest one needs, so the narrow
+    ones (up to `NARROW` px) go alone, where they come first.
+
+    Args:
+        taps: (kernels, size) NumPy array, zero outside a kernel's support.
+
+    Returns:
+        list of one or two slices that cover all kernels in order.
+    """
+    count = len(taps)
+    wide = (taps != 0).sum(axis=-1) > NARROW
+    first = count - int(wide.sum())
+    if first in (0, count) or not wide[first:].all():
+        return [slice(0, count)]
+    return [slice(0, first), slice(first, count)]
 
 
 def _trimmed(taps):
