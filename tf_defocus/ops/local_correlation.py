@@ -39,18 +39,18 @@ def local_correlation(query, key, radius=4, reduction="mean"):
     @ops.custom_gradient
     def correlate(query, key):
         def gradient(*upstream):
-            return _gradient(query, key, upstream[-1], radius)
+            return _gradient(query, key, upstream[-1], radius, scale)
 
-        return _forward(query, key, radius), gradient
+        return _forward(query, key, radius, scale), gradient
 
-    if reduction == "mean":
-        query = query / query.shape[-1]
+    # Applied strip by strip: a scaled copy of the query would double the memory.
+    scale = 1 / query.shape[-1] if reduction == "mean" else 1.0
     return correlate(query, key)
 
 
-def _forward(query, key, radius):
+def _forward(query, key, radius, scale):
     def strip(index):
-        queries = _query_tiles(query, index, radius)
+        queries = scale * _query_tiles(query, index, radius)
         keys = _key_tiles(key, index, radius)
         scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
         scores = _flatten_last(scores, 2)
@@ -60,11 +60,11 @@ def _forward(query, key, radius):
     return _merge_strips(_over_strips(strip, query, radius), query)
 
 
-def _gradient(query, key, upstream, radius):
+def _gradient(query, key, upstream, radius, scale):
     def strip(index):
         queries = _query_tiles(query, index, radius)
         keys = _key_tiles(key, index, radius)
-        maps = _flatten_last(_query_tiles(upstream, index, radius), 2)
+        maps = _flatten_last(scale * _query_tiles(upstream, index, radius), 2)
         # One zero more, which every pair of pixels out of reach points to.
         maps = ops.pad(maps, [[0, 0], [0, 0], [0, 1]])
         scores = ops.take(maps, _pair_index(radius), axis=-1)
