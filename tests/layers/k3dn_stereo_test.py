@@ -1,5 +1,6 @@
 """Tests of K3DN's stereo features and cost volume."""
 
+import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -82,3 +83,14 @@ def test_layers_round_trip(rng):
     assert_layer_round_trips(NormalisedConvolution(4, 3, 2, 8), images)
     assert_layer_round_trips(NormalisedConvolution(4, 1, margin=1), images)
     assert_layer_round_trips(StereoFeatures(), images)
+
+
+def test_convolutions_of_rank_three_compute_in_float32_always():
+    """Their gradient in bfloat16 is NaN at times (TensorFlow 2.21, CPU)."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        plane, volume = (NormalisedConvolution(4, rank=rank) for rank in (2, 3))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert plane.convolution.compute_dtype == "bfloat16"
+    assert volume.convolution.compute_dtype == "float32"
