@@ -22,8 +22,8 @@ from tf_defocus.ops.adaptive_convolution import separable_adaptive_convolution
     [
         ResidualGroup(4, 2, kernel_size=5, gain=1.5),
         ResidualTrunk(6, (2, 1), closing=True),
-        FeatureEncoder(2),
-        DisparityEstimator(4, num_residual_units=1),
+        FeatureEncoder(2, gain=1.5),
+        DisparityEstimator(4, num_residual_units=1, gain=1.5, last_gain=0.5),
     ],
     ids=lambda layer: type(layer).__name__,
 )
@@ -38,6 +38,7 @@ def test_layer_round_trips(rng, layer):
         IterativeAdaptiveConvolution(
             2, 5, predictor_size=3, last_activation=False, reuse_vertical=True, gain=1.0
         ),
+        IterativeAdaptiveConvolution(2, identity_start=True),
         FilterAdaptiveConvolution(3, gain=1.0),
     ],
     ids=lambda layer: type(layer).__name__,
@@ -71,6 +72,19 @@ def test_last_activation_can_be_left_out(rng):
     np.testing.assert_array_equal(layer(features, features), features + 0.5)
     layer.last_activation = True
     np.testing.assert_allclose(layer(features, features), 0.1 * (features + 0.5))
+
+
+@pytest.mark.parametrize("size", [3, 5])
+def test_identity_start_passes_the_features_through(rng, size):
+    features = rng.normal(size=(2, 5, 7, 3)).astype("float32")
+    context = rng.normal(size=(2, 5, 7, 4)).astype("float32")
+    layer = IterativeAdaptiveConvolution(4, size, identity_start=True)
+    expected = np.where(features > 0, features, 0.1**4 * features)
+    np.testing.assert_allclose(layer(features, context), expected, rtol=1e-5)
+    residual = IterativeAdaptiveConvolution(
+        4, size, identity_start=True, last_activation=False
+    )
+    np.testing.assert_array_equal(residual(features, context), 0 * features)
 
 
 def test_one_hot_dense_filters_shift_the_features(rng):
@@ -118,3 +132,4 @@ def test_initial_kernels_are_glorots_times_the_gain():
     values = np.asarray(ifan_initializer(1.5)(shape))
     assert np.max(np.abs(values)) <= limit
     np.testing.assert_allclose(np.std(values), limit / np.sqrt(3), rtol=0.02)
+    np.testing.assert_array_equal(ifan_initializer(0)(shape), np.zeros(shape))

@@ -230,6 +230,43 @@ def test_configuration_round_trips_and_every_weight_learns(rng, configured):
     np.testing.assert_array_equal(clone(views)["deblurred"], outputs["deblurred"])
 
 
+def test_identity_start_changes_nothing_and_filters_with_something_left(rng):
+    keras.utils.set_random_seed(0)
+    passed = {}
+    for start in ("random", "identity"):
+        model = small(base_filters=16, num_iterations=17, start=start)
+        views = images(rng, model)
+        encoded = np.asarray(model.feature_encoder(views["blurred"])[-1])
+        context = model.filter_trunk(encoded)
+        of_features, of_nothing = (
+            np.asarray(model.adaptive_convolution(features, context))
+            for features in (encoded, 0 * encoded)
+        )
+        passed[start] = np.std(of_features - of_nothing) / np.std(encoded)
+    outputs = model(views)
+    np.testing.assert_array_equal(outputs["deblurred"], views["blurred"])
+    np.testing.assert_array_equal(outputs["disparity"], 0 * outputs["disparity"])
+    assert passed["random"] < 1e-6  # what training has to start from otherwise
+    assert 0.5 < passed["identity"] <= 1
+
+
+def test_reblurring_starts_at_the_sharp_image_and_scales_its_filters(rng):
+    arguments = {"base_filters": 2, "filter_channels": 6, "num_iterations": 2}
+    inputs = {
+        "filters": rng.normal(size=(1, 4, 5, 6)).astype("float32"),
+        "sharp": rng.random((1, 4, 5, 3), dtype=np.float32),
+    }
+    network = ReblurringNetwork(**arguments, start="identity")
+    np.testing.assert_array_equal(network(inputs)["reblurred"], inputs["sharp"])
+    whole, half = (ReblurringNetwork(**arguments, filter_scale=s) for s in (1.0, 0.5))
+    expected = whole(inputs)["reblurred"]
+    half.build()
+    half.set_weights(whole.get_weights())
+    doubled = {**inputs, "filters": 2 * inputs["filters"]}
+    np.testing.assert_allclose(half(doubled)["reblurred"], expected, atol=1e-6)
+    assert half.get_config()["filter_scale"] == 0.5
+
+
 def test_compiled_call_equals_the_eager_one(rng, configured):
     # Graph optimizers fuse convolutions with what follows them, not always rightly.
     views = images(rng, configured)
@@ -348,6 +385,8 @@ def test_golden_output_is_unchanged():
         {"num_iterations": 0},
         {"variant": "fixed"},
         {"adaptive_filters": "dense"},
+        {"start": "zeros"},
+        {"start": "identity", "variant": "released"},
     ],
     ids=str,
 )

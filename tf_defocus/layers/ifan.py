@@ -5,6 +5,7 @@ small separable ones reaches as far (Lee et al., CVPR 2021, Sec. 3).
 """
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from tf_defocus.ops.adaptive_convolution import (
@@ -150,6 +151,7 @@ class FeatureEncoder(layers.Layer):
     Args:
         base_filters: int, channels at full size; 2, 4 and 4 times as many below.
         kernel_size: int, odd.
+        gain: float, of the initial weights.
 
     Call arguments:
         inputs: (batch, height, width, channels), sizes divisible by 8.
@@ -158,10 +160,11 @@ class FeatureEncoder(layers.Layer):
         List of four tensors, finest first.
     """
 
-    def __init__(self, base_filters, kernel_size=3, **kwargs):
+    def __init__(self, base_filters, kernel_size=3, gain=1.0, **kwargs):
         super().__init__(**kwargs)
         self.base_filters = base_filters
         self.kernel_size = kernel_size
+        self.gain = gain
         self.widths = [base_filters * factor for factor in (1, 2, 4, 4)]
         self.levels = [
             [
@@ -169,6 +172,7 @@ class FeatureEncoder(layers.Layer):
                     width,
                     kernel_size,
                     strides=2 if level > 1 and part == 1 else 1,
+                    gain=gain,
                     name=f"conv{level}_{part}",
                 )
                 for part in (1, 2, 3)
@@ -200,6 +204,7 @@ class FeatureEncoder(layers.Layer):
             **super().get_config(),
             "base_filters": self.base_filters,
             "kernel_size": self.kernel_size,
+            "gain": self.gain,
         }
 
 
@@ -211,6 +216,7 @@ class DisparityEstimator(layers.Layer):
         filters: int, channels of the hidden layers.
         num_residual_units: int, in each of the two residual groups.
         kernel_size: int, odd; the last convolution stays 3x3.
+        gain, last_gain: float, of the initial weights, and of the last convolution's.
 
     Call arguments:
         inputs: (batch, height, width, channels), encoded image.
@@ -219,14 +225,28 @@ class DisparityEstimator(layers.Layer):
         (batch, height, width, 1) [px of the inputs].
     """
 
-    def __init__(self, filters, num_residual_units=2, kernel_size=3, **kwargs):
+    def __init__(
+        self,
+        filters,
+        num_residual_units=2,
+        kernel_size=3,
+        gain=1.0,
+        last_gain=1.0,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.filters = filters
         self.num_residual_units = num_residual_units
         self.kernel_size = kernel_size
+        self.gain = gain
+        self.last_gain = last_gain
         groups = (num_residual_units, num_residual_units)
-        self.trunk = ResidualTrunk(filters, groups, kernel_size, name="trunk")
-        self.disparity = convolution(1, 3, activation=None, name="disparity")
+        self.trunk = ResidualTrunk(
+            filters, groups, kernel_size, gain=gain, name="trunk"
+        )
+        self.disparity = convolution(
+            1, 3, activation=None, gain=last_gain, name="disparity"
+        )
 
     def build(self, input_shape):
         self.trunk.build(input_shape)
@@ -241,6 +261,8 @@ class DisparityEstimator(layers.Layer):
             "filters": self.filters,
             "num_residual_units": self.num_residual_units,
             "kernel_size": self.kernel_size,
+            "gain": self.gain,
+            "last_gain": self.last_gain,
         }
 
 
@@ -260,6 +282,9 @@ class IterativeAdaptiveConvolution(layers.Layer):
         last_activation: bool; False leaves out the activation of iteration N.
         reuse_vertical: bool; True applies f1 twice, as the released code does.
         gain: float, of the predictor's initial weights.
+        identity_start: bool; True ignores `gain` and starts with filters that leave the
+            features alone, of `last_activation=False` with an output of zeros. Random
+            filters are small, and after N of them nothing is left to learn from.
 
     Call arguments:
         features: (batch, height, width, channels).
@@ -280,6 +305,7 @@ class IterativeAdaptiveConvolution(layers.Layer):
         last_activation=True,
         reuse_vertical=False,
         gain=FILTER_GAIN,
+        identity_start=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -289,6 +315,7 @@ class IterativeAdaptiveConvolution(layers.Layer):
         self.last_activation = last_activation
         self.reuse_vertical = reuse_vertical
         self.gain = gain
+        self.identity_start = identity_start
         if keras.backend.backend() == "tensorflow":
             self.supports_jit = False  # XLA does not know the native kernel
 
@@ -298,11 +325,24 @@ class IterativeAdaptiveConvolution(layers.Layer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(*size, context_shape[-1], self.num_iterations * step),
-            initializer=ifan_initializer(self.gain),
+            initializer="zeros" if self.identity_start else ifan_initializer(self.gain),
         )
         self.bias = self.add_weight(
-            name="bias", shape=(self.num_iterations * step,), initializer="zeros"
+            name="bias",
+            shape=(self.num_iterations * step,),
+            initializer=self._identity if self.identity_start else "zeros",
         )
+
+    def _identity(self, shape, dtype=None):
+        """Filters of one tap in the middle, in the layout of the operator."""
+        size = self.filter_size
+        filters = np.zeros((self.num_iterations, 2 * size + 1, 1), "float32")
+        filters[:, [size // 2, size + size // 2]] = 1
+        if not self.last_activation:
+            filters[-1, size + size // 2] = 0
+        channels = shape[0] // filters.size
+        filters = np.broadcast_to(filters, (*filters.shape[:2], channels))
+        return ops.convert_to_tensor(filters.reshape(shape), dtype=dtype)
 
     def call(self, features, context, return_filters=False):
         kernel, bias = (ops.convert_to_tensor(w) for w in (self.kernel, self.bias))
@@ -335,6 +375,7 @@ class IterativeAdaptiveConvolution(layers.Layer):
             "last_activation": self.last_activation,
             "reuse_vertical": self.reuse_vertical,
             "gain": self.gain,
+            "identity_start": self.identity_start,
         }
 
 
@@ -399,6 +440,8 @@ def _leaky_relu_of_sum(features, change):
 
 def ifan_initializer(gain=1.0):
     """The authors' initial kernels: Glorot's uniform ones, times `gain`."""
+    if gain == 0:
+        return keras.initializers.Zeros()
     return keras.initializers.VarianceScaling(
         scale=gain**2, mode="fan_avg", distribution="uniform"
     )

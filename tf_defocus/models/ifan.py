@@ -56,6 +56,9 @@ STRIDE = 8  # pixels of the image per pixel of the coarsest features
 RECONSTRUCTION_UNITS = 3
 # More units where nothing is filtered, so that the costs compare (Table 1).
 BASELINE_UNITS = {False: 19, True: 14}  # without and with disparity
+# Gains of the initial kernels: of most, of the filter predictor's, of those that make a
+# disparity or an image. Glorot's, or He's, which rectifiers do not diminish.
+STARTS = {"random": (1.0, FILTER_GAIN, 1.0), "identity": (2**0.5, 1.0, 0.0)}
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -75,6 +78,9 @@ class IFAN(keras.Model):
         adaptive_filters: "iac", "fac" (one dense filter, Table 5; give it
             `filter_size=11`) or None (the baseline of Table 1).
         variant: "paper" or "released" (the authors' checkpoints).
+        start: "random", the authors' initial weights, or "identity" for short training:
+            kernels that keep the size of what passes through them, adaptive filters
+            that leave the features alone, no disparity, and the photograph as output.
 
     Raises:
         ValueError: if an argument is none of the values above.
@@ -94,6 +100,7 @@ class IFAN(keras.Model):
         use_disparity=True,
         adaptive_filters="iac",
         variant="paper",
+        start="random",
         **kwargs,
     ):
         # The photograph keeps its float32 precision: only the layers cast.
@@ -101,6 +108,7 @@ class IFAN(keras.Model):
         _check(num_iterations, filter_size, kernel_size, variant)
         _check_choice("views", views, (1, 2))
         _check_choice("adaptive_filters", adaptive_filters, ("iac", "fac", None))
+        _check_start(start, variant)
         self.base_filters = base_filters
         self.num_iterations = num_iterations
         self.filter_size = filter_size
@@ -110,6 +118,7 @@ class IFAN(keras.Model):
         self.use_disparity = use_disparity
         self.adaptive_filters = adaptive_filters
         self.variant = variant
+        self.start = start
         self._add_filter_branch()
         self._add_adaptive_convolution()
         self._add_reconstruction()
@@ -190,26 +199,30 @@ class IFAN(keras.Model):
 
     def _add_filter_branch(self):
         base, size, units = self.base_filters, self.kernel_size, self.num_residual_units
-        width = 4 * base
-        self.feature_encoder = FeatureEncoder(base, size, name="feature_encoder")
-        self.filter_encoder = FeatureEncoder(base, size, name="filter_encoder")
+        width, (gain, _, last_gain) = 4 * base, STARTS[self.start]
+        self.feature_encoder = FeatureEncoder(base, size, gain, name="feature_encoder")
+        self.filter_encoder = FeatureEncoder(base, size, gain, name="filter_encoder")
         if self.use_disparity:
             self.disparity_estimator = DisparityEstimator(
-                width, units, size, name="disparity_estimator"
+                width, units, size, gain, last_gain, name="disparity_estimator"
             )
-            self.disparity_features = convolution(width, 3, name="disparity_features")
+            self.disparity_features = convolution(
+                width, 3, gain=gain, name="disparity_features"
+            )
         elif self.adaptive_filters is not None:
             # One more channel in the middle, as the disparity has one.
             self.substitute = keras.Sequential(
                 [
-                    ResidualTrunk(width, (2 * units - 1,), size, name="trunk"),
-                    convolution(width + 1, size, name="conv1"),
-                    convolution(width, size, name="conv2"),
+                    ResidualTrunk(
+                        width, (2 * units - 1,), size, gain=gain, name="trunk"
+                    ),
+                    convolution(width + 1, size, gain=gain, name="conv1"),
+                    convolution(width, size, gain=gain, name="conv2"),
                 ],
                 name="disparity_substitute",
             )
         self.context = ResidualTrunk(
-            width, (units, units), size, closing=True, name="context"
+            width, (units, units), size, closing=True, gain=gain, name="context"
         )
 
     def _add_adaptive_convolution(self):
@@ -220,7 +233,7 @@ class IFAN(keras.Model):
             4 * self.base_filters,
             (units, units),
             self.kernel_size,
-            gain=FILTER_GAIN,
+            gain=STARTS[self.start][1],
             name="filter_trunk",
         )
         if self.adaptive_filters == "iac":
@@ -228,6 +241,7 @@ class IFAN(keras.Model):
                 self.num_iterations,
                 self.filter_size,
                 reuse_vertical=self.variant == "released",
+                identity_start=self.start == "identity",
                 name="adaptive_convolution",
             )
         else:
@@ -237,22 +251,24 @@ class IFAN(keras.Model):
 
     def _add_reconstruction(self):
         base, size = self.base_filters, self.kernel_size
+        gain, _, last_gain = STARTS[self.start]
         self.reconstruction = ResidualTrunk(
             4 * base,
             (self._reconstruction_units,),
             size,
             closing=True,
+            gain=gain,
             name="reconstruction",
         )
         self.upsampling = [
             (
-                _deconvolution(width, name=f"upsample{level}"),
-                ResidualGroup(width, 1, size, name=f"refine{level}_1"),
-                ResidualGroup(width, 1, size, name=f"refine{level}_2"),
+                _deconvolution(width, gain, name=f"upsample{level}"),
+                ResidualGroup(width, 1, size, gain, name=f"refine{level}_1"),
+                ResidualGroup(width, 1, size, gain, name=f"refine{level}_2"),
             )
             for level, width in zip((3, 2, 1), (4 * base, 2 * base, base))
         ]
-        self.residual = convolution(3, size, name="residual")
+        self.residual = convolution(3, size, gain=last_gain, name="residual")
 
     @property
     def _reconstruction_units(self):
@@ -314,6 +330,7 @@ class IFAN(keras.Model):
             "use_disparity": self.use_disparity,
             "adaptive_filters": self.adaptive_filters,
             "variant": self.variant,
+            "start": self.start,
         }
 
 
@@ -333,6 +350,10 @@ class ReblurringNetwork(keras.Model):
         filter_channels: int, channels of the deblurring filters: of an IFAN with N
             iterations, N * (2 * its filter_size + 1) * 4 * its base_filters.
         variant: "paper" or "released", as of `IFAN`.
+        start: "random" or "identity", as of `IFAN`; the latter returns the sharp image
+            at first.
+        filter_scale: float, factor of the deblurring filters on their way in. They are
+            thousands: at high learning rates a small factor keeps the training stable.
 
     Call arguments:
         inputs: dict of "filters" (batch, height/8, width/8, filter_channels), the
@@ -355,10 +376,13 @@ class ReblurringNetwork(keras.Model):
         num_residual_units=2,
         filter_channels=15_232,
         variant="paper",
+        start="random",
+        filter_scale=1.0,
         **kwargs,
     ):
         super().__init__(autocast=False, **kwargs)
         _check(num_iterations, filter_size, kernel_size, variant)
+        _check_start(start, variant)
         self.num_iterations = num_iterations
         self.filter_size = filter_size
         self.base_filters = base_filters
@@ -366,6 +390,8 @@ class ReblurringNetwork(keras.Model):
         self.num_residual_units = num_residual_units
         self.filter_channels = filter_channels
         self.variant = variant
+        self.start = start
+        self.filter_scale = filter_scale
         self.trunk = ResidualTrunk(
             4 * base_filters, (num_residual_units,) * 2, kernel_size, name="trunk"
         )
@@ -376,13 +402,15 @@ class ReblurringNetwork(keras.Model):
             last_activation=False,
             reuse_vertical=variant == "released",
             gain=1.0,
+            identity_start=start == "identity",
             name="adaptive_convolution",
         )
 
     def call(self, inputs, training=None):
         """Blurs the sharp image."""
         sharp = ops.convert_to_tensor(inputs["sharp"])
-        context = self.trunk(ops.convert_to_tensor(inputs["filters"]))
+        filters = ops.convert_to_tensor(inputs["filters"])
+        context = self.trunk(filters * self.filter_scale)
         blurred = self.adaptive_convolution(sharp, context)
         return {"reblurred": sharp + ops.cast(blurred, "float32")}
 
@@ -407,6 +435,8 @@ class ReblurringNetwork(keras.Model):
             "num_residual_units": self.num_residual_units,
             "filter_channels": self.filter_channels,
             "variant": self.variant,
+            "start": self.start,
+            "filter_scale": self.filter_scale,
         }
 
 
@@ -421,18 +451,27 @@ def _check(num_iterations, filter_size, kernel_size, variant):
     _check_choice("variant", variant, ("paper", "released"))
 
 
+def _check_start(start, variant):
+    _check_choice("start", start, tuple(STARTS))
+    if start == "identity" and variant == "released":
+        raise ValueError(
+            "start='identity' goes with variant='paper': filters used twice have no "
+            "such start. Received: variant='released'"
+        )
+
+
 def _check_choice(name, value, allowed):
     if value not in allowed:
         raise ValueError(f"{name} must be one of {allowed}. Received: {name}={value!r}")
 
 
-def _deconvolution(filters, name):
+def _deconvolution(filters, gain, name):
     return layers.Conv2DTranspose(
         filters,
         4,
         strides=2,
         padding="same",
         activation=leaky_relu,
-        kernel_initializer=ifan_initializer(),
+        kernel_initializer=ifan_initializer(gain),
         name=name,
     )
