@@ -5,7 +5,10 @@ import numpy as np
 import pytest
 
 from tests import testing
-from tf_defocus.layers.common import UnbiasedBatchNormalization
+from tf_defocus.layers.common import (
+    UnbiasedBatchNormalization,
+    normalized_convolution,
+)
 
 
 def _layer(rng, channels=3, **kwargs):
@@ -99,6 +102,49 @@ def test_half_precision_sums_in_float32():
     outputs = layer(values, training=True)
     assert keras.backend.standardize_dtype(outputs.dtype) == "float16"
     np.testing.assert_allclose(np.abs(np.asarray(outputs)), 1, atol=1e-3)
+
+
+INFERENCE = {"training": False, "batch_statistics": False}
+
+
+@pytest.mark.parametrize(
+    "convolution",
+    [
+        keras.layers.Conv2D(4, 3, padding="same"),
+        keras.layers.Conv2D(4, 3, strides=2),
+        keras.layers.Conv2DTranspose(4, 2, strides=2),
+    ],
+    ids=["same", "strided", "transposed"],
+)
+def test_normalized_convolution_equals_its_two_steps(rng, convolution):
+    convolution.build((None, None, None, 3))
+    convolution.bias.assign(rng.normal(size=4))
+    normalization = _layer(rng, channels=4)
+    values = rng.normal(size=(2, 7, 9, 3)).astype("float32")
+    for mode in (
+        INFERENCE,
+        {"training": None, "batch_statistics": False},
+        {"training": False, "batch_statistics": True},
+        {"training": True, "batch_statistics": False},
+    ):
+        statistics = normalization.get_weights()
+        actual = normalized_convolution(convolution, normalization, values, mode)
+        updated = normalization.get_weights()
+        normalization.set_weights(statistics)
+        expected = normalization(convolution(values), **mode)
+        np.testing.assert_allclose(actual, expected, atol=1e-5)
+        for ours, theirs in zip(updated, normalization.get_weights()):
+            np.testing.assert_array_equal(ours, theirs)
+
+
+def test_normalized_convolution_keeps_the_dtype_of_the_convolution(rng):
+    convolution = keras.layers.Conv2D(4, 3, dtype="mixed_bfloat16")
+    convolution.build((None, None, None, 3))
+    values = rng.normal(size=(1, 5, 5, 3)).astype("float32")
+    outputs = normalized_convolution(
+        convolution, _layer(rng, channels=4), values, INFERENCE
+    )
+    assert keras.backend.standardize_dtype(outputs.dtype) == "bfloat16"
 
 
 def test_layer_round_trips(rng):

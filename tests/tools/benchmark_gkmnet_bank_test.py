@@ -9,29 +9,36 @@ from tf_defocus.ops import gaussian
 tool = load_tool("benchmark_gkmnet_bank")
 
 
-def test_dense_convolution_equals_the_separable_one(rng):
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_dense_convolution_equals_the_separable_one(rng, depthwise):
     image = rng.random((1, 20, 30, 1), np.float32)
     taps = gaussian.gaussian_bank()
     expected = gaussian.convolve_bank(image, taps)
-    actual = tool.convolve_densely(image, taps)
+    actual = tool.convolve_densely(image, taps, depthwise)
     np.testing.assert_allclose(actual, expected, atol=tool.TOLERANCE)
 
 
-def test_all_forms_agree_and_ratios_are_of_the_first():
+@pytest.mark.parametrize("forms", [tool.BANK_FORMS, tool.NETWORK_FORMS])
+def test_all_forms_agree_and_ratios_are_of_the_first(forms):
     pytest.importorskip("tensorflow", reason="measures TensorFlow")
-    found = tool.measure_times(tool.BANK_FORMS, (24, 16), repeats=2)
-    assert found["bank_difference"] <= tool.TOLERANCE
-    for form in tool.BANK_FORMS[1:]:
-        ratio = found[f"{form}_seconds"] / found["bank_separable_seconds"]
+    found = tool.measure_times(forms, (24, 16), repeats=2)
+    group = forms[0].partition("_")[0]
+    assert found[f"{group}_difference"] <= tool.TOLERANCE
+    for form in forms[1:]:
+        ratio = found[f"{form}_seconds"] / found[f"{forms[0]}_seconds"]
         assert found[f"{form}_ratio"] == pytest.approx(ratio)
 
 
-def test_the_dense_bank_is_in_place_inside_only():
-    separable = gaussian.convolve_bank
-    with pytest.raises(RuntimeError), tool.dense_bank():
-        assert gaussian.convolve_bank is tool.convolve_densely
+def test_a_form_s_bank_is_in_place_inside_only():
+    separable, groups = gaussian.convolve_bank, gaussian.support_groups
+    with tool.bank_of("network_separable"):
+        assert gaussian.convolve_bank is separable
+    with pytest.raises(RuntimeError), tool.bank_of("network_depthwise"):
+        assert gaussian.convolve_bank.keywords == {"depthwise": True}
+        assert gaussian.support_groups(gaussian.gaussian_bank()) == [slice(0, 22)]
         raise RuntimeError
     assert gaussian.convolve_bank is separable
+    assert gaussian.support_groups is groups
 
 
 def test_forms_that_differ_are_not_timed():

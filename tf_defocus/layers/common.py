@@ -77,3 +77,47 @@ class UnbiasedBatchNormalization(layers.BatchNormalization):
             (self.moving_variance, unbiased),
         ):
             running.assign(running * self.momentum + batch * (1 - self.momentum))
+
+
+def normalized_convolution(convolution, normalization, inputs, mode):
+    """`normalization(convolution(inputs))`; one pass over the pixels at inference.
+
+    Normalising by running statistics is a scale and a shift per channel, which the
+    kernel and the bias take in before they meet the image.
+
+    Args:
+        convolution: built `keras.layers.Conv2D` or `Conv2DTranspose` with a bias and
+            without activation, "channels_last".
+        normalization: built `UnbiasedBatchNormalization` of the last axis.
+        inputs: (batch, height, width, channels).
+        mode: dict, its call arguments: `training`, `batch_statistics`.
+
+    Returns:
+        (batch, height, width, filters), in the convolution's compute dtype.
+    """
+    updating = mode["training"] and normalization.trainable
+    if updating or mode["batch_statistics"]:
+        return normalization(convolution(inputs), **mode)
+    kernel, bias, gamma, beta, mean, variance = (
+        ops.cast(part, "float32")
+        for part in (
+            convolution.kernel,
+            convolution.bias,
+            normalization.gamma,
+            normalization.beta,
+            normalization.moving_mean,
+            normalization.moving_variance,
+        )
+    )
+    scale = gamma / ops.sqrt(variance + normalization.epsilon)
+    bias = ops.cast((bias - mean) * scale + beta, convolution.compute_dtype)
+    inputs = ops.cast(inputs, convolution.compute_dtype)
+    if isinstance(convolution, layers.Conv2DTranspose):
+        kernel = ops.cast(kernel * scale[:, None], convolution.compute_dtype)
+        outputs = ops.conv_transpose(
+            inputs, kernel, strides=convolution.strides, padding=convolution.padding
+        )
+    else:
+        kernel = ops.cast(kernel * scale, convolution.compute_dtype)
+        outputs = convolution.convolution_op(inputs, kernel)
+    return ops.add(outputs, ops.reshape(bias, (1, 1, 1, -1)))

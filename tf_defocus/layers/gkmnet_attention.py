@@ -8,7 +8,10 @@ Fig. 2).
 import keras
 from keras import layers, ops
 
-from tf_defocus.layers.common import UnbiasedBatchNormalization
+from tf_defocus.layers.common import (
+    UnbiasedBatchNormalization,
+    normalized_convolution,
+)
 
 # Axes of what a gate pooled over height (1), width (2) or channels (3), as a map whose
 # rows and columns are (channels, width), (height, channels), (height, width); and back.
@@ -93,8 +96,11 @@ class TripletAttention(layers.Layer):
 
     def call(self, inputs, training=None, batch_statistics=False):
         mode = {"training": training, "batch_statistics": batch_statistics}
-        space, channel_width, height_channel = (g(inputs, **mode) for g in self.gates)
-        return inputs * ((space + channel_width + height_channel) / 3)
+        # The mean of the three; only their sum is as large as the image.
+        space, channel_width, height_channel = (
+            gate(inputs, **mode) / 3 for gate in self.gates
+        )
+        return inputs * (space + channel_width + height_channel)
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -148,11 +154,14 @@ class ResidualAttentionBlock(layers.Layer):
         if self.resampling == "down":
             # One pixel on both sides, where "same" would pad below and right only.
             inputs = ops.pad(inputs, ((0, 0), (1, 1), (1, 1), (0, 0)))
-        features = self.head(inputs)
         if self.normalize:
-            features = ops.relu(self.head_normalization(features, **mode))
-        for convolution, normalization in self.residuals:
-            residual = normalization(convolution(features), **mode)
+            features = ops.relu(
+                normalized_convolution(self.head, self.head_normalization, inputs, mode)
+            )
+        else:
+            features = self.head(inputs)
+        for layer_pair in self.residuals:
+            residual = normalized_convolution(*layer_pair, features, mode)
             features = features + ops.relu(residual)
         return features
 
@@ -263,11 +272,8 @@ class AttentionPredictionUnit(layers.Layer):
         self.memory.build(shape)
 
     def call(self, inputs, state=None, training=None, batch_statistics=False):
-        own = self.normalization(
-            self.convolution(inputs),
-            training=training,
-            batch_statistics=batch_statistics,
-        )
+        mode = {"training": training, "batch_statistics": batch_statistics}
+        own = normalized_convolution(self.convolution, self.normalization, inputs, mode)
         pooled = ops.average_pool(inputs, 2, strides=2, data_format="channels_last")
         if self.recurrent:
             state = self.memory(pooled, *(state or self._zero_state(pooled)))
