@@ -64,6 +64,26 @@ def test_a_stopped_and_resumed_run_gives_the_same_weights(data, tmp_path):
     assert_same_state(whole, parts, atol=0)
 
 
+def test_a_run_that_diverges_keeps_the_checkpoint_from_before(
+    data, tmp_path, monkeypatch
+):
+    make_batch = training.make_batch
+
+    def spoilt(arrays, recipe, step, *arguments):
+        batch = make_batch(arrays, recipe, step, *arguments)
+        return {
+            key: value * (np.nan if step == 3 else 1) for key, value in batch.items()
+        }
+
+    monkeypatch.setattr(training, "make_batch", spoilt)
+    with pytest.raises(FloatingPointError, match="nan at step 4"):
+        training.train(RECIPE, tmp_path, *data)
+    state = checkpoint(tmp_path)
+    assert int(state["step"]) == RECIPE.checkpoint_every
+    for key, value in state.items():
+        assert value.dtype.kind != "f" or np.isfinite(value).all(), key
+
+
 def test_accumulation_gives_the_step_of_the_whole_batch(data, tmp_path):
     training.train(RECIPE, tmp_path / "whole", *data)
     training.train(RECIPE.replace(accumulation_steps=2), tmp_path / "halves", *data)

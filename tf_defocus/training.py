@@ -87,6 +87,7 @@ def train(
     Raises:
         ValueError: if the folder holds another recipe's checkpoint, or the data lack
             an image that the recipe needs.
+        FloatingPointError: if the loss is infinite or NaN.
     """
     keras.utils.set_random_seed(recipe.seed)
     backend = importlib.import_module(f"tf_defocus.training_{keras.backend.backend()}")
@@ -107,11 +108,16 @@ def train(
     logger = backend.make_logger(folder)
     last = min(recipe.num_steps, stop_after or recipe.num_steps)
     deadline = time.monotonic() + 60 * max_minutes if max_minutes else float("inf")
+    diverged = False
     try:
         _loop(run, step_function, arrays, validation, logger, last, deadline)
+    except FloatingPointError:
+        diverged = True  # the checkpoint from before it did stays
+        raise
     finally:
-        step_function.synchronize()
-        save_checkpoint(run)
+        if not diverged:
+            step_function.synchronize()
+            save_checkpoint(run)
     return run
 
 
