@@ -64,22 +64,49 @@ def test_a_stopped_and_resumed_run_gives_the_same_weights(data, tmp_path):
     assert_same_state(whole, parts, atol=0)
 
 
-def test_a_run_that_diverges_keeps_the_checkpoint_from_before(
-    data, tmp_path, monkeypatch
+def spoil(monkeypatch, steps, of_loss=np.nan, of_gradient=np.nan):
+    """Multiplies the loss and its gradient in some steps; they count from 0."""
+    tf = pytest.importorskip("tensorflow", reason="spoils TensorFlow's gradient")
+
+    class Spoilt(training.RestorationObjective):
+        def __call__(self, outputs, batch, step):
+            loss, terms = super().__call__(outputs, batch, step)
+            here = tf.reduce_any(tf.cast(step, "int32") == list(steps))
+
+            @tf.custom_gradient
+            def scale(loss):
+                factors = [tf.where(here, f, 1.0) for f in (of_loss, of_gradient)]
+                return factors[0] * loss, lambda upstream: factors[1] * upstream
+
+            return scale(loss), terms
+
+    monkeypatch.setattr(training, "RestorationObjective", Spoilt)
+
+
+def test_single_gradients_that_are_not_finite_are_left_out(
+    data, tmp_path, monkeypatch, capsys
 ):
-    make_batch = training.make_batch
+    spoil(monkeypatch, [2, 4], of_loss=1.0)
+    training.train(RECIPE, tmp_path / "spoilt", *data)
+    assert capsys.readouterr().out.count("not taken") == 2
+    spoil(monkeypatch, [2, 4], of_loss=1.0, of_gradient=0.0)
+    training.train(RECIPE, tmp_path / "zero", *data)
+    spoilt, zero = (checkpoint(tmp_path / name) for name in ("spoilt", "zero"))
+    assert_same_state(spoilt, zero, atol=0)
 
-    def spoilt(arrays, recipe, step, *arguments):
-        batch = make_batch(arrays, recipe, step, *arguments)
-        return {
-            key: value * (np.nan if step == 3 else 1) for key, value in batch.items()
-        }
 
-    monkeypatch.setattr(training, "make_batch", spoilt)
-    with pytest.raises(FloatingPointError, match="nan at step 4"):
-        training.train(RECIPE, tmp_path, *data)
+@pytest.mark.parametrize(
+    ("of_loss", "step"), [(np.nan, 4), (1.0, 3 + training.MAX_FAILED_STEPS)]
+)
+def test_a_run_that_diverges_keeps_the_checkpoint_from_before(
+    data, tmp_path, monkeypatch, of_loss, step
+):
+    spoil(monkeypatch, range(3, 20), of_loss=of_loss)
+    recipe = RECIPE.replace(num_steps=20, checkpoint_every=3)
+    with pytest.raises(FloatingPointError, match=f"At step {step} the loss is"):
+        training.train(recipe, tmp_path, *data)
     state = checkpoint(tmp_path)
-    assert int(state["step"]) == RECIPE.checkpoint_every
+    assert int(state["step"]) == (step - 1) // 3 * 3
     for key, value in state.items():
         assert value.dtype.kind != "f" or np.isfinite(value).all(), key
 

@@ -32,6 +32,7 @@ from tf_defocus.training_tasks import (
 )
 
 CHECKPOINT = "checkpoint.npz"
+MAX_FAILED_STEPS = 5  # in a row; half precision overflows now and then
 _OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
     "adamw": keras.optimizers.AdamW,
@@ -87,7 +88,8 @@ def train(
     Raises:
         ValueError: if the folder holds another recipe's checkpoint, or the data lack
             an image that the recipe needs.
-        FloatingPointError: if the loss is infinite or NaN.
+        FloatingPointError: if the loss is infinite or NaN, or the gradient is in
+            `MAX_FAILED_STEPS` steps in a row; fewer are left out.
     """
     keras.utils.set_random_seed(recipe.seed)
     backend = importlib.import_module(f"tf_defocus.training_{keras.backend.backend()}")
@@ -170,7 +172,7 @@ def create_optimizer(recipe):
 
 
 def _loop(run, step_function, arrays, validation, logger, last, deadline):
-    recipe = run.recipe
+    recipe, failed = run.recipe, 0
     bar = tqdm.tqdm(total=last, initial=run.step, desc=recipe.name, unit="step")
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
 
@@ -184,16 +186,31 @@ def _loop(run, step_function, arrays, validation, logger, last, deadline):
             scalars = step_function(batch)
             run.step += 1
             bar.update()
-            if not np.isfinite(scalars["loss"]):
-                raise FloatingPointError(
-                    f"The loss is {scalars['loss']} at step {run.step}; lower "
-                    "learning_rate or set clip_norm, and start from a fresh folder"
-                )
+            failed = _count_failed(run.step, scalars, failed)
             if run.step % recipe.log_every == 0:
                 logger.scalars(run.step, scalars)
                 bar.set_postfix({k: f"{v:.4f}" for k, v in scalars.items()})
             _milestones(run, step_function, validation, logger, last)
     bar.close()
+
+
+def _count_failed(step, scalars, before):
+    """Failed steps in a row, with this one.
+
+    A gradient that is not finite was not applied, and training goes on; a loss that is
+    not may have spoilt running statistics.
+    """
+    loss, norm = scalars["loss"], scalars["gradient_norm"]
+    if np.isfinite(loss) and np.isfinite(norm):
+        return 0
+    if np.isfinite(loss) and before + 1 < MAX_FAILED_STEPS:
+        tqdm.tqdm.write(f"step {step}: not taken, its gradient's norm is {norm}")
+        return before + 1
+    raise FloatingPointError(
+        f"At step {step} the loss is {loss}, the gradient's norm {norm} (not finite in "
+        f"{before + 1} steps); lower learning_rate or set clip_norm, and start from a "
+        "fresh folder"
+    )
 
 
 def _milestones(run, step_function, validation, logger, last):

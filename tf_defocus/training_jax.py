@@ -117,8 +117,11 @@ class JaxStep:
 
     def _clip(self, gradients):
         norm = jnp.sqrt(sum(jnp.sum(jnp.square(g)) for g in gradients))
-        if self.recipe.clip_norm > 0:
-            factor = self.recipe.clip_norm / jnp.maximum(norm, self.recipe.clip_norm)
+        finite, limit = jnp.isfinite(norm), self.recipe.clip_norm
+        # A step that cannot be taken leaves the weights finite.
+        gradients = [jnp.where(finite, g, 0) for g in gradients]
+        if limit > 0:
+            factor = jnp.where(finite, limit / jnp.maximum(norm, limit), 1)
             gradients = [g * factor for g in gradients]
         return gradients, norm
 

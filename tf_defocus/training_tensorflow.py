@@ -86,10 +86,15 @@ class TensorFlowStep:
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         gradients = [g / replicas for g in gradients]  # of the mean over the batch
         norm = tf.linalg.global_norm(gradients)
+        # A step that cannot be taken leaves the weights finite.
+        gradients = [
+            tf.where(tf.math.is_finite(norm), g, tf.zeros_like(g)) for g in gradients
+        ]
         if self.recipe.clip_norm > 0:
-            gradients, _ = tf.clip_by_global_norm(
-                gradients, self.recipe.clip_norm, use_norm=norm
-            )
+            limit = self.recipe.clip_norm
+            factor = limit / tf.maximum(norm, limit)
+            factor = tf.where(tf.math.is_finite(norm), factor, 1.0)
+            gradients = [g * factor for g in gradients]
         # The optimizer sums over the devices once more.
         shares = [g / replicas for g in gradients]
         self.optimizer.apply(shares, self.model.trainable_variables)
