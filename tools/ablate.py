@@ -1,6 +1,6 @@
 """Trains variants under one budget and several seeds; tables mean and spread.
 
-    python tools/ablate.py --ablation kpac_table_2 --seeds 0,1 --num_steps 2000 \\
+    python tools/ablate.py --ablation kpac_table_2 --seeds 0,1 \\
         --train_arrays ARRAYS/train --validation_arrays ARRAYS/validation \\
         --output results/kpac_table_2 --page docs/kpac_table2.md
 
