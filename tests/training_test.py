@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -83,25 +84,28 @@ def spoil(monkeypatch, steps, of_loss=np.nan, of_gradient=np.nan):
     monkeypatch.setattr(training, "RestorationObjective", Spoilt)
 
 
-def test_single_gradients_that_are_not_finite_are_left_out(
-    data, tmp_path, monkeypatch, capsys
+@pytest.mark.parametrize("of_loss", [1.0, np.nan])
+def test_single_steps_that_are_not_finite_are_left_out(
+    data, tmp_path, monkeypatch, capsys, of_loss
 ):
-    spoil(monkeypatch, [2, 4], of_loss=1.0)
+    spoil(monkeypatch, [2, 4], of_loss=of_loss)
     training.train(RECIPE, tmp_path / "spoilt", *data)
-    assert capsys.readouterr().out.count("not taken") == 2
+    assert capsys.readouterr().out.count("left out") == 2
     spoil(monkeypatch, [2, 4], of_loss=1.0, of_gradient=0.0)
     training.train(RECIPE, tmp_path / "zero", *data)
     spoilt, zero = (checkpoint(tmp_path / name) for name in ("spoilt", "zero"))
     assert_same_state(spoilt, zero, atol=0)
 
 
-@pytest.mark.parametrize(
-    ("of_loss", "step"), [(np.nan, 4), (1.0, 3 + training.MAX_FAILED_STEPS)]
-)
+@pytest.mark.parametrize("statistics_too", [False, True])
 def test_a_run_that_diverges_keeps_the_checkpoint_from_before(
-    data, tmp_path, monkeypatch, of_loss, step
+    data, tmp_path, monkeypatch, statistics_too
 ):
-    spoil(monkeypatch, range(3, 20), of_loss=of_loss)
+    spoil(monkeypatch, range(3, 20))
+    if statistics_too:
+        spoilt = keras.Variable([np.nan], trainable=False)
+        monkeypatch.setattr(keras.Model, "non_trainable_variables", [spoilt])
+    step = 4 if statistics_too else 3 + training.MAX_FAILED_STEPS
     recipe = RECIPE.replace(num_steps=20, checkpoint_every=3)
     with pytest.raises(FloatingPointError, match=f"At step {step} the loss is"):
         training.train(recipe, tmp_path, *data)

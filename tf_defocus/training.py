@@ -88,8 +88,9 @@ def train(
     Raises:
         ValueError: if the folder holds another recipe's checkpoint, or the data lack
             an image that the recipe needs.
-        FloatingPointError: if the loss is infinite or NaN, or the gradient is in
-            `MAX_FAILED_STEPS` steps in a row; fewer are left out.
+        FloatingPointError: if loss or gradient are infinite or NaN in
+            `MAX_FAILED_STEPS` steps in a row, or a running statistic is. Fewer such
+            steps are left out.
     """
     keras.utils.set_random_seed(recipe.seed)
     backend = importlib.import_module(f"tf_defocus.training_{keras.backend.backend()}")
@@ -186,7 +187,7 @@ def _loop(run, step_function, arrays, validation, logger, last, deadline):
             scalars = step_function(batch)
             run.step += 1
             bar.update()
-            failed = _count_failed(run.step, scalars, failed)
+            failed = _count_failed(run, step_function, scalars, failed)
             if run.step % recipe.log_every == 0:
                 logger.scalars(run.step, scalars)
                 bar.set_postfix({k: f"{v:.4f}" for k, v in scalars.items()})
@@ -194,22 +195,27 @@ def _loop(run, step_function, arrays, validation, logger, last, deadline):
     bar.close()
 
 
-def _count_failed(step, scalars, before):
+def _count_failed(run, step_function, scalars, before):
     """Failed steps in a row, with this one.
 
-    A gradient that is not finite was not applied, and training goes on; a loss that is
-    not may have spoilt running statistics.
+    A step whose loss or gradient is not finite was not applied, and training goes on,
+    unless it spoilt running statistics.
     """
     loss, norm = scalars["loss"], scalars["gradient_norm"]
     if np.isfinite(loss) and np.isfinite(norm):
         return 0
-    if np.isfinite(loss) and before + 1 < MAX_FAILED_STEPS:
-        tqdm.tqdm.write(f"step {step}: not taken, its gradient's norm is {norm}")
+    step_function.synchronize()
+    statistics = run.trainee.non_trainable_variables
+    spoilt = not all(
+        np.isfinite(keras.ops.convert_to_numpy(v)).all() for v in statistics
+    )
+    if before + 1 < MAX_FAILED_STEPS and not spoilt:
+        tqdm.tqdm.write(f"step {run.step}: left out, loss {loss}, gradient {norm}")
         return before + 1
     raise FloatingPointError(
-        f"At step {step} the loss is {loss}, the gradient's norm {norm} (not finite in "
-        f"{before + 1} steps); lower learning_rate or set clip_norm, and start from a "
-        "fresh folder"
+        f"At step {run.step} the loss is {loss}, the gradient's norm {norm} (not "
+        f"finite in {before + 1} steps); lower learning_rate or set clip_norm, and "
+        "start from a fresh folder"
     )
 
 

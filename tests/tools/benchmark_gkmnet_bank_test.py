@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.testing import load_tool
+from tf_defocus.layers.gkmnet import WeightedSummation
 from tf_defocus.ops import gaussian
 
 tool = load_tool("benchmark_gkmnet_bank")
@@ -31,14 +32,18 @@ def test_all_forms_agree_and_ratios_are_of_the_first(forms):
 
 def test_a_form_s_bank_is_in_place_inside_only():
     separable, groups = gaussian.convolve_bank, gaussian.support_groups
+    summation = WeightedSummation.call
     with tool.bank_of("network_separable"):
         assert gaussian.convolve_bank is separable
-    with pytest.raises(RuntimeError), tool.bank_of("network_depthwise"):
+    with pytest.raises(RuntimeError), tool.bank_of("network_dense_depthwise"):
         assert gaussian.convolve_bank.keywords == {"depthwise": True}
         assert gaussian.support_groups(gaussian.gaussian_bank()) == [slice(0, 22)]
         raise RuntimeError
+    with tool.bank_of("network_depthwise"):
+        assert WeightedSummation.call is tool.sum_all_maps
     assert gaussian.convolve_bank is separable
     assert gaussian.support_groups is groups
+    assert WeightedSummation.call is summation
 
 
 def test_forms_that_differ_are_not_timed():
