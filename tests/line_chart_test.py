@@ -46,3 +46,13 @@ def test_what_cannot_be_drawn_is_refused():
         line_chart.draw_lines({"a": ([0, 1], [0])}, "", "", "")
     with pytest.raises(ValueError, match="finite points"):
         line_chart.draw_lines({"a": ([0, 1], [np.nan, np.inf])}, "", "", "")
+
+
+@pytest.mark.parametrize(("values", "below"), [([0, 2], True), ([2, 0], False)])
+def test_the_legend_stands_where_the_line_does_not(values, below):
+    named, unnamed = (
+        line_chart.draw_lines({label: ([0, 1], values)}, "", "", "")
+        for label in ("name", "")
+    )
+    rows = np.flatnonzero((named != unnamed).any(axis=(1, 2)))
+    assert rows.size and (rows > line_chart.SIZE[0] // 2).all() == below

@@ -49,12 +49,24 @@ def draw_lines(curves, title, x_label, y_label, log_x=False, y_range=None):
     _write(picture, title, (LEFT, TOP - 12))
     _write(picture, x_label, (LEFT, SIZE[0] - 8))
     _write(picture, y_label, (4, TOP - 12))
-    for i, (label, part) in enumerate(points.items()):
-        colour = COLOURS[i % len(COLOURS)]
+    colours = [COLOURS[i % len(COLOURS)] for i in range(len(points))]
+    for part, colour in zip(points.values(), colours):
         placed = _place(part, _widened(x_range), _widened(y_range))
         cv2.polylines(picture, [placed], False, colour, 2, cv2.LINE_AA)
-        _write(picture, label, (SIZE[1] - 190, TOP + 16 + 16 * i), colour)
+    row = _legend_row(picture, len(points))
+    for i, (label, colour) in enumerate(zip(points, colours)):
+        _write(picture, label, (SIZE[1] - 190, row + 16 * i), colour)
     return picture
+
+
+def _legend_row(picture, count):
+    """Baseline of the first label: above or below, where fewer curves pass."""
+
+    def covered(row):
+        lines = picture[row - 12 : row + 16 * count - 12, SIZE[1] - 190 : -RIGHT - 2]
+        return int((lines.min(axis=-1) < min(_GRID)).sum())
+
+    return min(TOP + 16, SIZE[0] - BOTTOM - 16 * count, key=covered)
 
 
 def _points(x, y, log_x):
