@@ -156,6 +156,20 @@ def test_two_devices_equal_one_with_clipping_and_accumulation(data, tmp_path):
     assert config["devices"] == 2
 
 
+def test_jax_leaves_out_gradients_that_are_not_finite():
+    pytest.importorskip("jax", reason="needs JAX: pip install tf-defocus[jax]")
+    from tf_defocus.training_jax import JaxStep
+
+    step = object.__new__(JaxStep)
+    step.recipe = RECIPE.replace(clip_norm=1.0)
+    zeros, norm = step._clip([np.array([np.inf, 1.0]), np.ones(3)])
+    assert not np.isfinite(norm)
+    np.testing.assert_array_equal(np.concatenate(zeros), np.zeros(5))
+    clipped, norm = step._clip([np.array([3.0, 4.0])])
+    assert norm == 5
+    np.testing.assert_allclose(clipped[0], [0.6, 0.8], rtol=1e-6)
+
+
 @pytest.mark.jax
 def test_a_run_begun_on_tensorflow_continues_on_jax(data, tmp_path):
     pytest.importorskip("jax", reason="needs JAX: pip install tf-defocus[jax]")
