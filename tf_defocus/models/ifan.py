@@ -29,6 +29,7 @@ Differences from the paper
   The last convolution's residual goes through the leaky ReLU before the photograph is
   added, and the reblurring network adds the sharp image to its result and has no last
   activation; so the released code does, the paper does not say.
+  `start="identity"` is ours, for short training; the default is the authors' start.
   Table 1's baselines: the paper says that a missing part is replaced by convolutions of
   equal cost and not by which; here the counts agree within 0.2 %.
 Differences from the released weights
