@@ -89,8 +89,8 @@ def train(
         ValueError: if the folder holds another recipe's checkpoint, or the data lack
             an image that the recipe needs.
         FloatingPointError: if loss or gradient are infinite or NaN in
-            `MAX_FAILED_STEPS` steps in a row, or a running statistic is. Fewer such
-            steps are left out.
+            `MAX_FAILED_STEPS` steps in a row, or a running statistic is. In fewer such
+            steps the gradient counts as zero.
     """
     keras.utils.set_random_seed(recipe.seed)
     backend = importlib.import_module(f"tf_defocus.training_{keras.backend.backend()}")
@@ -198,8 +198,8 @@ def _loop(run, step_function, arrays, validation, logger, last, deadline):
 def _count_failed(run, step_function, scalars, before):
     """Failed steps in a row, with this one.
 
-    A step whose loss or gradient is not finite was not applied, and training goes on,
-    unless it spoilt running statistics.
+    Where loss or gradient are not finite, the gradient counted as zero, and training
+    goes on, unless the step spoilt running statistics.
     """
     loss, norm = scalars["loss"], scalars["gradient_norm"]
     if np.isfinite(loss) and np.isfinite(norm):
@@ -210,7 +210,7 @@ def _count_failed(run, step_function, scalars, before):
         np.isfinite(keras.ops.convert_to_numpy(v)).all() for v in statistics
     )
     if before + 1 < MAX_FAILED_STEPS and not spoilt:
-        tqdm.tqdm.write(f"step {run.step}: left out, loss {loss}, gradient {norm}")
+        tqdm.tqdm.write(f"step {run.step}: gradient left out, loss {loss}, norm {norm}")
         return before + 1
     raise FloatingPointError(
         f"At step {run.step} the loss is {loss}, the gradient's norm {norm} (not "

@@ -118,7 +118,7 @@ class JaxStep:
     def _clip(self, gradients):
         norm = jnp.sqrt(sum(jnp.sum(jnp.square(g)) for g in gradients))
         finite, limit = jnp.isfinite(norm), self.recipe.clip_norm
-        # A step that cannot be taken leaves the weights finite.
+        # A gradient that is not finite counts as zero: the weights stay finite.
         gradients = [jnp.where(finite, g, 0) for g in gradients]
         if limit > 0:
             factor = jnp.where(finite, limit / jnp.maximum(norm, limit), 1)

@@ -86,7 +86,7 @@ class TensorFlowStep:
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         gradients = [g / replicas for g in gradients]  # of the mean over the batch
         norm = tf.linalg.global_norm(gradients)
-        # A step that cannot be taken leaves the weights finite.
+        # A gradient that is not finite counts as zero: the weights stay finite.
         gradients = [
             tf.where(tf.math.is_finite(norm), g, tf.zeros_like(g)) for g in gradients
         ]

@@ -73,9 +73,9 @@ def _synthetic(name, **changes):
     Not the paper's, which trains 600,000 steps. From random filters nothing is left of
     the features after N iterations, and a short run learns from the skips alone, so
     this one starts at the identity. A higher rate that decays to zero, absolute errors,
-    and a smaller reblurring network with a tenth of the weight: at this rate one as
-    large as the paper's diverges. Flips, colours, exposure and noise widen the small
-    set.
+    and a smaller reblurring network with a tenth of the weight: larger ones diverged.
+    The rate is near the limit, see the model card. Flips, colours, exposure and noise
+    widen the small set.
     """
     return Recipe(
         name=name,

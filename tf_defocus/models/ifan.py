@@ -456,8 +456,8 @@ def _check_start(start, variant):
     _check_choice("start", start, tuple(STARTS))
     if start == "identity" and variant == "released":
         raise ValueError(
-            "start='identity' goes with variant='paper': filters used twice have no "
-            "such start. Received: variant='released'"
+            "start='identity' is for training variant='paper'; the released form is "
+            "for the authors' checkpoints. Received: variant='released'"
         )
 
 
