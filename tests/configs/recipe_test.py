@@ -1,6 +1,7 @@
 """Recipes: the papers' numbers, and what identifies a run."""
 
 import dataclasses
+import hashlib
 
 import pytest
 
@@ -58,6 +59,21 @@ def test_fingerprint_follows_what_decides_the_weights_and_nothing_else():
     assert recipe.fingerprint() == recipe.replace(log_every=1).fingerprint()
     for change in ({"seed": 1}, {"learning_rate": 1e-3}, {"overrides": {"levels": 2}}):
         assert recipe.replace(**change).fingerprint() != recipe.fingerprint()
+
+
+def test_fingerprint_survives_a_field_that_is_added_later():
+    @dataclasses.dataclass(frozen=True)
+    class Later(configs.Recipe):
+        added: tuple = (0.0, 1.0)
+
+    recipe = configs.Recipe("a", "kpac_3level", num_steps=7, seed=3)
+    later = Later("a", "kpac_3level", num_steps=7, seed=3)
+    # what is hashed, written out: trainings resume by it across versions
+    text = '{"model": "kpac_3level", "name": "a", "num_steps": 7, "seed": 3}'
+    expected = hashlib.sha256(text.encode()).hexdigest()[:16]
+    assert recipe.fingerprint() == later.fingerprint() == expected
+    assert later.replace(added=(0.0, 2.0)).fingerprint() != expected
+    assert configs.Recipe("a", "gkmnet").fingerprint() != expected
 
 
 def test_recipes_are_frozen_and_unknown_names_refused():

@@ -98,6 +98,8 @@ class Recipe:
     log_every: int = 50
     num_validation: int = 60
 
+    NAMING: ClassVar = ("name", "model")
+    NOT_DECIDING: ClassVar = ("validate_every", "checkpoint_every", "log_every")
     DEFAULT_OPTIONS: ClassVar = (
         "flip_probability",
         "color_permutation",
@@ -130,9 +132,16 @@ class Recipe:
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def fingerprint(self):
-        """A short hash of what decides the weights: a run resumes only its own."""
+        """A short hash of what decides the weights: a run resumes only its own.
+
+        A field at its default is left out, so that a field added later leaves running
+        trainings theirs. A default is never changed for the same reason.
+        """
         deciding = self.to_dict()
-        for key in ("validate_every", "checkpoint_every", "log_every"):
-            deciding.pop(key)
+        defaults = type(self)(self.name, self.model).to_dict()
+        for key in defaults:
+            at_default = deciding[key] == defaults[key]
+            if key in self.NOT_DECIDING or (at_default and key not in self.NAMING):
+                deciding.pop(key)
         text = json.dumps(deciding, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
