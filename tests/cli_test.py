@@ -13,9 +13,10 @@ import pytest
 from tf_defocus import cli, image_io, presets
 from tf_defocus.image_io import Image, read_image, write_image
 from tf_defocus.models import create_model
+from tf_defocus.models.base import RestorationNetwork
 
 
-class Inverting(keras.Model):
+class Inverting(RestorationNetwork):
     """One minus the photograph: exact at every depth, and seen when it is missing."""
 
     view_names = ("blurred",)

@@ -1,12 +1,12 @@
 """Restoration keeps size, depth and identity; tiles leave no seam."""
 
-import keras
 import numpy as np
 import pytest
 from keras import layers, ops
 
 from tf_defocus import restoration
 from tf_defocus.models import create_model
+from tf_defocus.models.base import RestorationNetwork
 from tf_defocus.models.gkmnet import GKMNet
 from tf_defocus.models.k3dn import K3DN
 from tf_defocus.restoration import Restorer
@@ -14,7 +14,7 @@ from tf_defocus.restoration import Restorer
 ONE_STEP_8BIT = 1 / 255
 
 
-class Identity(keras.Model):
+class Identity(RestorationNetwork):
     """Returns the centre view as it is."""
 
     view_names = ("blurred",)
@@ -25,7 +25,7 @@ class Identity(keras.Model):
         return {"deblurred": inputs["blurred"] * 1.0}
 
 
-class Convolutions(keras.Model):
+class Convolutions(RestorationNetwork):
     """Two zero-padded convolutions of 5x5 and 3x3, one dilated: it sees 13 pixels."""
 
     view_names = ("blurred",)

@@ -1,17 +1,15 @@
 """A photograph through a network: pad, tile, run, blend, crop, round.
 
 Arrays stay on the host in their own dtype; one tile at a time becomes float32. A model
-says how it can be tiled:
+says how it can be tiled (`models.base.RestorationNetwork`):
 
 - it states `receptive_field` [px]: tiles with a halo of half of it are exact;
-- it offers `encode`, `transform` and `decode` (KPAC: its blocks see far and pool over
-  the whole image, but at 1/8 of its size): tiles are encoded and decoded with the small
-  `halo`, and `transform` sees the features of the whole photograph;
+- it works in stages, `encode`, `transform` and `decode` (KPAC: its blocks see far and
+  pool over the whole image, but at 1/8 of its size): tiles are encoded and decoded
+  with the small `halo`, and `transform` sees the features of the whole photograph;
 - it states `exact_tiling = False` (GKMNet pools at full size): the photograph is kept
   whole while it fits, else large overlapping tiles are blended.
 """
-
-import inspect
 
 import keras
 import numpy as np
@@ -30,8 +28,7 @@ class Restorer:
     """Removes defocus blur from photographs of any size.
 
     Args:
-        model: a network of `create_model`, or any `keras.Model` with `view_names`,
-            `size_multiple` and `receptive_field` whose output dict has `"deblurred"`.
+        model: a `models.base.RestorationNetwork`, such as those of `create_model`.
         tile: int [px], the longest side of a tile; 0 never tiles; None tiles what has
             more pixels than 1792 x 1152.
         batch_statistics: bool; True normalises by the photograph (or tile) at hand in
@@ -46,7 +43,7 @@ class Restorer:
     """
 
     def __init__(self, model, tile=None, batch_statistics=False):
-        if batch_statistics and not offers_batch_statistics(model):
+        if batch_statistics and not model.offers_batch_statistics:
             raise ValueError(
                 "batch_statistics needs a network that offers them (gkmnet). "
                 f"Received: {model.name}; leave it out"
@@ -90,22 +87,15 @@ class Restorer:
         views = {name: self._pad(view) for name, view in views.items()}
         progress = _Progress(on_progress)
         tiles, halo = self.plan(height, width)
-        if len(tiles) == 1 or (self._tiles_are_exact and not self._has_phases):
+        if len(tiles) == 1 or (
+            self.model.exact_tiling and not self.model.works_in_stages
+        ):
             result = self._restore_tiles(views, tiles, progress)
-        elif self._has_phases:
+        elif self.model.works_in_stages:
             result = self._restore_in_phases(views, tiles, progress)
         else:
             result = self._restore_blended(views, tiles, halo, progress)
         return result[:height, :width]
-
-    @property
-    def _has_phases(self):
-        names = ("encode", "transform", "decode")
-        return all(hasattr(self.model, name) for name in names)
-
-    @property
-    def _tiles_are_exact(self):
-        return getattr(self.model, "exact_tiling", True)
 
     def _pad(self, view):
         rows, columns = pad_amounts(*view.shape[:2], self.model.size_multiple)
@@ -128,9 +118,9 @@ class Restorer:
         """
         rows, columns = pad_amounts(height, width, self.model.size_multiple)
         height, width = height + rows, width + columns
-        if self._has_phases:
+        if self.model.works_in_stages:
             halo = self.model.halo
-        elif self._tiles_are_exact:
+        elif self.model.exact_tiling:
             halo = self.model.receptive_field // 2
         else:
             halo = BLENDED_HALO
@@ -235,11 +225,6 @@ class _Progress:
             self.done += 1
             if self.report:
                 self.report(self.done, self.total)
-
-
-def offers_batch_statistics(model):
-    """bool: whether the network can normalise by the image at hand, see `Restorer`."""
-    return "batch_statistics" in inspect.signature(model.call).parameters
 
 
 def check_views(views, expected):

@@ -31,7 +31,6 @@ from tf_defocus.deconvolution.two_step import METHODS, TwoStepRestorer
 from tf_defocus.evaluation import evaluate
 from tf_defocus.evaluation_report import EvaluationReport
 from tf_defocus.protocols import PROTOCOLS
-from tf_defocus.restoration import offers_batch_statistics
 
 PRESET = flags.DEFINE_list("preset", [], "Names or folders; all: the shipped ones.")
 FOLDER = flags.DEFINE_string(
@@ -126,7 +125,7 @@ def load_restorers():
     for preset in PRESET.value:
         name = pathlib.Path(preset).name
         restorers[name] = load(preset)
-        if BATCH_STATISTICS.value and offers_batch_statistics(restorers[name].model):
+        if BATCH_STATISTICS.value and restorers[name].model.offers_batch_statistics:
             row = f"{name}, batch statistics"
             restorers[row] = load(preset, batch_statistics=True)
     if BATCH_STATISTICS.value and len(restorers) == len(PRESET.value):

@@ -1,16 +1,16 @@
 """Tiles against the whole, on networks whose error is known."""
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
 
 from tests.testing import load_tool
+from tf_defocus.models.base import RestorationNetwork
 
 tool = load_tool("benchmark_tiling")
 
 
-class AddsItsMean(keras.Model):
+class AddsItsMean(RestorationNetwork):
     """Adds a tenth of the mean of what it sees: no tile is exact."""
 
     view_names = ("blurred",)

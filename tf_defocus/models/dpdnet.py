@@ -24,11 +24,13 @@ Differences from the released weights
 import keras
 from keras import layers, ops
 
+from tf_defocus.models.base import RestorationNetwork, check_arguments
+
 SCALES = 5  # how many resolutions the network works at
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class DPDNet(keras.Model):
+class DPDNet(RestorationNetwork):
     """Encoder of five scales, decoder with skips, sigmoid.
 
     Args:
@@ -48,8 +50,7 @@ class DPDNet(keras.Model):
     def __init__(
         self, base_filters=64, views=2, dropout_rate=0.4, variant="paper", **kwargs
     ):
-        # The photograph keeps its float32 precision: only the layers cast.
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         _check(base_filters, views, dropout_rate, variant)
         self.base_filters = base_filters
         self.views = views
@@ -143,12 +144,6 @@ class DPDNet(keras.Model):
             3, 1, activation="sigmoid", dtype="float32", name="conv10"
         )
 
-    def build(self, input_shape=None):
-        """Creates every weight; sizes stay dynamic."""
-        self.compute_output_spec(
-            {name: keras.KerasTensor((None, None, None, 3)) for name in self.view_names}
-        )
-
     def get_config(self):
         return {
             **super().get_config(),
@@ -160,15 +155,12 @@ class DPDNet(keras.Model):
 
 
 def _check(base_filters, views, dropout_rate, variant):
-    allowed = (
+    check_arguments(
         ("base_filters", base_filters, base_filters >= 1, "at least 1"),
         ("views", views, views in (1, 2), "1 or 2"),
         ("dropout_rate", dropout_rate, 0 <= dropout_rate < 1, "in [0, 1)"),
         ("variant", variant, variant in ("paper", "released"), "'paper' or 'released'"),
     )
-    for name, value, good, expected in allowed:
-        if not good:
-            raise ValueError(f"{name} must be {expected}. Received: {name}={value!r}")
 
 
 def _conv(filters, kernel_size, **kwargs):

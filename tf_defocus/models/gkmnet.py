@@ -45,6 +45,7 @@ from keras import layers, ops
 
 from tf_defocus.layers.gkmnet import WeightedSummation
 from tf_defocus.layers.gkmnet_attention import ScaleRecurrentAttention
+from tf_defocus.models.base import RestorationNetwork, check_arguments
 from tf_defocus.ops.resizing import double_bilinear, halve_antialiased
 
 # Suffixes of the names of inputs and outputs, finest scale first.
@@ -56,7 +57,7 @@ _ATTENTION_REACH = (1 + 5) + (1 + 10) + (2 + 20) + (4 + 20) + 10 + 2 + 5 + 1 + 4
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class GKMNet(keras.Model):
+class GKMNet(RestorationNetwork):
     """Scale-recurrent mixtures of Gaussian-filtered images [GKMNet Fig. 1].
 
     Args:
@@ -83,6 +84,7 @@ class GKMNet(keras.Model):
 
     # The attention pools over whole rows and columns: a tile only approximates.
     exact_tiling = False
+    offers_batch_statistics = True
 
     def __init__(
         self,
@@ -98,8 +100,7 @@ class GKMNet(keras.Model):
         gaussian_mixture=True,
         **kwargs,
     ):
-        # The photograph keeps its float32 precision: only the attention casts.
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         _check(num_scales, num_iterations, trainable_gaussians, pyramid, variant)
         self.num_gaussians = num_gaussians
         self.max_kernel_size = max_kernel_size
@@ -231,13 +232,10 @@ class GKMNet(keras.Model):
 
 def _check(num_scales, num_iterations, trainable_gaussians, pyramid, variant):
     learned = trainable_gaussians in (False, True, "random")
-    allowed = (
+    check_arguments(
         ("num_scales", num_scales, 1 <= num_scales <= len(SCALES), "1 to 4"),
         ("num_iterations", num_iterations, num_iterations >= 1, "at least 1"),
         ("trainable_gaussians", trainable_gaussians, learned, "a bool or 'random'"),
         ("pyramid", pyramid, pyramid in ("internal", "inputs"), "'internal'/'inputs'"),
         ("variant", variant, variant in ("paper", "released"), "'paper' or 'released'"),
     )
-    for name, value, good, expected in allowed:
-        if not good:
-            raise ValueError(f"{name} must be {expected}. Received: {name}={value!r}")

@@ -51,6 +51,11 @@ from tf_defocus.layers.ifan import (
     ifan_initializer,
     leaky_relu,
 )
+from tf_defocus.models.base import (
+    RestorationNetwork,
+    check_arguments,
+    check_choice,
+)
 from tf_defocus.ops.adaptive_convolution import portable
 
 STRIDE = 8  # pixels of the image per pixel of the coarsest features
@@ -63,7 +68,7 @@ STARTS = {"random": (1.0, FILTER_GAIN, 1.0), "identity": (2**0.5, 1.0, 0.0)}
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class IFAN(keras.Model):
+class IFAN(RestorationNetwork):
     """Encoder, predicted filters at an eighth of the size, decoder [IFAN Fig. 3].
 
     Args:
@@ -90,6 +95,8 @@ class IFAN(keras.Model):
         [Lee et al., 2021](https://arxiv.org/abs/2108.13610), Fig. 3.
     """
 
+    works_in_stages = True
+
     def __init__(
         self,
         base_filters=32,
@@ -104,11 +111,10 @@ class IFAN(keras.Model):
         start="random",
         **kwargs,
     ):
-        # The photograph keeps its float32 precision: only the layers cast.
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         _check(num_iterations, filter_size, kernel_size, variant)
-        _check_choice("views", views, (1, 2))
-        _check_choice("adaptive_filters", adaptive_filters, ("iac", "fac", None))
+        check_choice("views", views, (1, 2))
+        check_choice("adaptive_filters", adaptive_filters, ("iac", "fac", None))
         _check_start(start, variant)
         self.base_filters = base_filters
         self.num_iterations = num_iterations
@@ -312,12 +318,7 @@ class IFAN(keras.Model):
     def build(self, input_shape=None):
         """Creates every weight; sizes stay dynamic."""
         with portable():  # tracing needs no compiled kernel
-            self.compute_output_spec(
-                {
-                    name: keras.KerasTensor((None, None, None, 3))
-                    for name in self.view_names
-                }
-            )
+            super().build(input_shape)
 
     def get_config(self):
         return {
@@ -442,28 +443,21 @@ class ReblurringNetwork(keras.Model):
 
 
 def _check(num_iterations, filter_size, kernel_size, variant):
-    if num_iterations < 1:
-        raise ValueError(
-            f"num_iterations must be at least 1. Received: {num_iterations}"
-        )
-    for name, value in (("filter_size", filter_size), ("kernel_size", kernel_size)):
-        if value < 1 or value % 2 == 0:
-            raise ValueError(f"{name} must be odd. Received: {name}={value}")
-    _check_choice("variant", variant, ("paper", "released"))
+    check_arguments(
+        ("num_iterations", num_iterations, num_iterations >= 1, "at least 1"),
+        ("filter_size", filter_size, filter_size % 2 == 1 <= filter_size, "odd"),
+        ("kernel_size", kernel_size, kernel_size % 2 == 1 <= kernel_size, "odd"),
+    )
+    check_choice("variant", variant, ("paper", "released"))
 
 
 def _check_start(start, variant):
-    _check_choice("start", start, tuple(STARTS))
+    check_choice("start", start, tuple(STARTS))
     if start == "identity" and variant == "released":
         raise ValueError(
             "start='identity' is for training variant='paper'; the released form is "
             "for the authors' checkpoints. Received: variant='released'"
         )
-
-
-def _check_choice(name, value, allowed):
-    if value not in allowed:
-        raise ValueError(f"{name} must be one of {allowed}. Received: {name}={value!r}")
 
 
 def _deconvolution(filters, gain, name):

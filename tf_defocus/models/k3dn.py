@@ -53,10 +53,11 @@ from tf_defocus.layers.k3dn_disparity import (
     SingleImageDisparity,
     StereoDisparity,
 )
+from tf_defocus.models.base import RestorationNetwork, check_arguments
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class K3DN(keras.Model):
+class K3DN(RestorationNetwork):
     """Encoder, PSF blocks per window at 1/8, decoder with preservation [K3DN Fig. 2].
 
     Args:
@@ -102,8 +103,7 @@ class K3DN(keras.Model):
         variant="paper",
         **kwargs,
     ):
-        # The photograph keeps its float32 precision: only the layers cast.
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         _check(views, variant, base_filters, num_psf_blocks)
         self.base_filters = base_filters
         self.encoder_residual_units = encoder_residual_units
@@ -385,12 +385,6 @@ class K3DN(keras.Model):
                     f"{tuple(inputs[self.view_names[0]].shape[1:3])}"
                 )
 
-    def build(self, input_shape=None):
-        """Creates every weight; a call may have any size that divides."""
-        # One window: a backend that traces with numbers needs sizes that divide.
-        image = keras.KerasTensor((None, *self.size_multiple, 3))
-        self.compute_output_spec({name: image for name in self.view_names})
-
     def get_config(self):
         return {
             **super().get_config(),
@@ -411,15 +405,12 @@ class K3DN(keras.Model):
 
 
 def _check(views, variant, base_filters, num_psf_blocks):
-    allowed = (
+    check_arguments(
         ("views", views, views in (1, 2), "1 or 2"),
         ("variant", variant, variant in ("paper", "released"), "'paper' or 'released'"),
         ("base_filters", base_filters, base_filters >= 1, "at least 1"),
         ("num_psf_blocks", num_psf_blocks, num_psf_blocks >= 0, "at least 0"),
     )
-    for name, value, good, expected in allowed:
-        if not good:
-            raise ValueError(f"{name} must be {expected}. Received: {name}={value!r}")
 
 
 def _shift(image):

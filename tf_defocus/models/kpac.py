@@ -36,10 +36,11 @@ from keras import layers, ops
 
 from tf_defocus.layers.kpac import ACTIVATION, KPACBlock, kpac_initializer
 from tf_defocus.layers.kpac_residual import ResidualBlock
+from tf_defocus.models.base import RestorationNetwork, check_arguments
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class KPAC(keras.Model):
+class KPAC(RestorationNetwork):
     """Encoder, KPAC blocks at the coarsest level, decoder [KPAC Fig. 5].
 
     Args:
@@ -62,6 +63,8 @@ class KPAC(keras.Model):
         [Son et al., 2021](https://arxiv.org/abs/2108.09108), Fig. 5, Tables 6 and 7.
     """
 
+    works_in_stages = True
+
     def __init__(
         self,
         levels=3,
@@ -77,8 +80,7 @@ class KPAC(keras.Model):
         variant="paper",
         **kwargs,
     ):
-        # The photograph keeps its float32 precision: only the layers cast.
-        super().__init__(autocast=False, **kwargs)
+        super().__init__(**kwargs)
         _check(levels, num_blocks, kernel_size, views, num_residual_blocks, variant)
         self.levels = levels
         self.num_blocks = num_blocks
@@ -241,12 +243,6 @@ class KPAC(keras.Model):
             + ops.cast(features, "float32") * 0.5
         )
 
-    def build(self, input_shape=None):
-        """Creates every weight; no layer remembers the size it is traced with."""
-        shape = (1, *self.size_multiple, 3)
-        views = {name: keras.KerasTensor(shape) for name in self.view_names}
-        self.compute_output_spec(views)
-
     def get_config(self):
         return {
             **super().get_config(),
@@ -265,7 +261,7 @@ class KPAC(keras.Model):
 
 
 def _check(levels, num_blocks, kernel_size, views, num_residual_blocks, variant):
-    allowed = (
+    check_arguments(
         ("levels", levels, levels in (2, 3), "2 or 3"),
         ("num_blocks", num_blocks, num_blocks >= 1, "at least 1"),
         ("kernel_size", kernel_size, kernel_size % 2 == 1, "odd"),
@@ -278,9 +274,6 @@ def _check(levels, num_blocks, kernel_size, views, num_residual_blocks, variant)
         ),
         ("variant", variant, variant in ("paper", "released"), "'paper' or 'released'"),
     )
-    for name, value, good, expected in allowed:
-        if not good:
-            raise ValueError(f"{name} must be {expected}. Received: {name}={value!r}")
 
 
 def _conv(filters, kernel_size, activation=ACTIVATION, **kwargs):

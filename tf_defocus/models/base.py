@@ -1,0 +1,84 @@
+"""What a network must offer so that the rest of the package can use it.
+
+A new network derives from `RestorationNetwork` and states what is asked below; the
+`Restorer`, the exported graph, the training loop and the conformance test ask these
+names and nothing else.
+"""
+
+import keras
+
+
+class RestorationNetwork(keras.Model):
+    """A network that takes a dict of images and returns a dict, the result first.
+
+    A subclass must state, as a property or a class attribute:
+
+        view_names       tuple of str, names of the input images: "blurred", "left",
+                         "right"
+        size_multiple    (int, int), what height and width must divide by
+        receptive_field  int [px], extent of the pixels an output pixel depends on; a
+                         halo of half of it makes tiles exact
+        call(inputs, training=None)  dict in, dict out, see below
+        get_config()     every constructor argument
+
+    and may change:
+
+        output_name      str, the first key of its output; "deblurred" is an image of
+                         the inputs' size, not clipped
+        exact_tiling     bool; False where it pools over the whole image at full size:
+                         the `Restorer` then keeps images whole or blends tiles
+        works_in_stages  bool; True where it offers `encode(inputs)`,
+                         `transform(features)` and `decode(inputs, features)`, with
+                         `feature_stride` [px] and `halo` [px]: tiles are encoded and
+                         decoded apart, and `transform` sees the whole image's features
+        offers_batch_statistics  bool; True where `call` takes `batch_statistics=True`
+                         to normalise by the image at hand at inference
+
+    Inputs are (batch, height, width, 3) float32 in [0, 1], sRGB-encoded.
+
+    Args:
+        **kwargs: of `keras.Model`: `name`, `dtype`.
+    """
+
+    output_name = "deblurred"
+    exact_tiling = True
+    works_in_stages = False
+    offers_batch_statistics = False
+
+    def __init__(self, **kwargs):
+        # The photograph keeps its float32 precision: only the layers cast.
+        super().__init__(autocast=False, **kwargs)
+
+    def build(self, input_shape=None):
+        """Creates every weight by tracing the smallest image, one that divides.
+
+        JAX cannot trace strided skips at unknown sizes. No layer remembers the size.
+        """
+        shape = (1, *self.size_multiple, 3)
+        self.compute_output_spec(
+            {name: keras.KerasTensor(shape) for name in self.view_names}
+        )
+
+
+def check_arguments(*rows):
+    """Refuses a constructor argument that is none of its values.
+
+    Args:
+        *rows: (name, value, whether it is good, what is expected in words).
+
+    Raises:
+        ValueError: for the first row that is not good.
+    """
+    for name, value, good, expected in rows:
+        if not good:
+            raise ValueError(f"{name} must be {expected}. Received: {name}={value!r}")
+
+
+def check_choice(name, value, allowed):
+    """Refuses a constructor argument that is not one of the allowed values.
+
+    Raises:
+        ValueError: naming the allowed values and the one received.
+    """
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {allowed}. Received: {name}={value!r}")
