@@ -10,8 +10,9 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from tf_defocus import cli, image_io, presets
-from tf_defocus.image_io import Image, read_image, write_image
+from tf_defocus import cli, presets
+from tf_defocus.images import files
+from tf_defocus.images.files import Image, read_image, write_image
 from tf_defocus.models import create_model
 from tf_defocus.models.base import RestorationNetwork
 
@@ -154,7 +155,7 @@ def test_full_disk_leaves_nothing_and_fails(tmp_path, single, monkeypatch, capsy
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     source, out = save(tmp_path / "a.png", 55), tmp_path / "out"
-    monkeypatch.setattr(image_io, "_encode", fail)
+    monkeypatch.setattr(files, "_encode", fail)
     assert deblur("-i", source, "-o", out) == 1
     assert f"{out / 'a.png'}: the disk is full; free" in capsys.readouterr().err
     assert list(out.iterdir()) == []
@@ -178,14 +179,14 @@ def test_unforeseen_failure_of_one_file_spares_the_others(
 ):
     save(tmp_path / "in" / "a.png", 1)
     save(tmp_path / "in" / "b.png", 55)
-    original = image_io.read_image
+    original = files.read_image
 
     def fragile(path):
         if path.name == "a.png":
             raise RuntimeError("allocator\nran out")
         return original(path)
 
-    monkeypatch.setattr(image_io, "read_image", fragile)
+    monkeypatch.setattr(files, "read_image", fragile)
     assert deblur("-i", tmp_path / "in", "-o", tmp_path / "out") == 1
     assert value(tmp_path / "out" / "b.png") == 200
     assert "a.png: RuntimeError: allocator ran out; try a" in capsys.readouterr().err

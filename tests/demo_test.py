@@ -4,8 +4,9 @@ import re
 
 import numpy as np
 
-from tf_defocus import demo, image_io
+from tf_defocus import demo
 from tf_defocus.evaluation_examples import Example
+from tf_defocus.images.files import Image, read_image, write_image
 
 
 class Brightener:
@@ -46,16 +47,16 @@ def test_run_writes_every_picture_the_page_names_and_true_scores(
     expected = [-20 * np.log10(e / 65535) for e in (200, 300)]
     found = [float(x) for x in re.findall(r"\| (\d+\.\d+) \| [01]\.", table)]
     np.testing.assert_allclose(found, expected, atol=0.01)
-    truth = image_io.read_image(tmp_path / "demo" / "scene_truth.png").pixels
+    truth = read_image(tmp_path / "demo" / "scene_truth.png").pixels
     np.testing.assert_array_equal(truth.dtype, np.uint16)
 
 
 def test_show_folder_previews_sixteen_bits_by_their_high_byte(rng, tmp_path):
     pixels = rng.integers(0, 65536, (8, 9, 3), dtype=np.uint16)
     for name in ("a.png", "b.png"):
-        image_io.write_image(tmp_path / name, image_io.Image(pixels))
+        write_image(tmp_path / name, Image(pixels))
     pairs = [("photo.png", tmp_path / "a.png", tmp_path / "b.png")]
     page = demo.show_folder(pairs, tmp_path)
     assert "photo.png_input.png" in page.read_text()
-    preview = image_io.read_image(tmp_path / "photo.png_restored.png").pixels
+    preview = read_image(tmp_path / "photo.png_restored.png").pixels
     np.testing.assert_array_equal(preview, pixels >> 8)

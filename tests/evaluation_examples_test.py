@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tests.batches_test import store
-from tf_defocus import evaluation_examples, image_io
+from tf_defocus import evaluation_examples
 from tf_defocus.evaluation_examples import (
     Example,
     add_noise,
@@ -12,6 +12,7 @@ from tf_defocus.evaluation_examples import (
     read_dataset,
     read_folder,
 )
+from tf_defocus.images.files import Image, write_image
 
 
 @pytest.fixture
@@ -22,8 +23,8 @@ def scenes(tmp_path, rng):
         (tmp_path / scene).mkdir()
         for kind in ("combined", "left", "right", "target", "dpdnet"):
             pixels[scene, kind] = rng.integers(0, 65536, (4, 5, 3)).astype("uint16")
-            image = image_io.Image(pixels[scene, kind])
-            image_io.write_image(tmp_path / scene / f"{kind}.png", image)
+            image = Image(pixels[scene, kind])
+            write_image(tmp_path / scene / f"{kind}.png", image)
     return tmp_path, pixels
 
 
@@ -50,7 +51,7 @@ def test_folders_by_kind_are_read_alike(scenes, tmp_path):
     flat = tmp_path / "flat"
     for (scene, kind), values in pixels.items():
         (flat / kind).mkdir(parents=True, exist_ok=True)
-        image_io.write_image(flat / kind / f"{scene}.tif", image_io.Image(values))
+        write_image(flat / kind / f"{scene}.tif", Image(values))
     assert_examples_hold(list(read_folder(flat)), pixels)
 
 
@@ -85,8 +86,8 @@ def test_a_missing_published_picture_is_an_error(scenes):
 
 def test_two_extensions_of_one_picture_are_an_error(scenes):
     folder, pixels = scenes
-    image = image_io.Image(pixels["a", "left"])
-    image_io.write_image(folder / "a" / "left.tif", image)
+    image = Image(pixels["a", "left"])
+    write_image(folder / "a" / "left.tif", image)
     with pytest.raises(ValueError, match="there twice"):
         read_folder(folder)
 

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from tf_defocus import image_io
 from tf_defocus.evaluation import evaluate, prepare
 from tf_defocus.evaluation_examples import Example, sharp_as_input
 from tf_defocus.evaluation_report import EvaluationReport
+from tf_defocus.images.files import read_image
 from tf_defocus.protocols import get_protocol, score
 
 
@@ -201,7 +201,7 @@ def test_rows_scored_otherwise_are_not_kept(examples, tmp_path):
 def test_pictures_stand_side_by_side(examples, tmp_path):
     evaluate({"brighter": FakeRestorer(brighter)}, examples, picture_folder=tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["scene_0.png", "scene_1.png"]
-    pixels = image_io.read_image(tmp_path / "scene_0.png").pixels
+    pixels = read_image(tmp_path / "scene_0.png").pixels
     _, views, sharp = examples[0]
     width = sharp.shape[1]
     np.testing.assert_array_equal(pixels[-16:, :width], views["blurred"])
@@ -285,5 +285,5 @@ def test_noise_lowers_the_input_row_and_single_pictures_are_written(examples, tm
         assert after["scores"]["same"] == after["scores"]["input"]
     folder = tmp_path / "scene_0"
     assert {p.name for p in folder.iterdir()} == {"input.png", "same.png", "sharp.png"}
-    sharp = image_io.read_image(folder / "sharp.png").pixels
+    sharp = read_image(folder / "sharp.png").pixels
     np.testing.assert_array_equal(sharp, examples[0][2])

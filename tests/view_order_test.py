@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from tests.testing import data_folder
-from tf_defocus import image_io, view_order
+from tf_defocus import view_order
+from tf_defocus.images.files import read_image
 from tf_defocus.optics import dual_pixel, psf, sensor
 from tf_defocus.view_order import ExchangedViewsWarning, check_view_order
 
@@ -95,7 +96,6 @@ def test_views_that_differ_are_refused(rng):
 def test_real_views_are_in_the_expected_order():
     for scene in sorted(data_folder("dpdd_samples").glob("scene_*")):
         left, right = (
-            image_io.read_image(scene / f"{side}.png").pixels
-            for side in ("left", "right")
+            read_image(scene / f"{side}.png").pixels for side in ("left", "right")
         )
         assert check_view_order(left, right).verdict == "as expected", scene

@@ -146,7 +146,7 @@ def _run_one(job, restorer, options, bar, number):
 
 
 def _one_line(job, error):
-    from tf_defocus.image_io import ImageFileError
+    from tf_defocus.images.files import ImageFileError
 
     text = " ".join(str(error).split())
     if isinstance(error, ImageFileError):

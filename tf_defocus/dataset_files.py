@@ -11,7 +11,8 @@ import re
 import numpy as np
 from absl import logging
 
-from tf_defocus import image_io, image_png
+from tf_defocus.images import png
+from tf_defocus.images.files import ImageFileError, read_image
 
 IMAGE_EXTENSIONS = (".png", ".tif", ".tiff", ".jpg", ".jpeg")
 ARCHIVES = (".zip", ".tgz", ".tar", ".gz", ".7z", ".rar")
@@ -255,10 +256,10 @@ def read_png_header(path):
 
 
 def _parse_header(content, path):
-    if content[:8] != image_png.SIGNATURE:
+    if content[:8] != png.SIGNATURE:
         raise DatasetFilesError(f"Expected a PNG file. Received: {path}.")
     try:
-        width, height, depth, colour = image_png.read_header(content)
+        width, height, depth, colour = png.read_header(content)
     except ValueError as error:
         raise DatasetFilesError(f"{path}: {error}; get the file again.") from error
     if width * height > _MAX_PIXELS:
@@ -288,8 +289,8 @@ def read_native(path):
     if path.stat().st_size > _MAX_BYTES:
         raise DatasetFilesError(f"Expected <= {_MAX_BYTES} bytes. Received: {path}.")
     try:
-        image = image_io.read_image(path)
-    except image_io.ImageFileError as error:
+        image = read_image(path)
+    except ImageFileError as error:
         raise DatasetFilesError(str(error)) from error
     pixels = image.pixels
     if image.alpha is not None:
@@ -299,7 +300,7 @@ def read_native(path):
             f"Expected an image of 8 or 16 bits. Received: {path} of {pixels.dtype}."
         )
     content = path.read_bytes()
-    if content[:8] == image_png.SIGNATURE:
+    if content[:8] == png.SIGNATURE:
         header = _parse_header(content, path)
         size = pixels.shape[1], pixels.shape[0]  # upright: EXIF may turn them
         if header == (*size, 8 * pixels.dtype.itemsize, PNG_RGB):

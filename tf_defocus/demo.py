@@ -13,8 +13,9 @@ import numpy as np
 import skimage.data
 import tqdm
 
-from tf_defocus import html_page, image_io, protocols
+from tf_defocus import html_page, protocols
 from tf_defocus.evaluation_examples import Example
+from tf_defocus.images.files import Image, read_image, write_image
 from tf_defocus.optics import dual_pixel, psf, sensor
 
 SHIFT_RATIO = 0.2  # of the blur's diameter, as measured on real dual-pixel views
@@ -111,7 +112,7 @@ def run(restorers, folder):
         pictures |= {"truth": example.sharp, "defocus": draw_defocus(example.coc)}
         for label, picture in pictures.items():
             path = folder / f"{example.name}_{label}.png"
-            image_io.write_image(path, image_io.Image(picture))
+            write_image(path, Image(picture))
         sections.append(_section(example.name, pictures, scores))
     table = _table(totals)
     (folder / "scores.md").write_text(table)
@@ -148,12 +149,10 @@ def show_folder(pairs, folder):
     for name, original, restored in pairs:
         stem, pictures = name.replace("/", "_"), {}
         for label, path in (("input", original), ("restored", restored)):
-            image = image_io.read_image(path)
+            image = read_image(path)
             preview = f"{stem}_{label}.png"
             pictures[label] = preview
-            image_io.write_image(
-                folder / preview, image_io.Image(_eight_bits(image.pixels))
-            )
+            write_image(folder / preview, Image(_eight_bits(image.pixels)))
         sections.append(html_page.slider(name, pictures["input"], pictures["restored"]))
     _write_page(folder, sections, {})
     return folder / "index.html"

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_defocus import image_io
 from tf_defocus.batches import StoredArrays
+from tf_defocus.images.files import format_of_extension, read_image
 from tf_defocus.input_pipeline import load_examples
 
 # File or folder name -> name of the view; `target` is the sharp image.
@@ -119,7 +119,7 @@ def read_folder(folder, others=()):
 def _read_files(found, kinds, others):
     for name in sorted(found):
         pixels = {
-            kind: image_io.read_image(found[name][kind]).pixels
+            kind: read_image(found[name][kind]).pixels
             for kind in (*kinds, *others, SHARP_FILE)
         }
         yield Example(
@@ -152,7 +152,7 @@ def _pictures(folder):
     """dict, stem -> path of every picture in a folder."""
     found = {}
     for path in sorted(folder.iterdir()):
-        if image_io.format_of_extension(path) and not path.name.startswith("."):
+        if format_of_extension(path) and not path.name.startswith("."):
             if path.stem in found:
                 raise ValueError(f"{found[path.stem]} is there twice: {path}")
             found[path.stem] = path

@@ -5,7 +5,7 @@ import pathlib
 import cv2
 import numpy as np
 
-from tf_defocus import image_io
+from tf_defocus.images.files import Image, write_image
 
 BAR_HEIGHT = 28  # [px], the strip above each picture that holds its label
 LABEL_HEIGHT = 12  # [px], of capital letters
@@ -32,7 +32,7 @@ def write_comparison(folder, record, pictures):
         columns.append(_labelled(picture, text))
         columns.append(np.full((columns[0].shape[0], GAP, 3), 255, "uint8"))
     path = comparison_path(folder, record["name"])
-    image_io.write_image(path, image_io.Image(np.concatenate(columns[:-1], axis=1)))
+    write_image(path, Image(np.concatenate(columns[:-1], axis=1)))
     return path
 
 
@@ -52,7 +52,7 @@ def write_single(folder, record, pictures):
     for label, picture in pictures.items():
         path = single_path(folder, record["name"], label)
         path.parent.mkdir(exist_ok=True)
-        image_io.write_image(path, image_io.Image(_eight_bits(picture)))
+        write_image(path, Image(_eight_bits(picture)))
 
 
 def single_path(folder, name, label):

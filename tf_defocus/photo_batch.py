@@ -10,13 +10,17 @@ import pathlib
 
 import numpy as np
 
-from tf_defocus import image_io
-from tf_defocus.image_io import ImageFileError
+from tf_defocus.images.files import (
+    EXTENSIONS,
+    ImageFileError,
+    convert_for,
+    format_of_extension,
+    read_image,
+    write_image,
+)
 from tf_defocus.view_order import check_view_order
 
-PICTURE_SUFFIXES = tuple(
-    suffix for known in image_io.EXTENSIONS.values() for suffix in known
-)
+PICTURE_SUFFIXES = tuple(suffix for known in EXTENSIONS.values() for suffix in known)
 REFUSED_SUFFIXES = (".gif", ".webp", ".bmp")  # tried, so that the refusal is said
 # What the files or folders of a dual-pixel scene may be called.
 VIEW_WORDS = {
@@ -116,7 +120,7 @@ def _views_of_file(source, view_names, left, right):
 
 
 def _output_of_file(source, naming):
-    if image_io.format_of_extension(naming.output) and not naming.output.is_dir():
+    if format_of_extension(naming.output) and not naming.output.is_dir():
         if naming.extension not in (None, naming.output.suffix):
             raise BatchError(f"{naming.output} and --ext disagree; leave --ext out")
         return naming.output
@@ -249,7 +253,7 @@ def run_job(job, restorer, on_progress=None, check_views=False):
     """
     if job.problem:
         raise ImageFileError(f"{job.name}: {job.problem}")
-    images = {view: image_io.read_image(path) for view, path in job.views.items()}
+    images = {view: read_image(path) for view, path in job.views.items()}
     try:
         pixels = restorer.restore(
             **{view: image.pixels for view, image in images.items()},
@@ -261,14 +265,14 @@ def run_job(job, restorer, on_progress=None, check_views=False):
         raise ImageFileError(f"{job.name}: out of memory; use smaller tiles") from error
     first = next(iter(images.values()))
     restored = dataclasses.replace(first, pixels=np.ascontiguousarray(pixels))
-    restored = image_io.convert_for(restored, job.output)
+    restored = convert_for(restored, job.output)
     try:
         job.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ImageFileError(
             f"{job.output.parent}: cannot be made ({error.strerror}); choose another -o"
         ) from error
-    image_io.write_image(job.output, restored)
+    write_image(job.output, restored)
     if check_views:
         views = (images[side].pixels for side in ("left", "right"))
         return *restored.notes, check_view_order(*views, warn=False).describe()

@@ -9,9 +9,9 @@ import pathlib
 
 import cv2
 
-from tf_defocus import image_io
 from tf_defocus.evaluation_pictures import comparison_path
 from tf_defocus.evaluation_report import INPUT
+from tf_defocus.images.files import read_image
 from tf_defocus.report_pages import to_markdown
 
 QUALITY = 88  # of the pictures, JPEG
@@ -76,7 +76,7 @@ def _pictures(section, path, count):
     for image in images:
         source = comparison_path(section.scores.picture_folder, image["name"])
         target = folder / f"{source.stem}.jpg"
-        pixels = image_io.read_image(source).pixels[..., ::-1]
+        pixels = read_image(source).pixels[..., ::-1]
         cv2.imwrite(str(target), pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
         lines.append(f"![{image['name']}]({path.stem}/{target.name})")
     return "\n\n".join(lines) + "\n"

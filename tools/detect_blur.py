@@ -22,7 +22,14 @@ import tqdm
 from absl import app, flags
 
 import tf_defocus
-from tf_defocus import blur_detection, image_io
+from tf_defocus import blur_detection
+from tf_defocus.images.files import (
+    Image,
+    ImageFileError,
+    format_of_extension,
+    read_image,
+    write_image,
+)
 
 PRESET = flags.DEFINE_string("preset", "kpac_3level", "A KPAC preset or folder.")
 IMAGES = flags.DEFINE_string("images", None, "Folder of photographs.", required=True)
@@ -43,7 +50,7 @@ def paired_files(images, masks, prefix=""):
     found = []
     for folder in (images, masks):
         paths = sorted(pathlib.Path(folder).iterdir())
-        pictures = [p for p in paths if image_io.format_of_extension(p)]
+        pictures = [p for p in paths if format_of_extension(p)]
         found.append({p.stem: p for p in pictures if p.stem.startswith(prefix)})
     alone = sorted(found[0].keys() ^ found[1].keys())
     if alone or not found[0]:
@@ -56,7 +63,7 @@ def paired_files(images, masks, prefix=""):
 
 def read_mask(path, invert):
     """(height, width) bool, True where blurred."""
-    pixels = image_io.read_image(path).pixels
+    pixels = read_image(path).pixels
     bright = pixels.mean(axis=-1) > np.iinfo(pixels.dtype).max / 2
     return ~bright if invert else bright
 
@@ -109,7 +116,7 @@ def run():
     maps, masks = [], []
     pairs = paired_files(IMAGES.value, MASKS.value, PREFIX.value)
     for image_path, mask_path in tqdm.tqdm(pairs, unit="image"):
-        pixels = image_io.read_image(image_path).pixels
+        pixels = read_image(image_path).pixels
         full = np.float32(np.iinfo(pixels.dtype).max)
         masks.append(read_mask(mask_path, INVERT.value))
         if masks[-1].shape != pixels.shape[:2]:
@@ -120,7 +127,7 @@ def run():
         maps.append(detect(model, (pixels / full).astype("float32"), SCALE.value))
         drawn = np.repeat(np.rint(255 * maps[-1])[..., None], 3, axis=-1)
         target = output / f"{image_path.stem}.png"
-        image_io.write_image(target, image_io.Image(drawn.astype("uint8")))
+        write_image(target, Image(drawn.astype("uint8")))
     scores = score_set(maps, masks, THRESHOLD.value)
     text = json.dumps(
         {"preset": PRESET.value, "scale": SCALE.value, **scores}, indent=1
@@ -134,7 +141,7 @@ def run():
 def main(_):
     try:
         run()
-    except (ValueError, OSError, image_io.ImageFileError) as error:
+    except (ValueError, OSError, ImageFileError) as error:
         sys.exit(f"detect_blur: {error}")
 
 

@@ -20,7 +20,6 @@ import tf_defocus
 from tf_defocus import (
     command_text,
     evaluation_examples,
-    image_io,
     lpips,
     presets,
     report,
@@ -30,6 +29,7 @@ from tf_defocus import (
 from tf_defocus.deconvolution.two_step import METHODS, TwoStepRestorer
 from tf_defocus.evaluation import evaluate
 from tf_defocus.evaluation_report import EvaluationReport
+from tf_defocus.images.files import ImageFileError
 from tf_defocus.protocols import PROTOCOLS
 
 PRESET = flags.DEFINE_list("preset", [], "Names or folders; all: the shipped ones.")
@@ -191,7 +191,7 @@ def write_reports(output):
 def main(_):
     try:
         run()
-    except (ValueError, ArithmeticError, OSError, image_io.ImageFileError) as error:
+    except (ValueError, ArithmeticError, OSError, ImageFileError) as error:
         sys.exit(f"evaluate: {error}")
 
 

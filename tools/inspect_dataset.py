@@ -19,7 +19,9 @@ import cv2
 import numpy as np
 from absl import app, flags
 
-from tf_defocus import dataset_files, dataset_maps, image_io, image_png
+from tf_defocus import dataset_files, dataset_maps
+from tf_defocus.images import png
+from tf_defocus.images.files import ImageFileError, read_image
 from tf_defocus.optics.sensor import srgb_to_linear
 from tf_defocus.view_order import check_view_order
 
@@ -49,7 +51,7 @@ COUNTS = {
 }
 _FREE_SIZES = ("rtf", "dpd_disp")  # whose maps need not have the photograph's size
 BITS = {"dpdd": 16, "dpdd_pixel": 16}  # of the default config; 8 elsewhere
-_REFUSALS = (ValueError, OSError, image_io.ImageFileError)
+_REFUSALS = (ValueError, OSError, ImageFileError)
 _JSON = flags.DEFINE_string("json", None, "File for the report.")
 _PAIRS = flags.DEFINE_integer("pairs", 8, "Pairs per split to measure; 0: all.")
 _LISTS = flags.DEFINE_string("lists", "", "Folder of other pair lists for dpdd.")
@@ -129,12 +131,12 @@ def describe_file(path):
         values = dataset_maps.read_mat(path, "blurMap")
         return values.shape[1], values.shape[0], 32
     with path.open("rb") as file:
-        if file.read(8) == image_png.SIGNATURE:
+        if file.read(8) == png.SIGNATURE:
             file.seek(-12, 2)
             if file.read(8) != b"\0\0\0\0IEND":
                 raise dataset_files.DatasetFilesError(f"{path}: the PNG is cut off")
             return dataset_files.read_png_header(path)[:3]
-    pixels = image_io.read_image(path).pixels
+    pixels = read_image(path).pixels
     return pixels.shape[1], pixels.shape[0], 8 * pixels.dtype.itemsize
 
 

@@ -57,7 +57,7 @@ def table(curves, key):
 
 
 def main(_):
-    from tf_defocus import image_io
+    from tf_defocus.images.files import Image, write_image
     from tf_defocus.line_chart import draw_lines
 
     labels = _LABELS.value or [pathlib.Path(run).name for run in _RUNS.value]
@@ -70,7 +70,7 @@ def main(_):
     }
     picture = draw_lines(curves, _KEY.value, "steps", "dB")
     pathlib.Path(_OUTPUT.value).parent.mkdir(parents=True, exist_ok=True)
-    image_io.write_image(_OUTPUT.value, image_io.Image(picture))
+    write_image(_OUTPUT.value, Image(picture))
     print(table(curves, _KEY.value))
 
 

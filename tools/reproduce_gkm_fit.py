@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 from absl import app, flags
 
-from tf_defocus import image_io
+from tf_defocus.images.files import Image, ImageFileError, write_image
 from tf_defocus.ops.gaussian import BANKS
 from tf_defocus.optics import kernel_fit
 
@@ -103,8 +103,8 @@ def run():
     text = table(kernels, fits)
     output = pathlib.Path(OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
-    drawn = image_io.Image(picture(kernels, fits))
-    image_io.write_image(output / "kernels.png", drawn)
+    drawn = Image(picture(kernels, fits))
+    write_image(output / "kernels.png", drawn)
     partial = output / ".table.md.partial"
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, output / "table.md")
@@ -114,7 +114,7 @@ def run():
 def main(_):
     try:
         run()
-    except (ValueError, OSError, image_io.ImageFileError) as error:
+    except (ValueError, OSError, ImageFileError) as error:
         sys.exit(f"reproduce_gkm_fit: {error}")
 
 

@@ -19,8 +19,9 @@ import keras
 import numpy as np
 from absl import app, flags
 
-from tf_defocus import image_io, line_chart, presets
+from tf_defocus import line_chart, presets
 from tf_defocus.demo import draw_defocus
+from tf_defocus.images.files import Image, ImageFileError, write_image
 from tf_defocus.ops.padding import pad_to_multiple
 from tf_defocus.optics import dual_pixel, psf, sensor, textures
 from tf_defocus.rendered_examples import render_examples
@@ -222,7 +223,7 @@ def run():
         "similarity": np.concatenate(pictures, axis=1),
     }
     for title, picture in drawn.items():
-        image_io.write_image(folder / f"{title}.png", image_io.Image(picture))
+        write_image(folder / f"{title}.png", Image(picture))
     name = pathlib.Path(PRESET.value).name
     options = f" --photographs {PHOTOGRAPHS.value}" if photographs else ""
     options += f" --example {EXAMPLE.value}"
@@ -240,7 +241,7 @@ def main(_):
     except (
         ValueError,
         OSError,
-        image_io.ImageFileError,
+        ImageFileError,
         presets.PresetError,
     ) as error:
         sys.exit(f"reproduce_k3dn_figures: {error}")

@@ -25,7 +25,8 @@ import skimage.data
 from absl import app, flags
 
 import tf_defocus
-from tf_defocus import blur_detection, command_text, image_io
+from tf_defocus import blur_detection, command_text
+from tf_defocus.images.files import Image, ImageFileError, read_image, write_image
 from tf_defocus.optics import psf
 
 PRESET = flags.DEFINE_string("preset", "kpac_3level", "A KPAC preset or folder.")
@@ -170,7 +171,7 @@ def run():
     ):
         raise ValueError(f"{PRESET.value} is no single-view KPAC with scale attention")
     if INPUT.value:
-        pixels = image_io.read_image(INPUT.value).pixels
+        pixels = read_image(INPUT.value).pixels
     else:
         pixels = strips(skimage.data.astronaut() / np.float32(255))
     photograph = central_crop(pixels, SIZE.value, model.feature_stride)
@@ -184,7 +185,7 @@ def run():
     drawn = draw(rows)
     path = pathlib.Path(OUTPUT.value)
     path.parent.mkdir(parents=True, exist_ok=True)
-    image_io.write_image(path, image_io.Image(drawn))
+    write_image(path, Image(drawn))
     if PAGE.value:
         target = pathlib.Path(PAGE.value)
         picture = os.path.relpath(path, target.parent)
@@ -196,7 +197,7 @@ def run():
 def main(_):
     try:
         run()
-    except (ValueError, OSError, image_io.ImageFileError) as error:
+    except (ValueError, OSError, ImageFileError) as error:
         sys.exit(f"reproduce_kpac_attention: {error}")
 
 

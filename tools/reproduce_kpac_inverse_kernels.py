@@ -19,7 +19,7 @@ import numpy as np
 from absl import app, flags
 from skimage import color, data
 
-from tf_defocus import image_io
+from tf_defocus.images.files import Image, ImageFileError, write_image
 from tf_defocus.optics import inverse_kernel, psf
 
 OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.", required=True)
@@ -248,10 +248,10 @@ def run():
     output.mkdir(parents=True, exist_ok=True)
     photograph = photographs(SIZE.value)[PHOTOGRAPHS[0]]
     commuting = picture_of_commuting(photograph, NOISE_TO_SIGNAL.value)
-    commuting = image_io.Image(np.repeat(commuting[..., None], 3, axis=-1))
-    image_io.write_image(output / "commuting.png", commuting)
-    shapes = image_io.Image(picture_of_kernels(NOISE_TO_SIGNAL.value))
-    image_io.write_image(output / "kernels.png", shapes)
+    commuting = Image(np.repeat(commuting[..., None], 3, axis=-1))
+    write_image(output / "commuting.png", commuting)
+    shapes = Image(picture_of_kernels(NOISE_TO_SIGNAL.value))
+    write_image(output / "kernels.png", shapes)
     partial = output / ".tables.md.partial"
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, output / "tables.md")
@@ -261,7 +261,7 @@ def run():
 def main(_):
     try:
         run()
-    except (ValueError, OSError, image_io.ImageFileError) as error:
+    except (ValueError, OSError, ImageFileError) as error:
         sys.exit(f"reproduce_kpac_inverse_kernels: {error}")
 
 

@@ -17,8 +17,9 @@ import sys
 from absl import app, flags
 
 import tf_defocus
-from tf_defocus import command_text, evaluation_examples, image_io, presets
+from tf_defocus import command_text, evaluation_examples, presets
 from tf_defocus.evaluation import evaluate
+from tf_defocus.images.files import ImageFileError
 from tf_defocus.protocols import PROTOCOLS
 
 PRESET = flags.DEFINE_list(
@@ -123,7 +124,7 @@ def write(path, text):
 def main(_):
     try:
         run()
-    except (ValueError, ArithmeticError, OSError, image_io.ImageFileError) as error:
+    except (ValueError, ArithmeticError, OSError, ImageFileError) as error:
         sys.exit(f"reproduce_noise_sensitivity: {error}")
 
 

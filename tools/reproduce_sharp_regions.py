@@ -19,7 +19,8 @@ import numpy as np
 from absl import app, flags
 
 import tf_defocus
-from tf_defocus import evaluation_examples, image_io, line_chart, sharp_regions
+from tf_defocus import evaluation_examples, line_chart, sharp_regions
+from tf_defocus.images.files import Image, ImageFileError, write_image
 from tf_defocus.optics import textures
 from tf_defocus.rendered_examples import render_examples
 
@@ -109,7 +110,7 @@ def run():
     )
     output = pathlib.Path(OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
-    image_io.write_image(output / "distribution.png", image_io.Image(picture(errors)))
+    write_image(output / "distribution.png", Image(picture(errors)))
     partial = output / ".table.md.partial"
     partial.write_text(text, encoding="utf-8")
     os.replace(partial, output / "table.md")
@@ -119,7 +120,7 @@ def run():
 def main(_):
     try:
         run()
-    except (ValueError, ArithmeticError, OSError, image_io.ImageFileError) as error:
+    except (ValueError, ArithmeticError, OSError, ImageFileError) as error:
         sys.exit(f"reproduce_sharp_regions: {error}")
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from tests.testing import load_tool
-from tf_defocus import blur_detection, image_io
+from tf_defocus import blur_detection
+from tf_defocus.images.files import Image, write_image
 from tf_defocus.models import create_model
 
 tool = load_tool("detect_blur")
@@ -12,7 +13,7 @@ tool = load_tool("detect_blur")
 
 def save(path, pixels):
     path.parent.mkdir(parents=True, exist_ok=True)
-    image_io.write_image(path, image_io.Image(pixels))
+    write_image(path, Image(pixels))
 
 
 def test_images_and_masks_are_paired_by_name(tmp_path):

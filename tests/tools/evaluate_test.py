@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from tests import testing
-from tf_defocus import image_io
+from tf_defocus.images.files import Image, write_image
 
 # Every preset returns its input a little brighter, whatever its name.
 COMMAND = """
@@ -61,7 +61,7 @@ def folder(tmp_path, rng):
     sharp = rng.integers(40, 200, (16, 24, 3)).astype("uint8")
     pictures = {"combined": sharp + np.uint8(20), "target": sharp, "dpdnet": sharp}
     for name, pixels in pictures.items():
-        image_io.write_image(scene / f"{name}.png", image_io.Image(pixels))
+        write_image(scene / f"{name}.png", Image(pixels))
     return scene.parent
 
 

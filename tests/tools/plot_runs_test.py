@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from tests import testing
-from tf_defocus import image_io
+from tf_defocus.images.files import read_image
 
 plot_runs = testing.load_tool("plot_runs")
 
@@ -48,7 +48,7 @@ def test_command_draws_and_tables_both_runs(runs):
         "| 4 | 1.000 |  |",
         "| 6 | 1.500 | 2.000 |",
     ]
-    picture = image_io.read_image(output).pixels
+    picture = read_image(output).pixels
     assert picture.shape == (360, 560, 3)
     blue = (picture == (0, 114, 178)).all(-1).sum()
     assert blue > 100  # the second curve

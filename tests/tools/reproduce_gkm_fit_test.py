@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests import testing
-from tf_defocus import image_io
+from tf_defocus.images.files import read_image
 from tf_defocus.optics import kernel_fit, psf
 
 
@@ -42,7 +42,7 @@ def test_table_and_picture_are_written(run, tmp_path, capsys):
     np.testing.assert_allclose(
         errors["mean"], np.mean([errors["disc"], errors["ring"]], axis=0), atol=0.11
     )
-    pixels = image_io.read_image(tmp_path / "fit" / "kernels.png").pixels
+    pixels = read_image(tmp_path / "fit" / "kernels.png").pixels
     assert pixels.shape == (2 * (17 * 5 + 20), 9 * 17 * 5 + 8 * 4, 3)
     # The kernel's own brightest pixel is white; no fit of the disc by a disc errs.
     assert pixels[20:105, :85].max() == 255

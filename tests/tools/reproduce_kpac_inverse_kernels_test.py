@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from tests import testing
-from tf_defocus import image_io
+from tf_defocus.images.files import read_image
 
 TOOL = testing.ROOT / "tools" / "reproduce_kpac_inverse_kernels.py"
 
@@ -67,7 +67,7 @@ def test_blends_are_as_accurate_as_the_paper_s(output):
 def test_pictures_are_small_and_show_something(output):
     for name, size in (("commuting", (64, 320)), ("kernels", (328, 492))):
         path = output / f"{name}.png"
-        pixels = image_io.read_image(path).pixels
+        pixels = read_image(path).pixels
         assert pixels.shape[:2] == size and pixels.std() > 10
         assert path.stat().st_size < 150_000
 

@@ -3,7 +3,7 @@
 tifffile decodes the layouts; OpenCV steps in for the compressions that tifffile leaves
 to an optional package (LZW above all); neither writes an EXIF directory, so the writer
 is ours: one directory packed by Pillow, then compressed strips. Arrays are
-`(height, width, channels)` as in `image_png`. Source: TIFF 6.0; EXIF 2.32.
+`(height, width, channels)` as in `images.png`. Source: TIFF 6.0; EXIF 2.32.
 """
 
 import io

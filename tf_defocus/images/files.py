@@ -20,7 +20,7 @@ import numpy as np
 import PIL.Image
 from PIL import ImageCms
 
-from tf_defocus import image_png, image_tiff
+from tf_defocus.images import png, tiff
 
 EXTENSIONS = {
     "png": (".png",),
@@ -31,7 +31,7 @@ JPEG_QUALITY = 95
 MAX_MEGAPIXELS = 400.0  # TF_DEFOCUS_MAX_MEGAPIXELS overrides it
 MAX_MEGAPIXELS_VARIABLE = "TF_DEFOCUS_MAX_MEGAPIXELS"
 MAGIC = (
-    (image_png.SIGNATURE, "png"),
+    (png.SIGNATURE, "png"),
     (b"\xff\xd8\xff", "jpeg"),
     (b"II*\0", "tiff"),
     (b"MM\0*", "tiff"),
@@ -157,16 +157,16 @@ def _check_size(width, height, max_megapixels):
 
 
 def _read_png(file, max_megapixels):
-    width, height, depth, colour_type = image_png.read_header(file.read(33))
+    width, height, depth, colour_type = png.read_header(file.read(33))
     _check_size(width, height, max_megapixels)
     file.seek(0)
     data = file.read()
-    found = image_png.read_chunks(data)
+    found = png.read_chunks(data)
     if found.pop("animated", False):
         raise ValueError("it is an animated PNG; save one frame as PNG")
     notes = ()
     if depth == 16:
-        samples = image_png.decode_16bit(data, colour_type)
+        samples = png.decode_16bit(data, colour_type)
     else:
         samples, notes, found["icc"] = _pillow_samples(file, found.get("icc"))
     found.pop("transparent", None)
@@ -183,7 +183,7 @@ def _read_jpeg(file, max_megapixels):
 
 
 def _read_tiff(file, max_megapixels):
-    info = image_tiff.inspect(file)
+    info = tiff.inspect(file)
     _check_size(info["width"], info["height"], max_megapixels)
     notes, icc, dtype = (), info["icc"], info["dtype"]
     orientation = info["orientation"]
@@ -191,7 +191,7 @@ def _read_tiff(file, max_megapixels):
         samples, notes, icc = _pillow_samples(file, icc)
         orientation = 1  # Pillow has applied it
     elif dtype in ("uint16", "float32"):
-        samples = image_tiff.decode_deep(file)
+        samples = tiff.decode_deep(file)
     else:
         raise ValueError(
             f"its samples are {dtype}; save it with 8, 16 or float 32 bits"
@@ -259,10 +259,10 @@ def _cmyk_to_rgb(picture, icc):
 
 
 def _image(samples, kind, notes, icc=None, exif=None, xmp=None, orientation=None):
-    exif_orientation, exif = image_tiff.upright_exif(exif) if exif else (1, None)
+    exif_orientation, exif = tiff.upright_exif(exif) if exif else (1, None)
     if orientation is None:
         orientation = exif_orientation
-    samples = image_tiff.apply_orientation(samples, orientation)
+    samples = tiff.apply_orientation(samples, orientation)
     channels = samples.shape[2]
     if channels > 4:
         raise ValueError(f"it has {channels} channels; save it as RGB")
@@ -316,9 +316,9 @@ def _explain(error):
 def _encode(file, kind, image):
     samples = samples_of(image)
     if kind == "png":
-        image_png.write_png(file, samples, image.icc, image.exif, image.xmp)
+        png.write_png(file, samples, image.icc, image.exif, image.xmp)
     elif kind == "tiff":
-        image_tiff.write_tiff(file, samples, image.icc, image.exif, image.xmp)
+        tiff.write_tiff(file, samples, image.icc, image.exif, image.xmp)
     else:
         picture = PIL.Image.fromarray(samples[..., 0] if image.is_gray else samples)
         extras = {"icc_profile": image.icc, "xmp": image.xmp}

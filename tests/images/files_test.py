@@ -10,8 +10,8 @@ import PIL.ImageCms
 import pytest
 import tifffile
 
-from tf_defocus import image_io, image_png, image_tiff
-from tf_defocus.image_io import Image, ImageFileError, read_image, write_image
+from tf_defocus.images import files, png, tiff
+from tf_defocus.images.files import Image, ImageFileError, read_image, write_image
 
 SRGB = PIL.ImageCms.ImageCmsProfile(PIL.ImageCms.createProfile("sRGB")).tobytes()
 DTYPES = {"png": ("uint8", "uint16"), "tif": ("uint8", "uint16", "float32")}
@@ -74,8 +74,8 @@ def test_png_writer_agrees_with_other_decoders(rng, dtype, channels):
     cv2 = pytest.importorskip("cv2")
     samples = random_samples(rng, (300, 5, channels), dtype)
     file = io.BytesIO()
-    image_png.write_png(file, samples)
-    image_png.read_chunks(file.getvalue())
+    png.write_png(file, samples)
+    png.read_chunks(file.getvalue())
     if dtype == "uint8":
         decoded = np.asarray(PIL.Image.open(file)).reshape(samples.shape)
         np.testing.assert_array_equal(decoded, samples)
@@ -91,7 +91,7 @@ def test_png_writer_agrees_with_other_decoders(rng, dtype, channels):
 def test_tiff_writer_agrees_with_tifffile(rng, dtype, channels):
     samples = random_samples(rng, (300, 5, channels), dtype)
     file = io.BytesIO()
-    image_tiff.write_tiff(file, samples)
+    tiff.write_tiff(file, samples)
     file.seek(0)
     decoded = tifffile.imread(file).reshape(samples.shape)
     np.testing.assert_array_equal(decoded, samples)
@@ -301,8 +301,8 @@ def test_still_gif_is_refused_with_the_supported_kinds(tmp_path, rng):
 def test_size_is_bounded_before_decoding(tmp_path, monkeypatch):
     header = struct.pack(">IIBBBBB", 60000, 60000, 16, 2, 0, 0, 0)
     file = io.BytesIO()
-    file.write(image_png.SIGNATURE)
-    image_png._write_chunk(file, b"IHDR", header)
+    file.write(png.SIGNATURE)
+    png._write_chunk(file, b"IHDR", header)
     (tmp_path / "bomb.png").write_bytes(file.getvalue())
     with pytest.raises(ImageFileError, match=r"60000x60000.*TF_DEFOCUS_MAX_MEGAPIXELS"):
         read_image(tmp_path / "bomb.png")
@@ -342,7 +342,7 @@ def test_failed_write_leaves_nothing(
     def fail(*_):
         raise OSError(number, "injected")
 
-    monkeypatch.setattr(image_io.os, "replace", fail)
+    monkeypatch.setattr(files.os, "replace", fail)
     path = tmp_path / f"a.{extension}"
     with pytest.raises(ImageFileError, match=remedy):
         write_image(path, Image(noise(rng)))
@@ -357,7 +357,7 @@ def test_disk_full_in_the_middle_keeps_the_old_file(tmp_path, rng, monkeypatch):
         file.write(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(image_io, "_encode", fail)
+    monkeypatch.setattr(files, "_encode", fail)
     with pytest.raises(ImageFileError, match=r"a\.png: the disk is full; free"):
         write_image(path, Image(noise(rng)))
     assert path.read_bytes() == b"before"
@@ -373,13 +373,13 @@ def test_writing_below_a_file_is_refused(tmp_path, rng):
 def test_conversions_between_formats_are_noted(rng):
     deep = random_samples(rng, (4, 5, 3), "uint16")
     image = Image(deep, alpha=deep[..., 0])
-    jpeg = image_io.convert_for(image, "a.jpg")
+    jpeg = files.convert_for(image, "a.jpg")
     assert jpeg.alpha is None
     assert len(jpeg.notes) == 2
     np.testing.assert_array_equal(jpeg.pixels, np.rint(deep / 257.0))
-    assert image_io.convert_for(image, "a.png").notes == ()
+    assert files.convert_for(image, "a.png").notes == ()
     floats = Image(rng.random((4, 5, 3), dtype=np.float32))
-    assert image_io.convert_for(floats, "a.png").pixels.dtype == np.uint16
+    assert files.convert_for(floats, "a.png").pixels.dtype == np.uint16
 
 
 def test_depth_that_the_format_lacks_is_refused_by_the_writer(tmp_path):

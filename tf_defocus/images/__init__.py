@@ -1,0 +1,11 @@
+"""Photographs in files: read and written whole, with all that they hold."""
+
+from tf_defocus.images.files import (
+    Image,
+    ImageFileError,
+    convert_for,
+    read_image,
+    write_image,
+)
+
+__all__ = ["Image", "ImageFileError", "convert_for", "read_image", "write_image"]
