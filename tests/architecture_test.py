@@ -25,6 +25,7 @@ ARROWS = {
     "models": {"ops", "layers"},
     "images": set(),
     "deconvolution": {"ops", "optics"},
+    "synthesis": {"optics"},
     "conversion": {"ops", "layers", "models"},
     "dataset_files": {"images"},
     "dataset_maps": {"dataset_files"},

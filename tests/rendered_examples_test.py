@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from tf_defocus.optics import scenes
 from tf_defocus.rendered_examples import render_examples
+from tf_defocus.synthesis import scenes
 
 
 def test_examples_are_those_of_the_scenes_with_their_circles():

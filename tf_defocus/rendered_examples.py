@@ -6,7 +6,7 @@ pixels.
 """
 
 from tf_defocus.evaluation_examples import VIEW_OF_FILE, Example
-from tf_defocus.optics import scenes
+from tf_defocus.synthesis import scenes
 
 SEED = 2021  # of the builder's configurations
 

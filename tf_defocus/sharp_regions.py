@@ -13,8 +13,8 @@ import tqdm
 
 from tf_defocus.evaluation_examples import Example
 from tf_defocus.evaluation_report import INPUT
-from tf_defocus.optics.scenes import IN_FOCUS_COC
 from tf_defocus.restoration import FULL_SCALE
+from tf_defocus.synthesis.scenes import IN_FOCUS_COC
 
 PERCENTILES = (50, 90, 95, 99)
 LEVELS = 255  # errors are told in steps of 8 bits

@@ -23,8 +23,9 @@ from tf_defocus import line_chart, presets
 from tf_defocus.demo import draw_defocus
 from tf_defocus.images.files import Image, ImageFileError, write_image
 from tf_defocus.ops.padding import pad_to_multiple
-from tf_defocus.optics import dual_pixel, psf, sensor, textures
+from tf_defocus.optics import dual_pixel, psf, sensor
 from tf_defocus.rendered_examples import render_examples
+from tf_defocus.synthesis import textures
 
 PRESET = flags.DEFINE_string("preset", "k3dn_tiny", "A K3DN preset or folder.")
 EXAMPLE = flags.DEFINE_integer("example", 7, "Rendered example of the maps.", 0)

@@ -19,8 +19,9 @@ import numpy as np
 from absl import app, flags
 from skimage import color, data
 
+from tf_defocus.deconvolution import inverse_kernel
 from tf_defocus.images.files import Image, ImageFileError, write_image
-from tf_defocus.optics import inverse_kernel, psf
+from tf_defocus.optics import psf
 
 OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.", required=True)
 SIZE = flags.DEFINE_integer("size", 256, "Crop of the photographs [px].", 64)

@@ -20,7 +20,8 @@ import sys
 import numpy as np
 from absl import app, flags
 
-from tf_defocus.optics import dual_pixel, psf, rdpd, scenes, sensor
+from tf_defocus.optics import dual_pixel, psf, sensor
+from tf_defocus.synthesis import rdpd, scenes
 
 OUTPUT = flags.DEFINE_string("output", None, "Folder for the result.", required=True)
 SCENES = flags.DEFINE_integer("scenes", 2, "Scenes per camera.", 1)

@@ -21,8 +21,8 @@ from absl import app, flags
 import tf_defocus
 from tf_defocus import evaluation_examples, line_chart, sharp_regions
 from tf_defocus.images.files import Image, ImageFileError, write_image
-from tf_defocus.optics import textures
 from tf_defocus.rendered_examples import render_examples
+from tf_defocus.synthesis import textures
 
 PRESET = flags.DEFINE_list("preset", [], "Names or folders, side by side.")
 NUM_EXAMPLES = flags.DEFINE_integer("num_examples", 24, "Rendered.", lower_bound=1)

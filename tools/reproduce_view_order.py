@@ -16,8 +16,8 @@ import sys
 import numpy as np
 from absl import app, flags
 
-from tf_defocus.optics import textures
 from tf_defocus.rendered_examples import render_examples
+from tf_defocus.synthesis import textures
 from tf_defocus.view_order import VERDICTS, check_view_order
 
 NUM_EXAMPLES = flags.DEFINE_integer("num_examples", 40, "Rendered.", lower_bound=1)

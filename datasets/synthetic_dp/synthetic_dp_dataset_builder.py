@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from tf_defocus import dataset_resumption
-from tf_defocus.optics import rdpd, scenes, textures
+from tf_defocus.synthesis import rdpd, scenes, textures
 
 _TRAIN_FOLDERS = ("train",)
 _VALIDATION_FOLDERS = ("val", "validation")
@@ -23,7 +23,7 @@ class SyntheticDpConfig(tfds.core.BuilderConfig):
     """What to render.
 
     Attributes:
-        rdpd: bool, form images as RDPD's generator does (`optics/rdpd.py`), without
+        rdpd: bool, form images as RDPD's generator does (`synthesis/rdpd.py`), without
             occlusion; validation too.
         photographs: bool, paint the scenes with photographs of `manual_dir`.
         size: int [px], side of the square examples.
@@ -47,7 +47,7 @@ class SyntheticDpConfig(tfds.core.BuilderConfig):
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
-    """Renders the scenes of `tf_defocus.optics.scenes`; downloads nothing."""
+    """Renders the scenes of `tf_defocus.synthesis.scenes`; downloads nothing."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
     VERSION = tfds.core.Version("1.0.0")

@@ -11,7 +11,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tests import dataset_builders
-from tf_defocus.optics import rdpd, scenes
+from tf_defocus.synthesis import rdpd, scenes
 
 builder_module = dataset_builders.load_module("synthetic_dp")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from tests import testing
-from tf_defocus.optics import rdpd
+from tf_defocus.synthesis import rdpd
 
 tool = testing.load_tool("reproduce_rdpd_compat")
 

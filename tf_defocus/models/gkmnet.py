@@ -17,7 +17,7 @@ Requires: height and width divisible by `size_multiple` (16 with three scales).
 Paper -> code
   [GKMNet Eq. 3]  ops.gaussian.gaussian_bank                 tests/ops/gaussian_test.py
                   layers.gkmnet.GaussianConvolution          tests/layers/gkmnet_test.py
-  [GKMNet Eq. 6]  optics.fixed_point.deblur_fixed_point
+  [GKMNet Eq. 6]  deconvolution.fixed_point.deblur_fixed_point
                                                        tests/optics/fixed_point_test.py
   [GKMNet Eq. 8]  layers.gkmnet.WeightedSummation            tests/layers/gkmnet_test.py
   [GKMNet Eq. 9]  models.gkmnet.GKMNet._step                 tests/models/gkmnet_test.py

@@ -1,17 +1,10 @@
-"""The physics of defocus, in NumPy."""
+"""The physics of defocus, in NumPy: lens, kernels, dual-pixel renderer, sensor."""
 
 from tf_defocus.optics.dual_pixel import (
     DualPixelImage,
     Surface,
     render,
     render_aperture,
-)
-from tf_defocus.optics.inverse_kernel import (
-    apply_kernel,
-    blend_kernels,
-    blend_weights,
-    upsample_kernel,
-    wiener_inverse_kernel,
 )
 from tf_defocus.optics.psf import (
     ApertureSplit,
@@ -39,9 +32,6 @@ __all__ = [
     "DualPixelImage",
     "Surface",
     "add_noise",
-    "apply_kernel",
-    "blend_kernels",
-    "blend_weights",
     "centroid_disparity",
     "circle_of_confusion",
     "circle_of_confusion_pixels",
@@ -56,6 +46,4 @@ __all__ = [
     "shift_ratio",
     "softness_for_shift_ratio",
     "srgb_to_linear",
-    "upsample_kernel",
-    "wiener_inverse_kernel",
 ]

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tf_defocus.optics import psf
-from tf_defocus.optics.inverse_kernel import (
+from tf_defocus.deconvolution.inverse_kernel import (
     apply_kernel,
     blend_kernels,
     blend_weights,
     upsample_kernel,
     wiener_inverse_kernel,
 )
+from tf_defocus.optics import psf
 
 
 def photograph(size=96):

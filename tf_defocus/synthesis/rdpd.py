@@ -17,7 +17,8 @@ import functools
 import cv2
 import numpy as np
 
-from tf_defocus.optics import dual_pixel, scenes, sensor
+from tf_defocus.optics import dual_pixel, sensor
+from tf_defocus.synthesis import scenes
 
 MAX_RADIUS = 40  # px
 MAX_DEPTH = 250.0  # m; farther points are drawn here

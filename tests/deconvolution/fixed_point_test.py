@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from tf_defocus.deconvolution.fixed_point import blur_by_mixture, deblur_fixed_point
 from tf_defocus.layers.gkmnet import WeightedSummation
 from tf_defocus.ops.gaussian import gaussian_bank
-from tf_defocus.optics.fixed_point import blur_by_mixture, deblur_fixed_point
 
 
 @pytest.fixture

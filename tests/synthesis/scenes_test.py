@@ -8,7 +8,8 @@ import pytest
 
 from tests import testing
 from tests.optics import textures_test
-from tf_defocus.optics import dual_pixel, psf, scenes, sensor, textures
+from tf_defocus.optics import dual_pixel, psf, sensor
+from tf_defocus.synthesis import scenes, textures
 
 SIZE = 48
 CLEAN = scenes.SceneRanges(

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tf_defocus.optics import textures
+from tf_defocus.synthesis import textures
 
 
 def write_photograph(folder, name="a", shape=(40, 60), labels=True, seed=0):

@@ -4,7 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tf_defocus.optics import dual_pixel, rdpd
+from tf_defocus.optics import dual_pixel
+from tf_defocus.synthesis import rdpd
 
 every_shape = pytest.mark.parametrize("shape", rdpd.KERNEL_SHAPES)
 

@@ -14,7 +14,8 @@ import dataclasses
 import cv2
 import numpy as np
 
-from tf_defocus.optics import dual_pixel, psf, sensor, textures
+from tf_defocus.optics import dual_pixel, psf, sensor
+from tf_defocus.synthesis import textures
 
 SPLITS = ("train", "validation")
 IN_FOCUS_COC = 1.0  # px; a circle no wider than a pixel is sharp
