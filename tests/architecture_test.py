@@ -30,10 +30,9 @@ ARROWS = {
     "dataset_files": {"images"},
     "dataset_maps": {"dataset_files"},
     "dataset_patches": set(),
-    "weights": set(),
     "augmentations": set(),
     "batches": {"augmentations"},
-    "training_tasks": {"ops", "models", "weights"},
+    "training_tasks": {"ops", "models"},
     "objectives": {"ops", "losses", "metrics"},
 }
 EXTERNAL = {"configs": set()}  # rooms that may import the standard library only

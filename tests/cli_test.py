@@ -10,10 +10,10 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from tf_defocus import cli, photo_batch, presets
+from tf_defocus import cli, photo_batch
 from tf_defocus.images import files
 from tf_defocus.images.files import Image, read_image, write_image
-from tf_defocus.models import create_model
+from tf_defocus.models import create_model, presets
 from tf_defocus.models.base import RestorationNetwork
 
 

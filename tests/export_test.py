@@ -12,8 +12,8 @@ import PIL.Image
 import pytest
 
 from tests import testing
-from tf_defocus import export, presets, weights
-from tf_defocus.models import create_model
+from tf_defocus import export
+from tf_defocus.models import create_model, presets, weights
 from tf_defocus.restoration import Restorer
 
 tf = pytest.importorskip("tensorflow", reason="exports need TensorFlow")

@@ -10,9 +10,9 @@ import pytest
 
 from tests.batches_test import store
 from tests.testing import ROOT
-from tf_defocus import presets, training, weights
+from tf_defocus import training
 from tf_defocus.configs import Recipe
-from tf_defocus.models import create_model
+from tf_defocus.models import create_model, presets, weights
 
 RECIPE = Recipe(
     name="test",

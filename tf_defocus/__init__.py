@@ -16,11 +16,11 @@ _HOMES = {
     "conversion": "conversion",
     "create_model": "models",
     "list_models": "models",
-    "list_presets": "presets",
-    "load_preset": "presets",
-    "save_preset": "presets",
+    "list_presets": "models.presets",
+    "load_preset": "models.presets",
+    "save_preset": "models.presets",
     "score": "protocols",
-    "weights": "weights",
+    "weights": "models.weights",
 }
 
 __all__ = [
@@ -41,4 +41,4 @@ def __getattr__(name):
         raise AttributeError(f"module 'tf_defocus' has no attribute {name!r}")
     home = _HOMES[name]
     module = importlib.import_module(f"tf_defocus.{home}")
-    return module if name == home else getattr(module, name)
+    return module if name == home.split(".")[-1] else getattr(module, name)

@@ -82,8 +82,8 @@ def _tile(text):
 
 def deblur_photographs(options):
     """`tf-defocus deblur`: restores every photograph it can; returns the exit code."""
+    from tf_defocus.models.presets import PresetError
     from tf_defocus.photo_batch import BatchError, Naming, find_jobs
-    from tf_defocus.presets import PresetError
     from tf_defocus.restoration import Restorer
 
     naming = Naming(options.output, options.suffix, EXTENSIONS[options.ext])
@@ -156,7 +156,8 @@ def _one_line(job, error):
 
 def list_models(_):
     """`tf-defocus models`: prints the networks and the presets."""
-    from tf_defocus import models, presets
+    from tf_defocus import models
+    from tf_defocus.models import presets
 
     print("models:")
     for name in models.list_models():
@@ -172,7 +173,8 @@ def diagnose(_):
     """`tf-defocus doctor`: prints what there is; returns 1 if a preset is damaged."""
     import keras
 
-    from tf_defocus import __version__, presets
+    from tf_defocus import __version__
+    from tf_defocus.models import presets
 
     print(f"tf_defocus {__version__}, Python {platform.python_version()}")
     for package in PACKAGES:

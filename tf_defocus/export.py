@@ -35,10 +35,10 @@ import numpy as np
 import tensorflow as tf
 
 import tf_defocus
+from tf_defocus.models.weights import variable_names
 from tf_defocus.ops.adaptive_convolution import portable
 from tf_defocus.ops.padding import crop_like, pad_to_multiple
 from tf_defocus.restoration import Restorer
-from tf_defocus.weights import variable_names
 
 CARD = "model_card.json"
 PARITY_TOLERANCE = 1e-5  # of the float signature, images in [0, 1]

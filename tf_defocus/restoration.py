@@ -14,7 +14,8 @@ says how it can be tiled (`models.base.RestorationNetwork`):
 import keras
 import numpy as np
 
-from tf_defocus import presets, tiling
+from tf_defocus import tiling
+from tf_defocus.models import presets
 from tf_defocus.ops.padding import pad_amounts
 
 # Restored whole by default: the papers' largest test size, to which K3DN enlarges.

@@ -9,8 +9,7 @@ import keras
 import tqdm
 from keras import ops
 
-from tf_defocus import weights
-from tf_defocus.models import create_model
+from tf_defocus.models import create_model, weights
 from tf_defocus.models.ifan import IFAN, ReblurringNetwork
 from tf_defocus.models.k3dn import K3DN
 from tf_defocus.ops.warping import horizontal_warp

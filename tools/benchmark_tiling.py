@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from absl import app, flags
 
-from tf_defocus import demo, measurement, presets
+from tf_defocus import demo, measurement
+from tf_defocus.models import presets
 from tf_defocus.restoration import TILE, Restorer
 from tf_defocus.seams import measure_seams
 

@@ -21,7 +21,6 @@ from tf_defocus import (
     command_text,
     evaluation_examples,
     lpips,
-    presets,
     report,
     report_documents,
     report_pages,
@@ -30,6 +29,7 @@ from tf_defocus.deconvolution.two_step import METHODS, TwoStepRestorer
 from tf_defocus.evaluation import evaluate
 from tf_defocus.evaluation_report import EvaluationReport
 from tf_defocus.images.files import ImageFileError
+from tf_defocus.models import presets
 from tf_defocus.protocols import PROTOCOLS
 
 PRESET = flags.DEFINE_list("preset", [], "Names or folders; all: the shipped ones.")

@@ -18,7 +18,8 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a SavedModel of that
 
 def run():
     """Exports and prints the signatures and the parity."""
-    from tf_defocus import export, presets
+    from tf_defocus import export
+    from tf_defocus.models import presets
 
     name = pathlib.Path(_PRESET.value).name
     card = export.export_saved_model(

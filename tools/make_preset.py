@@ -11,7 +11,7 @@ import pathlib
 
 from absl import app, flags
 
-from tf_defocus import presets
+from tf_defocus.models import presets
 
 _RUN = flags.DEFINE_string("run", None, "Folder of the training run.", required=True)
 _NAME = flags.DEFINE_string("name", None, "Name of the preset.", required=True)

@@ -19,9 +19,10 @@ import keras
 import numpy as np
 from absl import app, flags
 
-from tf_defocus import line_chart, presets
+from tf_defocus import line_chart
 from tf_defocus.demo import draw_defocus
 from tf_defocus.images.files import Image, ImageFileError, write_image
+from tf_defocus.models import presets
 from tf_defocus.ops.padding import pad_to_multiple
 from tf_defocus.optics import dual_pixel, psf, sensor
 from tf_defocus.rendered_examples import render_examples

@@ -17,9 +17,10 @@ import sys
 from absl import app, flags
 
 import tf_defocus
-from tf_defocus import command_text, evaluation_examples, presets
+from tf_defocus import command_text, evaluation_examples
 from tf_defocus.evaluation import evaluate
 from tf_defocus.images.files import ImageFileError
+from tf_defocus.models import presets
 from tf_defocus.protocols import PROTOCOLS
 
 PRESET = flags.DEFINE_list(

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from tf_defocus import weights
-from tf_defocus.models import create_model
+from tf_defocus.models import create_model, weights
 
 
 @pytest.fixture

@@ -18,8 +18,7 @@ import os
 import pathlib
 import zipfile
 
-from tf_defocus import weights
-from tf_defocus.models import create_model, list_models
+from tf_defocus.models import create_model, list_models, weights
 
 FOLDER_VARIABLE = "TF_DEFOCUS_CHECKPOINTS"
 MANIFEST = "manifest.json"
@@ -41,7 +40,7 @@ def checkpoints_folder():
         if not (pathlib.Path(named) / MANIFEST).is_file():
             raise PresetError(f"{FOLDER_VARIABLE}={named} holds no {MANIFEST}; fix it")
         return pathlib.Path(named)
-    package = pathlib.Path(__file__).resolve().parent
+    package = pathlib.Path(__file__).resolve().parent.parent
     installed = package / "_checkpoints"
     return installed if installed.is_dir() else package.parent / "checkpoints"
 

@@ -7,9 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from tf_defocus import presets
-from tf_defocus.models import create_model
-from tf_defocus.presets import PresetError, load_preset, save_preset
+from tf_defocus.models import create_model, presets
+from tf_defocus.models.presets import PresetError, load_preset, save_preset
 from tf_defocus.restoration import Restorer
 
 SMALL = {"base_filters": 6}
