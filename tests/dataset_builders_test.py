@@ -8,7 +8,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tests import dataset_builders
-from tf_defocus.dataset_files import DatasetFilesError
+from tf_defocus.data.published_files import DatasetFilesError
 from tools import make_dataset_trees as trees
 
 TREES = {

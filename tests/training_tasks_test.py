@@ -8,8 +8,8 @@ import tensorflow as tf
 from tests.batches_test import store
 from tests.ops.warping_test import naive_horizontal_warp
 from tf_defocus import training
-from tf_defocus.batches import StoredArrays
 from tf_defocus.configs import Recipe
+from tf_defocus.data.arrays import StoredArrays
 from tf_defocus.models import weights
 from tf_defocus.objectives import RestorationObjective
 from tf_defocus.training_tasks import (

@@ -9,9 +9,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from tf_defocus.batches import StoredArrays
+from tf_defocus.data.arrays import StoredArrays
+from tf_defocus.data.builders import load_examples
 from tf_defocus.images.files import format_of_extension, read_image
-from tf_defocus.input_pipeline import load_examples
 
 # File or folder name -> name of the view; `target` is the sharp image.
 VIEW_OF_FILE = {"combined": "blurred", "left": "left", "right": "right"}
@@ -196,7 +196,7 @@ def read_arrays(folder):
     """Reads pairs of decoded arrays, as training validates on them.
 
     Args:
-        folder: of `batches.StoredArrays`.
+        folder: of `arrays.StoredArrays`.
 
     Yields:
         `Example`; its `coc` is one number, the mean of the absolute value.

@@ -21,7 +21,8 @@ import keras
 import numpy as np
 import tqdm
 
-from tf_defocus.batches import StoredArrays, make_batch
+from tf_defocus.data.arrays import StoredArrays
+from tf_defocus.data.batches import make_batch
 from tf_defocus.models import weights
 from tf_defocus.objectives import RestorationObjective
 from tf_defocus.optimizers import RectifiedAdam, create_schedule

@@ -89,7 +89,7 @@ def train_variant(variant, recipe, folder, train_arrays, validation_arrays, dead
         dict of scores, or None if the deadline came first.
     """
     from tf_defocus import training
-    from tf_defocus.batches import StoredArrays
+    from tf_defocus.data.arrays import StoredArrays
 
     overrides = {**recipe.overrides, **variant.overrides}
     recipe = recipe.replace(name=variant.name, overrides=overrides)
@@ -125,7 +125,7 @@ def write(path, text):
 
 def sources(train_arrays, validation_arrays):
     """What the page says of the data: name and numbers of examples."""
-    from tf_defocus.batches import StoredArrays
+    from tf_defocus.data.arrays import StoredArrays
 
     sets = {"train": train_arrays, "validation": validation_arrays}
     arrays = {split: StoredArrays(folder) for split, folder in sets.items()}

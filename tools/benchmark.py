@@ -90,7 +90,8 @@ def measure_input():
     Raises:
         ValueError: if --arrays is missing.
     """
-    from tf_defocus.batches import StoredArrays, make_batch
+    from tf_defocus.data.arrays import StoredArrays
+    from tf_defocus.data.batches import make_batch
     from tf_defocus.training_tasks import create_trainee
 
     if not _ARRAYS.value:
@@ -197,7 +198,8 @@ def _train_step(trainee, recipe, batch=None):
     import keras
     import numpy as np
 
-    from tf_defocus import augmentations, training
+    from tf_defocus import training
+    from tf_defocus.data import augmentations
     from tf_defocus.objectives import RestorationObjective
 
     backend = importlib.import_module(f"tf_defocus.training_{keras.backend.backend()}")

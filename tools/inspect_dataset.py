@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from absl import app, flags
 
-from tf_defocus import dataset_files, dataset_maps
+from tf_defocus.data import published_files, published_maps
 from tf_defocus.images import png
 from tf_defocus.images.files import ImageFileError, read_image
 from tf_defocus.optics.sensor import srgb_to_linear
@@ -125,17 +125,17 @@ def describe_file(path):
         DatasetFilesError: if the file cannot be read.
     """
     if path.suffix.lower() == ".pfm":
-        values = dataset_maps.read_pfm(path)
+        values = published_maps.read_pfm(path)
         return values.shape[1], values.shape[0], 32
     if path.suffix.lower() == ".mat":
-        values = dataset_maps.read_mat(path, "blurMap")
+        values = published_maps.read_mat(path, "blurMap")
         return values.shape[1], values.shape[0], 32
     with path.open("rb") as file:
         if file.read(8) == png.SIGNATURE:
             file.seek(-12, 2)
             if file.read(8) != b"\0\0\0\0IEND":
-                raise dataset_files.DatasetFilesError(f"{path}: the PNG is cut off")
-            return dataset_files.read_png_header(path)[:3]
+                raise published_files.DatasetFilesError(f"{path}: the PNG is cut off")
+            return published_files.read_png_header(path)[:3]
     pixels = read_image(path).pixels
     return pixels.shape[1], pixels.shape[0], 8 * pixels.dtype.itemsize
 
@@ -163,7 +163,7 @@ def measure_pair(paths):
 
 
 def _green(path):
-    pixels, _ = dataset_files.read_rgb(path, np.uint8)
+    pixels, _ = published_files.read_rgb(path, np.uint8)
     return pixels[..., 1].astype(np.float64) / 255
 
 

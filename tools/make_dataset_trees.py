@@ -16,8 +16,8 @@ import numpy as np
 from absl import app, flags
 from scipy import io
 
-from tf_defocus import dataset_maps
-from tf_defocus.dataset_files import IMAGE_EXTENSIONS
+from tf_defocus.data import published_maps
+from tf_defocus.data.published_files import IMAGE_EXTENSIONS
 
 SHAPE = (12, 18, 3)
 SPLIT_LISTS = pathlib.Path(__file__).parent.parent / "datasets" / "dpdd" / "splits"
@@ -276,7 +276,7 @@ def trap_portrait(root):
     """All images and maps upright."""
     for path in sorted(root.rglob("*.*")):
         if path.suffix.lower() == ".pfm":
-            write_pfm(path, dataset_maps.read_pfm(path)[..., 0].T)
+            write_pfm(path, published_maps.read_pfm(path)[..., 0].T)
         elif path.suffix.lower() in IMAGE_EXTENSIONS:
             image = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
             cv2.imwrite(str(path), np.ascontiguousarray(image.swapaxes(0, 1)))

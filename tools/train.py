@@ -58,17 +58,17 @@ def stored_splits(dataset, splits, base, data_dir=None, manual_dir=None):
         dataset: str, name or name/config of a folder of `datasets/`.
         splits: names of splits, or of parts of them.
         base: folder of the dataset's arrays, one folder per split in it.
-        data_dir, manual_dir: as for `input_pipeline.load_examples`.
+        data_dir, manual_dir: as for `builders.load_examples`.
 
     Raises:
         ValueError: if the dataset has no such split, no sharp images, or images of
             several sizes.
     """
-    from tf_defocus import input_pipeline
+    from tf_defocus.data import arrays
 
     base = pathlib.Path(base)
     return [
-        input_pipeline.store_arrays(dataset, split, base / split, data_dir, manual_dir)
+        arrays.store_arrays(dataset, split, base / split, data_dir, manual_dir)
         for split in splits
     ]
 

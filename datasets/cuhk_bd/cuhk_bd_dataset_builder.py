@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus import dataset_files
+from tf_defocus.data import published_files
 
 _SCENES = 704
 _PREFIX = "out_of_focus"
@@ -43,7 +43,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        pairs = find_pairs(dataset_files.manual_folder(dl_manager))
+        pairs = find_pairs(published_files.manual_folder(dl_manager))
         return {"test": self._generate_examples(pairs)}
 
     def _generate_examples(self, pairs):
@@ -61,30 +61,30 @@ def find_pairs(manual_dir):
     """List of (photograph, mask) with defocus blur; motion blur is left out.
 
     Raises:
-        dataset_files.DatasetFilesError: if the folder is another, or a mask is missing.
+        DatasetFilesError: if the folder is another, or a mask is missing.
     """
     expected = f"image/{_PREFIX}*.jpg and gt/{_PREFIX}*.png"
-    root = dataset_files.find_root(manual_dir, _ROOTS, is_root, expected)
+    root = published_files.find_root(manual_dir, _ROOTS, is_root, expected)
     found = [
         [
             path
-            for path in dataset_files.list_images(root / name)
+            for path in published_files.list_images(root / name)
             if path.stem.startswith(_PREFIX)
         ]
         for name in ("image", "gt")
     ]
-    dataset_files.check_count(len(found[0]), _SCENES, root)
+    published_files.check_count(len(found[0]), _SCENES, root)
     if not found[1]:
-        raise dataset_files.DatasetFilesError(
+        raise published_files.DatasetFilesError(
             f"Expected masks {_PREFIX}*.png in {root / 'gt'}. Received: none."
         )
-    return dataset_files.pair_by_stem(*found)
+    return published_files.pair_by_stem(*found)
 
 
 def read_example(photograph, mask):
     """A photograph and its mask, 255 where the file is above 127."""
-    pixels, stored = dataset_files.read_rgb(photograph, np.uint8)
-    grey = dataset_files.read_grey(mask)
-    dataset_files.check_sizes((photograph, mask), (pixels, grey))
+    pixels, stored = published_files.read_rgb(photograph, np.uint8)
+    grey = published_files.read_grey(mask)
+    published_files.check_sizes((photograph, mask), (pixels, grey))
     blurred = np.where(grey > _THRESHOLD, 255, 0).astype(np.uint8)
     return {"combined": stored, "mask": blurred, "scene_id": photograph.stem}

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus import dataset_files, dataset_maps
+from tf_defocus.data import published_files, published_maps
 
 _SPLITS = {"train": "training", "test": "testing", "test1": "testing1"}
 _COUNTS = {"train": 5000, "test": 350, "test1": 150}
@@ -50,7 +50,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        splits = find_scenes(dataset_files.manual_folder(dl_manager))
+        splits = find_scenes(published_files.manual_folder(dl_manager))
         return {
             split: self._generate_examples(scenes) for split, scenes in splits.items()
         }
@@ -71,31 +71,35 @@ def find_scenes(manual_dir):
     A scene's name holds the folder, for ids start anew in each.
 
     Raises:
-        dataset_files.DatasetFilesError: naming a missing file.
+        DatasetFilesError: naming a missing file.
     """
     expected = "{training,testing,testing1}/{dp,disp,gt}"
     names = ("NYU", "simudata/NYU")
-    root = dataset_files.find_root(manual_dir, names, is_root, expected)
+    root = published_files.find_root(manual_dir, names, is_root, expected)
     splits = {}
     for split, name in _SPLITS.items():
         if (root / name).is_dir():
             splits[split] = _find_split(root / name)
             count = len(splits[split])
-            dataset_files.check_count(count, _COUNTS[split], root / name)
+            published_files.check_count(count, _COUNTS[split], root / name)
     return splits
 
 
 def _find_split(folder):
     files = {
-        kind: dataset_files.by_stem(dataset_files.list_images(folder / kind, *suffixes))
+        kind: published_files.by_stem(
+            published_files.list_images(folder / kind, *suffixes)
+        )
         for kind, suffixes in _FOLDERS.items()
     }
     for stem, path in files["dp"].items():
         if not stem.endswith(("_l", "_r")):
-            raise dataset_files.DatasetFilesError(
+            raise published_files.DatasetFilesError(
                 f"Expected NNNN_l and NNNN_r in {folder / 'dp'}. Received: {path}."
             )
-    numbers = sorted({stem[:-2] for stem in files["dp"]}, key=dataset_files.natural_key)
+    numbers = sorted(
+        {stem[:-2] for stem in files["dp"]}, key=published_files.natural_key
+    )
     wanted = {
         number: {role: (kind, number + end) for role, (kind, end) in _NAMES.items()}
         for number in numbers
@@ -103,7 +107,7 @@ def _find_split(folder):
     known = {place for scene in wanted.values() for place in scene.values()}
     for kind, stem in sorted(known):
         if stem not in files[kind]:
-            raise dataset_files.DatasetFilesError(
+            raise published_files.DatasetFilesError(
                 f"Expected {stem} in {folder / kind}. Received: none."
             )
     return {
@@ -117,11 +121,11 @@ def _find_split(folder):
 def read_example(paths):
     """The views, the sharp image and the disparity of a scene."""
     read = {
-        role: dataset_files.read_rgb(paths[role], np.uint8)
+        role: published_files.read_rgb(paths[role], np.uint8)
         for role in ("left", "right", "sharp")
     }
-    disparity = dataset_maps.read_pfm(paths["disparity"])
+    disparity = published_maps.read_pfm(paths["disparity"])
     images = {role: pixels for role, (pixels, _) in read.items()}
     images["disparity"] = disparity
-    dataset_files.check_sizes([paths[role] for role in images], list(images.values()))
+    published_files.check_sizes([paths[role] for role in images], list(images.values()))
     return {**{r: stored for r, (_, stored) in read.items()}, "disparity": disparity}

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus import dataset_files
+from tf_defocus.data import published_files
 
 # file or folder name -> feature
 _ROLES = {"combined": "combined", "left": "left", "right": "right", "target": "sharp"}
@@ -50,7 +50,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        scenes = find_scenes(dataset_files.manual_folder(dl_manager))
+        scenes = find_scenes(published_files.manual_folder(dl_manager))
         return {"test": self._generate_examples(scenes)}
 
     def _generate_examples(self, scenes):
@@ -72,10 +72,10 @@ def find_scenes(manual_dir):
         dict: scene name -> dict of paths by feature (`combined`, `left`, ...).
 
     Raises:
-        dataset_files.DatasetFilesError: if there is no scene, a scene lacks a file it
+        DatasetFilesError: if there is no scene, a scene lacks a file it
             needs, or the files of the flat layout do not pair.
     """
-    root = dataset_files.find_root(manual_dir, (), is_root, _EXPECTED)
+    root = published_files.find_root(manual_dir, (), is_root, _EXPECTED)
     if (root / "combined").is_dir():
         return _pair_folders(root)
     scenes = {folder.name: _files_by_role(folder) for folder in _folders(root)}
@@ -86,7 +86,9 @@ def find_scenes(manual_dir):
 
 
 def _folders(root):
-    found = (p for p in root.iterdir() if p.is_dir() and not dataset_files.is_hidden(p))
+    found = (
+        p for p in root.iterdir() if p.is_dir() and not published_files.is_hidden(p)
+    )
     return sorted(found)
 
 
@@ -96,7 +98,7 @@ def _images_by_name(folder):
         path
         for path in sorted(folder.iterdir())
         if path.stem.lower() in _ROLES
-        and path.suffix.lower() in dataset_files.IMAGE_EXTENSIONS
+        and path.suffix.lower() in published_files.IMAGE_EXTENSIONS
         and path.is_file()
     ]
 
@@ -106,7 +108,7 @@ def _files_by_role(folder):
     for path in _images_by_name(folder):
         role = _ROLES[path.stem.lower()]
         if role in found:
-            raise dataset_files.DatasetFilesError(
+            raise published_files.DatasetFilesError(
                 f"Expected one file. Received: {found[role]} and {path}."
             )
         found[role] = path
@@ -116,15 +118,15 @@ def _files_by_role(folder):
 def _pair_folders(root):
     """Scenes of the layout with one folder per kind of image."""
     kinds = {
-        role: dataset_files.list_images(root / name)
+        role: published_files.list_images(root / name)
         for name, role in _ROLES.items()
         if (root / name).is_dir()
     }
     _check_complete(root, kinds)
-    combined = dataset_files.by_stem(kinds["combined"])
+    combined = published_files.by_stem(kinds["combined"])
     matched = {
         role: dict(
-            dataset_files.pair_view(kinds["combined"], paths, _SUFFIXES.get(role, ""))
+            published_files.pair_view(kinds["combined"], paths, _SUFFIXES.get(role, ""))
         )
         for role, paths in kinds.items()
     }
@@ -136,12 +138,12 @@ def _pair_folders(root):
 
 def _check_complete(place, roles):
     if "combined" not in roles:
-        raise dataset_files.DatasetFilesError(
+        raise published_files.DatasetFilesError(
             f"Expected combined.png in {place}. Received: none."
         )
     if ("left" in roles) != ("right" in roles):
         given, missing = ("left", "right") if "left" in roles else ("right", "left")
-        raise dataset_files.DatasetFilesError(
+        raise published_files.DatasetFilesError(
             f"Expected {missing} beside {given} in {place}. Received: {given} alone."
         )
 
@@ -150,12 +152,12 @@ def read_scene(scene_id, paths):
     """One example; what the scene lacks is a single black pixel and a false flag.
 
     Raises:
-        dataset_files.DatasetFilesError: if a file is no RGB or grey image of 8 or 16
+        DatasetFilesError: if a file is no RGB or grey image of 8 or 16
             bits, or the sizes of a scene differ; the message names the file.
     """
-    read = {role: dataset_files.read_native(path) for role, path in paths.items()}
+    read = {role: published_files.read_native(path) for role, path in paths.items()}
     pixels = [image for image, _ in read.values()]
-    dataset_files.check_sizes(list(paths.values()), pixels)
+    published_files.check_sizes(list(paths.values()), pixels)
     example = {role: _ABSENT for role in _ROLES.values()}
     for role, (image, stored) in read.items():
         deep = image.dtype == np.uint16

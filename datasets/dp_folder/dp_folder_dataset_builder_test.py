@@ -9,7 +9,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tests import dataset_builders
-from tf_defocus.dataset_files import DatasetFilesError
+from tf_defocus.data.published_files import DatasetFilesError
 
 builder_module = dataset_builders.load_module("dp_folder")
 

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus import dataset_files
+from tf_defocus.data import published_files
 
 _SCENES = 100
 _ROOTS = ("DPD-disp", "DPD_disp", "dpd_disp")
@@ -56,7 +56,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        scenes = find_scenes(dataset_files.manual_folder(dl_manager))
+        scenes = find_scenes(published_files.manual_folder(dl_manager))
         return {"test": self._generate_examples(scenes)}
 
     def _generate_examples(self, scenes):
@@ -73,33 +73,33 @@ def find_scenes(manual_dir):
     """dict, scene -> dict of paths by feature; `depth` where there is one.
 
     Raises:
-        dataset_files.DatasetFilesError: if the folder is another, a view is missing or
+        DatasetFilesError: if the folder is another, a view is missing or
             a file's name says nothing.
     """
-    root = dataset_files.find_root(manual_dir, _ROOTS, is_root, _EXPECTED)
+    root = published_files.find_root(manual_dir, _ROOTS, is_root, _EXPECTED)
     scenes = {}
-    for path in dataset_files.list_images(root):
+    for path in published_files.list_images(root):
         scene, _, kind = path.stem.rpartition("_")
         if not scene or kind.lower() not in _KINDS:
-            raise dataset_files.DatasetFilesError(
+            raise published_files.DatasetFilesError(
                 f"Expected names as 0101_B, _L, _R or _gt. Received: {path}; rename it."
             )
         _add(scenes.setdefault(scene, {}), _KINDS[kind.lower()], path)
     if (root / _DEPTHS).is_dir():
-        for path in dataset_files.list_images(root / _DEPTHS):
+        for path in published_files.list_images(root / _DEPTHS):
             scene, _, kind = path.stem.rpartition("_")
             if path.stem in scenes or _KINDS.get(kind.lower()) != "depth":
                 scene = path.stem
             _add(scenes.setdefault(scene, {}), "depth", path)
     for scene, paths in scenes.items():
         _check_complete(root, scene, paths)
-    dataset_files.check_count(len(scenes), _SCENES, root)
+    published_files.check_count(len(scenes), _SCENES, root)
     return scenes
 
 
 def _add(paths, role, path):
     if role in paths:
-        raise dataset_files.DatasetFilesError(
+        raise published_files.DatasetFilesError(
             f"Expected one file. Received: {paths[role]} and {path}."
         )
     paths[role] = path
@@ -109,7 +109,7 @@ def _check_complete(root, scene, paths):
     given = next(iter(paths.values()))
     for role, kind in (("combined", "B"), ("left", "L"), ("right", "R")):
         if role not in paths:
-            raise dataset_files.DatasetFilesError(
+            raise published_files.DatasetFilesError(
                 f"Expected {scene}_{kind} in {root} beside {given}. Received: none."
             )
 
@@ -118,18 +118,18 @@ def read_example(paths):
     """The images of a scene; without depth one black pixel and a false flag.
 
     Raises:
-        dataset_files.DatasetFilesError: naming a file that cannot be read or has
+        DatasetFilesError: naming a file that cannot be read or has
             another size, or depth of another shape.
     """
     views = ("combined", "left", "right")
-    read = {role: dataset_files.read_rgb(paths[role], np.uint8) for role in views}
+    read = {role: published_files.read_rgb(paths[role], np.uint8) for role in views}
     pixels = [read[role][0] for role in views]
-    dataset_files.check_sizes([paths[role] for role in views], pixels)
+    published_files.check_sizes([paths[role] for role in views], pixels)
     example = {role: stored for role, (_, stored) in read.items()}
     example["has_depth"] = "depth" in paths
     example["depth"] = _ABSENT
     if example["has_depth"]:
-        example["depth"] = dataset_files.read_grey(paths["depth"])
+        example["depth"] = published_files.read_grey(paths["depth"])
         _check_shape(paths, pixels[0], example["depth"])
     return example
 
@@ -137,7 +137,7 @@ def read_example(paths):
 def _check_shape(paths, photograph, depth):
     ratios = [image.shape[1] / image.shape[0] for image in (photograph, depth)]
     if abs(ratios[1] / ratios[0] - 1) > _SHAPE_TOLERANCE:
-        raise dataset_files.DatasetFilesError(
+        raise published_files.DatasetFilesError(
             f"Expected the shape of {paths['combined']}, {photograph.shape[:2]}. "
             f"Received: {paths['depth']} of {depth.shape[:2]}."
         )

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus import dataset_files, dataset_patches
+from tf_defocus.data import dpdnet_patches, published_files
 
 _SPLITS = {"train": "train", "validation": "val", "test": "test"}  # ours -> files'
 _ENVIRONMENTS = ("unknown", "indoor", "outdoor")
@@ -112,7 +112,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         lists = epath.Path(config.lists or self.pkg_dir_path / "splits")
         published = {split: read_pairs(lists, split) for split in _SPLITS.values()}
         patches = bool(config.patch_size)
-        manual_dir = dataset_files.manual_folder(dl_manager)
+        manual_dir = published_files.manual_folder(dl_manager)
         scenes = find_scenes(manual_dir, published, patches)
         return {
             split: self._generate_examples(split, scenes[name])
@@ -169,9 +169,9 @@ def find_scenes(manual_dir, published, patches=False):
         `paths`, a dict of paths by feature.
 
     Raises:
-        dataset_files.DatasetFilesError: if the folder is not DPDD or is incomplete.
+        DatasetFilesError: if the folder is not DPDD or is incomplete.
     """
-    root = dataset_files.find_root(manual_dir, _ROOTS, is_root, _EXPECTED)
+    root = published_files.find_root(manual_dir, _ROOTS, is_root, _EXPECTED)
     found = _list_files(root)
     cut = _are_patches(found)
     wanted = _wanted_splits(root, found, patches, cut)
@@ -195,7 +195,7 @@ def find_scenes(manual_dir, published, patches=False):
 
 def holds_patches(manual_dir):
     """Whether the folder holds DPDNet's patches; raises as `find_scenes` does."""
-    root = dataset_files.find_root(manual_dir, _ROOTS, is_root, _EXPECTED)
+    root = published_files.find_root(manual_dir, _ROOTS, is_root, _EXPECTED)
     return _are_patches(_list_files(root))
 
 
@@ -205,7 +205,7 @@ def _list_files(root):
     for split in _SPLITS.values():
         folders = _folders(root, split)
         if folders is not None:
-            files = {r: dataset_files.list_images(p) for r, p in folders.items()}
+            files = {r: published_files.list_images(p) for r, p in folders.items()}
             found[split] = files
     return found
 
@@ -231,7 +231,7 @@ def _are_patches(found):
 
 def _wanted_splits(root, found, patches, cut):
     if cut and not patches:
-        raise dataset_files.DatasetFilesError(
+        raise published_files.DatasetFilesError(
             f"Expected whole images. Received: {root} holds DPDNet's patches; build "
             "a config patches_512_*."
         )
@@ -240,7 +240,7 @@ def _wanted_splits(root, found, patches, cut):
         return ["test"]  # as K3DN's evaluation has it
     for split in wanted:
         if split not in found:
-            raise dataset_files.DatasetFilesError(
+            raise published_files.DatasetFilesError(
                 f"Expected the splits {wanted} in {root}. Received: {sorted(found)}; "
                 f"{split} is missing, unzip the whole archive."
             )
@@ -263,30 +263,30 @@ def pair_split(files, published):
         List of dict, feature -> path, sorted by the name of the combined image.
 
     Raises:
-        dataset_files.DatasetFilesError: naming what does not pair.
+        DatasetFilesError: naming what does not pair.
     """
     combined = files["combined"]
     pairs = {path: {"combined": path} for path in combined}
     targets = dict(published or ())
-    stems = dataset_files.by_stem(combined)
+    stems = published_files.by_stem(combined)
     original = bool(stems.keys() & targets.keys())
     if original:
-        dataset_files.check_names(stems, targets, combined[0].parent)
+        published_files.check_names(stems, targets, combined[0].parent)
     elif published is not None and len(combined) != len(published):
-        raise dataset_files.DatasetFilesError(
+        raise published_files.DatasetFilesError(
             f"Expected {len(published)} images in {combined[0].parent}. "
             f"Received: {len(combined)}."
         )
     for role, suffix in (("left", "_L"), ("right", "_R")):
-        for path, other in dataset_files.pair_view(combined, files[role], suffix):
+        for path, other in published_files.pair_view(combined, files[role], suffix):
             pairs[path][role] = other
     sharp = files["sharp"]
-    names = dataset_files.by_stem(sharp)
+    names = published_files.by_stem(sharp)
     if original and names.keys() != stems.keys():
-        dataset_files.check_names(names, targets.values(), sharp[0].parent)
+        published_files.check_names(names, targets.values(), sharp[0].parent)
         matched = [(path, names[targets[path.stem]]) for path in combined]
     else:
-        matched = dataset_files.pair_by_order(combined, sharp)
+        matched = published_files.pair_by_order(combined, sharp)
     for path, other in matched:
         pairs[path]["sharp"] = other
     return list(pairs.values())
@@ -298,7 +298,7 @@ def read_environments(root, count):
     The lists hold positions from 1.
 
     Raises:
-        dataset_files.DatasetFilesError: if the lists do not name every scene once.
+        DatasetFilesError: if the lists do not name every scene once.
     """
     for folder in (root, root / "test", root / "test" / "test"):
         paths = [folder / f"{name}_labels.npy" for name in _ENVIRONMENTS[1:]]
@@ -312,7 +312,7 @@ def read_environments(root, count):
             positions = np.load(file, allow_pickle=False).ravel()
         labels.update({int(position): name for position in positions})
     if sorted(labels) != list(range(1, count + 1)):
-        raise dataset_files.DatasetFilesError(
+        raise published_files.DatasetFilesError(
             f"Expected positions 1 to {count} in {paths[0]} and {paths[1].name}. "
             f"Received: {len(labels)} from {min(labels)} to {max(labels)}."
         )
@@ -323,12 +323,12 @@ def read_scene(paths, bits):
     """(pixels, stored) of a scene's images, each a dict by feature.
 
     Raises:
-        dataset_files.DatasetFilesError: naming a file of other bits or size.
+        DatasetFilesError: naming a file of other bits or size.
     """
     dtype = np.uint16 if bits == 16 else np.uint8
-    read = {role: dataset_files.read_rgb(path, dtype) for role, path in paths.items()}
+    read = {role: published_files.read_rgb(path, dtype) for role, path in paths.items()}
     pixels = {role: pair[0] for role, pair in read.items()}
-    dataset_files.check_sizes(list(paths.values()), list(pixels.values()))
+    published_files.check_sizes(list(paths.values()), list(pixels.values()))
     return pixels, {role: pair[1] for role, pair in read.items()}
 
 
@@ -341,11 +341,11 @@ def cut_patches(pixels, split, config):
     train = split == "train"
     stride = config.train_stride if train else config.validation_stride
     height, width = pixels["sharp"].shape[:2]
-    corners = dataset_patches.patch_corners(height, width, size, stride)
+    corners = dpdnet_patches.patch_corners(height, width, size, stride)
     kept = range(len(corners))
     if train:
         cuts = [pixels["sharp"][y : y + size, x : x + size] for y, x in corners]
-        energies = dataset_patches.sharpness_energies(cuts)
-        kept = dataset_patches.sharpest(energies, config.dropped)
+        energies = dpdnet_patches.sharpness_energies(cuts)
+        kept = dpdnet_patches.sharpest(energies, config.dropped)
     for y, x in (corners[index] for index in kept):
         yield (y, x), {r: p[y : y + size, x : x + size] for r, p in pixels.items()}

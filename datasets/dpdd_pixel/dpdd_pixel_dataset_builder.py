@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus import dataset_files
+from tf_defocus.data import published_files
 
 _SCENES = 13
 _ROOTS = ("dd_dp_dataset_pixel", "PixelDP")
@@ -48,14 +48,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        scenes = find_scenes(dataset_files.manual_folder(dl_manager))
+        scenes = find_scenes(published_files.manual_folder(dl_manager))
         return {"test": self._generate_examples(scenes)}
 
     def _generate_examples(self, scenes):
         dtype = np.uint16 if self.builder_config.bits == 16 else np.uint8
         for paths in scenes:
-            read = [dataset_files.read_rgb(path, dtype) for path in paths]
-            dataset_files.check_sizes(paths, [pixels for pixels, _ in read])
+            read = [published_files.read_rgb(path, dtype) for path in paths]
+            published_files.check_sizes(paths, [pixels for pixels, _ in read])
             images = zip(("combined", "left", "right"), (stored for _, stored in read))
             name = paths[0].stem
             yield name, {**dict(images), "scene_id": name}
@@ -70,19 +70,19 @@ def find_scenes(manual_dir):
     """List of (combined, left, right).
 
     Raises:
-        dataset_files.DatasetFilesError: if the folder is another, or views are missing.
+        DatasetFilesError: if the folder is another, or views are missing.
     """
     expected = "test_{c,l,r}/source"
-    root = dataset_files.find_root(manual_dir, _ROOTS, is_root, expected)
+    root = published_files.find_root(manual_dir, _ROOTS, is_root, expected)
     if (root / "test_c" / "target").is_dir():
-        raise dataset_files.DatasetFilesError(
+        raise published_files.DatasetFilesError(
             f"Expected no test_c/target in {root}. Received: one; it is the Canon set, "
             "build dpdd."
         )
     combined, left, right = (
-        dataset_files.list_images(root / f"test_{view}" / "source") for view in "clr"
+        published_files.list_images(root / f"test_{view}" / "source") for view in "clr"
     )
-    dataset_files.check_count(len(combined), _SCENES, root)
-    lefts = dict(dataset_files.pair_view(combined, left, "_L"))
-    rights = dict(dataset_files.pair_view(combined, right, "_R"))
+    published_files.check_count(len(combined), _SCENES, root)
+    lefts = dict(published_files.pair_view(combined, left, "_L"))
+    rights = dict(published_files.pair_view(combined, right, "_R"))
     return [(path, lefts[path], rights[path]) for path in combined]

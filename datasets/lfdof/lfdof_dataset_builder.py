@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus import dataset_files
+from tf_defocus.data import published_files
 
 _SPLITS = {"train": "train_data", "test": "test_data"}
 _COUNTS = {"train": 11261, "test": 725}
@@ -40,15 +40,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        splits = find_pairs(dataset_files.manual_folder(dl_manager))
+        splits = find_pairs(published_files.manual_folder(dl_manager))
         return {
             split: self._generate_examples(pairs) for split, pairs in splits.items()
         }
 
     def _generate_examples(self, pairs):
         for paths in pairs:
-            read = [dataset_files.read_rgb(path, np.uint8) for path in paths]
-            dataset_files.check_sizes(paths, [pixels for pixels, _ in read])
+            read = [published_files.read_rgb(path, np.uint8) for path in paths]
+            published_files.check_sizes(paths, [pixels for pixels, _ in read])
             yield (
                 paths[0].stem,
                 {
@@ -69,19 +69,19 @@ def find_pairs(manual_dir):
     """dict, split -> list of (photograph, all-in-focus image of its scene).
 
     Raises:
-        dataset_files.DatasetFilesError: if there is no test set, or files do not pair.
+        DatasetFilesError: if there is no test set, or files do not pair.
     """
     expected = "{train_data,test_data}/{input,ground_truth}"
-    root = dataset_files.find_root(manual_dir, ("LFDOF",), is_root, expected)
+    root = published_files.find_root(manual_dir, ("LFDOF",), is_root, expected)
     if not (root / _SPLITS["test"]).is_dir():
-        raise dataset_files.DatasetFilesError(
+        raise published_files.DatasetFilesError(
             f"Expected {_SPLITS['test']} in {root}. Received: {_SPLITS['train']} alone."
         )
     splits = {}
     for split, name in _SPLITS.items():
         if (root / name).is_dir():
-            images = dataset_files.list_images(root / name / "input")
-            targets = dataset_files.list_images(root / name / "ground_truth")
-            dataset_files.check_count(len(images), _COUNTS[split], root / name)
-            splits[split] = dataset_files.group_by_scene(images, targets, _SEPARATOR)
+            images = published_files.list_images(root / name / "input")
+            targets = published_files.list_images(root / name / "ground_truth")
+            published_files.check_count(len(images), _COUNTS[split], root / name)
+            splits[split] = published_files.group_by_scene(images, targets, _SEPARATOR)
     return splits

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus import dataset_files
+from tf_defocus.data import published_files
 
 _SPLITS = {"train": "train", "validation": "val", "test": "test"}  # ours -> files'
 _ROLES = {
@@ -45,15 +45,15 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        splits = find_frames(dataset_files.manual_folder(dl_manager))
+        splits = find_frames(published_files.manual_folder(dl_manager))
         return {
             split: self._generate_examples(frames) for split, frames in splits.items()
         }
 
     def _generate_examples(self, frames):
         for sequence, index, paths in frames:
-            read = {r: dataset_files.read_rgb(p, np.uint8) for r, p in paths.items()}
-            dataset_files.check_sizes(
+            read = {r: published_files.read_rgb(p, np.uint8) for r, p in paths.items()}
+            published_files.check_sizes(
                 list(paths.values()), [pixels for pixels, _ in read.values()]
             )
             name = f"{sequence}_{paths['combined'].stem}"
@@ -79,11 +79,11 @@ def find_frames(manual_dir):
     """dict, split -> list of (sequence, position of the frame, dict of paths).
 
     Raises:
-        dataset_files.DatasetFilesError: naming a missing split, sequence or frame.
+        DatasetFilesError: naming a missing split, sequence or frame.
     """
     names = ("dd_dp_dataset_synth_vid",)
     expected = "{train,val,test}_{c,l,r}/source/seq_NNN"
-    root = dataset_files.find_root(manual_dir, names, is_root, expected)
+    root = published_files.find_root(manual_dir, names, is_root, expected)
     splits = {}
     for split, name in _SPLITS.items():
         folder = root / f"{name}_c/source"
@@ -91,7 +91,7 @@ def find_frames(manual_dir):
             sorted(folder.glob("seq_*"), key=_natural) if folder.is_dir() else []
         )
         if not sequences:
-            raise dataset_files.DatasetFilesError(
+            raise published_files.DatasetFilesError(
                 f"Expected sequences seq_NNN in {folder}. Received: none."
             )
         splits[split] = [
@@ -103,16 +103,16 @@ def find_frames(manual_dir):
 
 
 def _natural(path):
-    return dataset_files.natural_key(path.name)
+    return published_files.natural_key(path.name)
 
 
 def _pair_sequence(root, split, sequence):
     files = {
-        role: dataset_files.list_images(root / f"{split}_{folder}" / sequence)
+        role: published_files.list_images(root / f"{split}_{folder}" / sequence)
         for role, (folder, _) in _ROLES.items()
     }
     matched = {
-        role: dict(dataset_files.pair_view(files["combined"], paths, _ROLES[role][1]))
+        role: dict(published_files.pair_view(files["combined"], paths, _ROLES[role][1]))
         for role, paths in files.items()
     }
     return [{r: matched[r][path] for r in _ROLES} for path in files["combined"]]

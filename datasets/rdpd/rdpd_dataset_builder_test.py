@@ -3,7 +3,7 @@
 import pytest
 
 from tests import dataset_builders
-from tf_defocus.dataset_files import DatasetFilesError
+from tf_defocus.data.published_files import DatasetFilesError
 from tools import make_dataset_trees as trees
 
 builder_module = dataset_builders.load_module("rdpd")

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus import dataset_files
+from tf_defocus.data import published_files
 
 _SCENES = 50
 
@@ -37,13 +37,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        pairs = find_pairs(dataset_files.manual_folder(dl_manager))
+        pairs = find_pairs(published_files.manual_folder(dl_manager))
         return {"test": self._generate_examples(pairs)}
 
     def _generate_examples(self, pairs):
         for paths in pairs:
-            read = [dataset_files.read_rgb(path, np.uint8) for path in paths]
-            dataset_files.check_sizes(paths, [pixels for pixels, _ in read])
+            read = [published_files.read_rgb(path, np.uint8) for path in paths]
+            published_files.check_sizes(paths, [pixels for pixels, _ in read])
             name = paths[0].stem
             yield name, {"combined": read[0][1], "sharp": read[1][1], "scene_id": name}
 
@@ -57,13 +57,13 @@ def find_pairs(manual_dir):
     """List of (photograph, all-in-focus image).
 
     Raises:
-        dataset_files.DatasetFilesError: if the folder is not RealDOF.
+        DatasetFilesError: if the folder is not RealDOF.
     """
-    root = dataset_files.find_root(
+    root = published_files.find_root(
         manual_dir, ("RealDOF",), is_root, "source and target"
     )
-    photographs = dataset_files.list_images(root / "source")
-    dataset_files.check_count(len(photographs), _SCENES, root)
-    return dataset_files.pair_by_order(
-        photographs, dataset_files.list_images(root / "target")
+    photographs = published_files.list_images(root / "source")
+    published_files.check_count(len(photographs), _SCENES, root)
+    return published_files.pair_by_order(
+        photographs, published_files.list_images(root / "target")
     )

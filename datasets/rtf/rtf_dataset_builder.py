@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus import dataset_files, dataset_maps
+from tf_defocus.data import published_files, published_maps
 
 _SCENES = 22
 _INPUTS = ("input", "Noisy_Blurred_Images")
@@ -49,7 +49,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         )
 
     def _split_generators(self, dl_manager):
-        scenes = find_scenes(dataset_files.manual_folder(dl_manager))
+        scenes = find_scenes(published_files.manual_folder(dl_manager))
         return {"test": self._generate_examples(scenes)}
 
     def _generate_examples(self, scenes):
@@ -71,18 +71,18 @@ def find_scenes(manual_dir):
     """List of dict of paths, `combined`, `sharp` and, where there are any, `blur_map`.
 
     Raises:
-        dataset_files.DatasetFilesError: if the folders are missing or do not pair.
+        DatasetFilesError: if the folders are missing or do not pair.
     """
     expected = f"{' or '.join(_INPUTS)}, and {' or '.join(_TARGETS)}"
-    root = dataset_files.find_root(manual_dir, ("RTF",), is_root, expected)
-    photographs = dataset_files.list_images(_folder(root, _INPUTS))
-    dataset_files.check_count(len(photographs), _SCENES, root)
-    targets = dataset_files.list_images(_folder(root, _TARGETS))
-    pairs = dataset_files.pair_by_order(photographs, targets)
+    root = published_files.find_root(manual_dir, ("RTF",), is_root, expected)
+    photographs = published_files.list_images(_folder(root, _INPUTS))
+    published_files.check_count(len(photographs), _SCENES, root)
+    targets = published_files.list_images(_folder(root, _TARGETS))
+    pairs = published_files.pair_by_order(photographs, targets)
     scenes = [{"combined": path, "sharp": sharp} for path, sharp in pairs]
     folder = _folder(root, _MAPS)
     if folder is not None:
-        maps = dataset_files.pair_by_order(photographs, _list_maps(folder))
+        maps = published_files.pair_by_order(photographs, _list_maps(folder))
         for scene, (_, path) in zip(scenes, maps):
             scene["blur_map"] = path
     return scenes
@@ -90,22 +90,22 @@ def find_scenes(manual_dir):
 
 def _list_maps(folder):
     if any(path.is_dir() for path in folder.iterdir()):
-        raise dataset_files.DatasetFilesError(
+        raise published_files.DatasetFilesError(
             f"Expected blur maps NAME.mat in {folder}. Received: folders, as of noise "
             "levels; pass a copy with the maps of one of them."
         )
-    return dataset_files.list_images(folder, (".mat",))
+    return published_files.list_images(folder, (".mat",))
 
 
 def read_example(paths):
     """The images and the blur map of a scene, the columns that all of them have.
 
     Raises:
-        dataset_files.DatasetFilesError: if a file cannot be read, or sizes differ by
+        DatasetFilesError: if a file cannot be read, or sizes differ by
             anything but the columns that the all-in-focus images lack.
     """
     combined, sharp = (
-        dataset_files.read_rgb(paths[role], np.uint8)[0]
+        published_files.read_rgb(paths[role], np.uint8)[0]
         for role in ("combined", "sharp")
     )
     _check_size(paths["sharp"], sharp, paths["combined"], combined)
@@ -114,10 +114,10 @@ def read_example(paths):
     example["has_blur_map"] = "blur_map" in paths
     example["blur_map"] = _ABSENT
     if example["has_blur_map"]:
-        values = dataset_maps.read_mat(paths["blur_map"], _VARIABLE)
+        values = published_maps.read_mat(paths["blur_map"], _VARIABLE)
         _check_size(paths["blur_map"], values, paths["combined"], combined)
         if values.shape[1] < common:
-            raise dataset_files.DatasetFilesError(
+            raise published_files.DatasetFilesError(
                 f"Expected the {common} columns of {paths['sharp']}. Received: "
                 f"{paths['blur_map']} of {values.shape[1]}."
             )
@@ -128,7 +128,7 @@ def read_example(paths):
 def _check_size(path, image, first_path, first):
     height, width = first.shape[:2]
     if image.shape[0] != height or image.shape[1] not in (width, width - _CUT_OFF):
-        raise dataset_files.DatasetFilesError(
+        raise published_files.DatasetFilesError(
             f"Expected {height} x {width - _CUT_OFF} or {height} x {width}, the size "
             f"of {first_path}. Received: {path} of {image.shape[0]} x {image.shape[1]}."
         )

@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus import dataset_resumption
+from tf_defocus.data import kept_examples
 from tf_defocus.synthesis import rdpd, scenes, textures
 
 _TRAIN_FOLDERS = ("train",)
@@ -112,7 +112,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         self._most = download_config.max_examples_per_split
         jobs = self._jobs(dl_manager)
         total = sum(count for count, _ in jobs.values())
-        with dataset_resumption.shown_progress(
+        with kept_examples.shown_progress(
             self._partial, total, f"render {self.info.full_name}"
         ):
             super()._download_and_prepare(dl_manager, download_config)
@@ -156,9 +156,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             make = functools.partial(
                 scenes.make_example, aperture_samples=aperture_samples, **arguments
             )
-        folder = dataset_resumption.open_folder(self._partial, split, make, photographs)
+        folder = kept_examples.open_folder(self._partial, split, make, photographs)
         return functools.partial(
-            dataset_resumption.make_or_read, make=make, folder=folder, split=split
+            kept_examples.make_or_read, make=make, folder=folder, split=split
         )
 
     def _split_generators(self, dl_manager):

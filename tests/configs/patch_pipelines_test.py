@@ -5,9 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from tf_defocus import input_pipeline
-from tf_defocus.batches import StoredArrays, make_batch
 from tf_defocus.configs import Recipe, patch_pipelines
+from tf_defocus.data import builders
+from tf_defocus.data.arrays import StoredArrays
+from tf_defocus.data.batches import make_batch
 
 RECIPE = Recipe(name="test", model="kpac_3level")
 
@@ -39,7 +40,7 @@ def test_pipeline_makes_the_same_batch_again(arrays, paper):
 @pytest.mark.parametrize("paper", patch_pipelines.PIPELINES)
 def test_pipeline_names_a_config_of_dpdd(paper):
     dataset = patch_pipelines.PIPELINES[paper]["dataset"]
-    config = input_pipeline.load_builder(dataset).builder_config
+    config = builders.load_builder(dataset).builder_config
     assert config.name == dataset.partition("/")[2]
     if paper in ("dpdnet", "restormer", "restormer_dual"):
         assert (config.patch_size, config.train_stride, config.dropped) == (

@@ -10,7 +10,8 @@ import tempfile
 import numpy as np
 
 from tests.batches_test import GOLDEN_RECIPES, KINDS, store
-from tf_defocus.batches import StoredArrays, make_batch
+from tf_defocus.data.arrays import StoredArrays
+from tf_defocus.data.batches import make_batch
 
 
 def record():

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from tests import testing
-from tf_defocus import evaluation_examples, input_pipeline
-from tf_defocus.batches import StoredArrays, make_batch
+from tf_defocus import evaluation_examples
 from tf_defocus.configs import Recipe
+from tf_defocus.data import builders
+from tf_defocus.data.arrays import StoredArrays
+from tf_defocus.data.batches import make_batch
 from tools import make_dataset_trees as trees
 
 
@@ -71,7 +73,7 @@ def places(tmp_path, case, monkeypatch):
     """(data_dir, manual_dir) with two scenes of the set; synthetic scenes are tiny."""
     if case.tree:
         return tmp_path / "tfds", trees.TREES[case.tree](tmp_path / "files", 2)
-    builder = type(input_pipeline.load_builder(case.dataset, str(tmp_path)))
+    builder = type(builders.load_builder(case.dataset, str(tmp_path)))
     tiny = {
         "size": 16,
         "num_train": 2,
@@ -98,7 +100,7 @@ def test_a_named_set_becomes_arrays_batches_and_scored_pairs(case, places, tmp_p
     for split, folder in zip(case.splits, folders):
         arrays = StoredArrays(folder)
         assert arrays.kinds == (*case.views, "sharp")
-        examples = list(input_pipeline.load_examples(case.dataset, split, *places))
+        examples = list(builders.load_examples(case.dataset, split, *places))
         assert len(arrays) == len(examples) > 0
         stored = {arrays.read_stored(i)["sharp"].tobytes() for i in range(len(arrays))}
         assert stored == {example["sharp"].tobytes() for example in examples}

@@ -3,7 +3,7 @@
     recipe.replace(**patch_pipelines.IFAN)
 
 makes any network's recipe train on that paper's data, crops and augmentation. What the
-chains do is in `tf_defocus/augmentations.py`, what the sets hold in
+chains do is in `tf_defocus/data/augmentations.py`, what the sets hold in
 `datasets/README.md`. The published 8-bit numbers read 16-bit files as `>> 8`: `*_8bit`.
 """
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from tests import testing
-from tf_defocus.batches import StoredArrays, make_batch
 from tf_defocus.configs import Recipe
+from tf_defocus.data.arrays import StoredArrays
+from tf_defocus.data.batches import make_batch
 
 RECIPE = Recipe(name="test", model="kpac_3level_dual", crop_size=16, batch_size=4)
 KINDS = ("blurred", "left", "right")

@@ -15,7 +15,7 @@ import zlib
 import numpy as np
 from scipy import io as scipy_io
 
-from tf_defocus.dataset_files import DatasetFilesError
+from tf_defocus.data.published_files import DatasetFilesError
 
 _MAX_BYTES = 1 << 28  # of a file, and of what it decompresses to
 _MAT_HEADER = 128  # bytes

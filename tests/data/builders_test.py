@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
-from tf_defocus import input_pipeline
-from tf_defocus.batches import StoredArrays
+from tf_defocus.data import builders
+from tf_defocus.data.arrays import StoredArrays, store_arrays
 
 
 def write_scenes(folder, sizes, rng):
@@ -24,12 +24,12 @@ def write_scenes(folder, sizes, rng):
 
 def test_unknown_datasets_are_refused_with_the_known_ones():
     with pytest.raises(ValueError, match="synthetic_dp"):
-        input_pipeline.load_builder("no_such_set")
+        builders.load_builder("no_such_set")
 
 
 def test_stored_arrays_are_the_files_bit_for_bit(tmp_path, rng):
     written = write_scenes(tmp_path / "photos", [(16, 24)] * 2, rng)
-    folder = input_pipeline.store_arrays(
+    folder = store_arrays(
         "dp_folder", "test", tmp_path / "arrays", tmp_path / "tfds", tmp_path / "photos"
     )
     arrays = StoredArrays(folder)
@@ -46,16 +46,16 @@ def test_stored_arrays_are_the_files_bit_for_bit(tmp_path, rng):
         for kind, name in (("combined", "blurred"), ("left", "left")):
             np.testing.assert_array_equal(stored[name], images[kind])
     assert matched == set(written)
-    again = input_pipeline.store_arrays("dp_folder", "test", folder)
+    again = store_arrays("dp_folder", "test", folder)
     assert again == folder  # finished arrays are left as they are
     with pytest.raises(ValueError, match="holds"):
-        input_pipeline.store_arrays("synthetic_dp/procedural", "train", folder)
+        store_arrays("synthetic_dp/procedural", "train", folder)
 
 
 def test_examples_of_several_sizes_are_not_stored(tmp_path, rng):
     write_scenes(tmp_path / "photos", [(16, 24), (8, 8)], rng)
     with pytest.raises(ValueError, match="one size"):
-        input_pipeline.store_arrays(
+        store_arrays(
             "dp_folder",
             "test",
             tmp_path / "arrays",
@@ -67,7 +67,7 @@ def test_examples_of_several_sizes_are_not_stored(tmp_path, rng):
 
 def store(tmp_path):
     places = tmp_path / "arrays", tmp_path / "tfds", tmp_path / "photos"
-    return StoredArrays(input_pipeline.store_arrays("dp_folder", "test", *places))
+    return StoredArrays(store_arrays("dp_folder", "test", *places))
 
 
 def test_black_pixels_that_stand_for_views_are_not_stored(tmp_path, rng):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from skimage import color
 
-from tf_defocus import augmentations
+from tf_defocus.data import augmentations
 
 KINDS = ("blurred", "left", "right", "sharp")
 

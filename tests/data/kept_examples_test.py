@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 
-from tf_defocus import dataset_resumption
+from tf_defocus.data import kept_examples
 
 
 def make(index, scale, seed=0, photographs=()):
@@ -25,7 +25,7 @@ def test_a_kept_example_is_read_bit_for_bit_and_not_made_again(tmp_path):
         return make(index, 2.0)
 
     first, again = (
-        dataset_resumption.make_or_read(7, counted, tmp_path, "train") for _ in "ab"
+        kept_examples.make_or_read(7, counted, tmp_path, "train") for _ in "ab"
     )
     assert calls == [7]
     assert first[0] == again[0] == "train_000007"
@@ -45,11 +45,11 @@ def test_no_file_is_half_of_an_example(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(np, "savez", full_disk)
         with pytest.raises(OSError, match="no space"):
-            dataset_resumption.make_or_read(
+            kept_examples.make_or_read(
                 0, functools.partial(make, scale=1.0), tmp_path, "train"
             )
     assert not list(tmp_path.glob("*.npz"))
-    _, example = dataset_resumption.make_or_read(
+    _, example = kept_examples.make_or_read(
         0, functools.partial(make, scale=1.0), tmp_path, "train"
     )
     np.testing.assert_array_equal(example["sharp"], make(0, 1.0)["sharp"])
@@ -62,7 +62,7 @@ def test_folders_follow_the_arguments_and_the_files_read(tmp_path):
 
     def folder(**arguments):
         maker = functools.partial(make, photographs=[photograph], **arguments)
-        return dataset_resumption.open_folder(base, "train", maker, [photograph])
+        return kept_examples.open_folder(base, "train", maker, [photograph])
 
     first = folder(scale=1.0)
     (first / "train_000000.npz").touch()
@@ -76,13 +76,13 @@ def test_folders_follow_the_arguments_and_the_files_read(tmp_path):
 
 
 def test_progress_counts_what_is_there_whoever_made_it(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(dataset_resumption, "_POLL_SECONDS", 0.01)
+    monkeypatch.setattr(kept_examples, "_POLL_SECONDS", 0.01)
     (tmp_path / "train-1").mkdir()
     (tmp_path / "train-1" / "train_000000.npz").touch()
-    with dataset_resumption.shown_progress(tmp_path, 4, "render"):
+    with kept_examples.shown_progress(tmp_path, 4, "render"):
         for index in (1, 2):
             (tmp_path / "train-1" / f"train_{index:06d}.npz").touch()
     shown = capsys.readouterr().err
     assert " 1/4 " in shown
     assert shown.rstrip().split("\r")[-1].startswith("render:  75%")
-    assert dataset_resumption.count_kept(tmp_path) == 3
+    assert kept_examples.count_kept(tmp_path) == 3

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy import io as scipy_io
 
-from tf_defocus import dataset_maps
-from tf_defocus.dataset_files import DatasetFilesError
+from tf_defocus.data import published_maps
+from tf_defocus.data.published_files import DatasetFilesError
 
 
 @pytest.mark.parametrize(("scale", "dtype"), [(b"-1.0", "<f4"), (b"1", ">f4")])
@@ -17,10 +17,10 @@ def test_float_maps_of_both_byte_orders_start_at_the_top(tmp_path, scale, dtype)
     path.write_bytes(
         b"Pf\n3 2\n" + scale + b"\n" + values[::-1].astype(dtype).tobytes()
     )
-    np.testing.assert_array_equal(dataset_maps.read_pfm(path)[..., 0], values)
+    np.testing.assert_array_equal(published_maps.read_pfm(path)[..., 0], values)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(DatasetFilesError, match=r"a\.pfm.*cut off"):
-        dataset_maps.read_pfm(path)
+        published_maps.read_pfm(path)
 
 
 @pytest.mark.parametrize("compressed", [True, False])
@@ -30,7 +30,7 @@ def test_matlab_matrices_keep_their_values_and_order(tmp_path, compressed, dtype
     path = tmp_path / "a.mat"
     content = {"blurMap": values, "other": {"cell": [1, "text"]}}
     scipy_io.savemat(path, content, do_compression=compressed)
-    received = dataset_maps.read_mat(path, "blurMap")
+    received = published_maps.read_mat(path, "blurMap")
     assert received.dtype == np.float32 and received.shape == (2, 3, 1)
     np.testing.assert_array_equal(received[..., 0], values)
 
@@ -50,7 +50,7 @@ def test_matlab_files_of_something_else_are_named(tmp_path, value, message):
     path = tmp_path / "a.mat"
     scipy_io.savemat(path, value)
     with pytest.raises(DatasetFilesError, match=rf"(?s){message}|a\.mat.*{message}"):
-        dataset_maps.read_mat(path, "blurMap")
+        published_maps.read_mat(path, "blurMap")
 
 
 def test_damaged_and_newer_matlab_files_are_named(tmp_path):
@@ -60,10 +60,10 @@ def test_damaged_and_newer_matlab_files_are_named(tmp_path):
     for damaged in (content[:-8], b"nothing", content[:126] + b"XX" + content[128:]):
         path.write_bytes(damaged)
         with pytest.raises(DatasetFilesError, match=r"a\.mat"):
-            dataset_maps.read_mat(path, "blurMap")
+            published_maps.read_mat(path, "blurMap")
     path.write_bytes(b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n")
     with pytest.raises(DatasetFilesError, match=r"a\.mat of version 7\.3.*-v7"):
-        dataset_maps.read_mat(path, "blurMap")
+        published_maps.read_mat(path, "blurMap")
 
 
 def test_what_swells_beyond_the_bound_is_never_decompressed(tmp_path, monkeypatch):
@@ -72,6 +72,6 @@ def test_what_swells_beyond_the_bound_is_never_decompressed(tmp_path, monkeypatc
     bomb = zlib.compress(bytes(1 << 20))
     element = struct.pack("<II", 15, len(bomb)) + bomb
     path.write_bytes(path.read_bytes()[:128] + element)
-    monkeypatch.setattr(dataset_maps, "_MAX_BYTES", 1 << 16)
+    monkeypatch.setattr(published_maps, "_MAX_BYTES", 1 << 16)
     with pytest.raises(DatasetFilesError, match=r"decompressed.*bomb\.mat"):
-        dataset_maps.read_mat(path, "blurMap")
+        published_maps.read_mat(path, "blurMap")

@@ -1,115 +1,113 @@
-"""From TFDS to decoded arrays on disk, which `batches.py` crops and augments.
+"""Decoded examples on disk: one memory-mapped array per kind of image.
 
 PNG cannot be decoded in part and 16-bit PNG decodes slowly, so every example is decoded
-once. Builders live in `datasets/` and are loaded by path: the folder's name is that of
-a well-known package.
+once, and a training step reads only its crops. Reading needs NumPy alone, so that a
+machine without TensorFlow can train.
 """
 
 import contextlib
-import importlib.util
 import json
 import os
 import pathlib
-import re
 import shutil
-import sys
 
 import numpy as np
 import tqdm
 
-BUILDERS = pathlib.Path(__file__).resolve().parent.parent / "datasets"
+from tf_defocus.data import builders
+
+IMAGE_KINDS = ("blurred", "left", "right", "sharp")
+_INDEX = "arrays.json"
 _KINDS = {"combined": "blurred", "left": "left", "right": "right", "sharp": "sharp"}
-# feature that is false -> features that are then one black pixel
-_HELD_WHERE = {
-    "has_views": ("left", "right"),
-    "has_sharp": ("sharp",),
-    "has_depth": ("depth",),
-    "has_blur_map": ("blur_map",),
-}
 
 
-def load_builder(dataset, data_dir=None):
-    """A TFDS builder of this project.
+class StoredArrays:
+    """Decoded examples on disk.
 
     Args:
-        dataset: str, `name` or `name/config`.
-        data_dir: where prepared data are kept; TFDS' default if None.
-
-    Returns:
-        A `tfds.core.DatasetBuilder`.
+        folder: holds `arrays.json` and, per kind, `<kind>.npy` of shape
+            (examples, height, width, 3), uint8 or uint16; `coc.npy` of shape
+            (examples,) holds the mean |circle of confusion| [px] where known.
 
     Raises:
-        ValueError: if `datasets/` has no such builder.
+        FileNotFoundError: if the folder holds no finished arrays.
     """
-    name, _, config = dataset.partition("/")
-    path = BUILDERS / name / f"{name}_dataset_builder.py"
-    if not path.exists():
-        known = sorted(p.parent.name for p in BUILDERS.glob("*/*_builder.py"))
-        raise ValueError(
-            f"Unknown dataset. Expected one of {known} (in {BUILDERS}). "
-            f"Received: {dataset!r}"
-        )
-    if path.stem not in sys.modules:  # TFDS registers a builder's class once
-        spec = importlib.util.spec_from_file_location(path.stem, path)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module  # the builder's worker processes look it up
-        spec.loader.exec_module(module)
-    module = sys.modules[path.stem]
-    return module.Builder(config=config or None, data_dir=data_dir)
 
-
-def load_examples(dataset, split, data_dir=None, manual_dir=None):
-    """Prepares a dataset if need be and yields its examples.
-
-    Args:
-        dataset: str, `name/config`.
-        split: str, a TFDS split such as `validation` or `train[:10]`.
-        data_dir: where prepared data are kept.
-        manual_dir: folder of files that the user fetched, for datasets that need it.
-
-    Yields:
-        dict of NumPy values as in the builder's features, without the single black
-        pixels that stand for what an example lacks (`has_views` and the like).
-
-    Raises:
-        ValueError: if the dataset has no such split.
-    """
-    builder = _prepared(dataset, split, data_dir, manual_dir)
-    yield from _read_examples(builder, split)
-
-
-def _prepared(dataset, split, data_dir, manual_dir):
-    import tensorflow_datasets as tfds
-
-    builder = load_builder(dataset, data_dir)
-    download = tfds.download.DownloadConfig(manual_dir=manual_dir)
-    builder.download_and_prepare(download_config=download)
-    if re.split(r"\W", split)[0] not in builder.info.splits:
-        raise ValueError(
-            f"{dataset} has the splits {sorted(builder.info.splits)}; name one of "
-            f"them, or a part of one such as 'train[:90%]'. Received: {split!r}"
-        )
-    return builder
-
-
-def _read_examples(builder, split):
-    import tensorflow_datasets as tfds
-
-    for example in tfds.as_numpy(builder.as_dataset(split=split)):
-        absent = {
-            feature
-            for flag, features in _HELD_WHERE.items()
-            for feature in features
-            if not example.get(flag, True)
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        index = self.folder / _INDEX
+        if not index.exists():
+            raise FileNotFoundError(
+                f"No finished arrays in {self.folder}; make them with "
+                "tf_defocus.data.arrays.store_arrays"
+            )
+        self.source = json.loads(index.read_text())
+        self._arrays = {
+            path.stem: np.load(path, mmap_mode="r", allow_pickle=False)
+            for path in sorted(self.folder.glob("*.npy"))
         }
-        yield {k: value for k, value in example.items() if k not in absent}
+
+    def __len__(self):
+        return len(self._arrays["sharp"])
+
+    @property
+    def kinds(self):
+        """Names of the images that are stored."""
+        return tuple(k for k in IMAGE_KINDS if k in self._arrays)
+
+    def require(self, kinds):
+        """Refuses to go on without some kinds of images.
+
+        Raises:
+            ValueError: if one of them is not stored.
+        """
+        missing = [kind for kind in kinds if kind not in self._arrays]
+        if missing:
+            raise ValueError(
+                f"This training needs {missing} of every example. Received: "
+                f"{self.folder} with {list(self.kinds)}"
+            )
+
+    @property
+    def mean_coc(self):
+        """(examples,) float32 [px], or None."""
+        return self._arrays.get("coc")
+
+    def read(self, index, kinds=None, crop=None):
+        """Images of one example as float32 in [0, 1].
+
+        Args:
+            index: int.
+            kinds: names of the images to read; None: all that are stored.
+            crop: (top, left, size) or None for the whole images.
+
+        Returns:
+            dict of (height, width, 3).
+        """
+        return {
+            k: image.astype("float32") / np.float32(np.iinfo(image.dtype).max)
+            for k, image in self.read_stored(index, kinds, crop).items()
+        }
+
+    def read_stored(self, index, kinds=None, crop=None):
+        """Images of one example as they are stored, uint8 or uint16."""
+        rows, columns = slice(None), slice(None)
+        if crop is not None:
+            top, left, size = crop
+            rows, columns = slice(top, top + size), slice(left, left + size)
+        return {k: self._arrays[k][index, rows, columns] for k in kinds or self.kinds}
+
+    @property
+    def image_size(self):
+        """(height, width) of the stored images."""
+        return self._arrays["sharp"].shape[1:3]
 
 
 def store_arrays(dataset, split, folder, data_dir=None, manual_dir=None):
     """Decodes a split into `StoredArrays`, once, one example in memory at a time.
 
     Args:
-        dataset, split, data_dir, manual_dir: as for `load_examples`.
+        dataset, split, data_dir, manual_dir: as for `builders.load_examples`.
         folder: where the arrays go; left as it is if it holds finished ones.
 
     Returns:
@@ -128,7 +126,7 @@ def store_arrays(dataset, split, folder, data_dir=None, manual_dir=None):
         if {k: found.get(k) for k in source} != source:
             raise ValueError(f"{folder} holds {found}, not {source}; name another")
         return folder
-    builder = _prepared(dataset, split, data_dir, manual_dir)
+    builder = builders.prepare(dataset, split, data_dir, manual_dir)
     if "sharp" not in builder.info.features:
         raise ValueError(
             f"{dataset} has no sharp images to train towards; it is for restoring "
@@ -138,7 +136,7 @@ def store_arrays(dataset, split, folder, data_dir=None, manual_dir=None):
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     count = builder.info.splits[split].num_examples
-    examples = _read_examples(builder, split)
+    examples = builders.read_examples(builder, split)
     bar = tqdm.tqdm(examples, desc=f"decode {dataset} {split}", total=count)
     _write_columns(partial, bar, count)
     source["examples"] = count

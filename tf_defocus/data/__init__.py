@@ -1,0 +1,1 @@
+"""From published files to training batches: readers, builders, arrays, crops."""

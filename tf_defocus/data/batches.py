@@ -1,0 +1,54 @@
+"""Training batches from stored arrays: a pure function of seed and step.
+
+Which examples, crops and augmentations a step gets depends on
+nothing but the recipe's seed and the step: a run can stop anywhere, resume anywhere,
+on either backend. NumPy only, so that a machine without TensorFlow can train.
+"""
+
+import functools
+
+import numpy as np
+
+from tf_defocus.data import augmentations
+
+
+def make_batch(arrays, recipe, step, kinds):
+    """The batch of one step.
+
+    Args:
+        arrays: `StoredArrays`.
+        recipe: `Recipe`.
+        step: int, from 0.
+        kinds: names of the images; `sharp` is added.
+
+    Returns:
+        dict of (batch, crop, crop, 3) float32 in [0, 1].
+    """
+    examples, augment = [], _augmentation(recipe)
+    for slot in range(recipe.batch_size):
+        position = step * recipe.batch_size + slot
+        rng = np.random.default_rng((recipe.seed, position))
+        index = _shuffled(recipe.seed, position, len(arrays))
+        images = arrays.read_stored(index, (*kinds, "sharp"))
+        examples.append(augment(rng, images))
+    return {key: np.stack([e[key] for e in examples]) for key in examples[0]}
+
+
+def _shuffled(seed, position, count):
+    """Index of an example: every epoch is a new permutation."""
+    epoch, place = divmod(position, count)
+    return int(np.random.default_rng((seed, 1, epoch)).permutation(count)[place])
+
+
+def _augmentation(recipe):
+    """What makes a crop of a stored example, as a function of (rng, images)."""
+    if recipe.augmentation not in augmentations.FUNCTIONS:
+        raise ValueError(
+            f"augmentation must be one of {sorted(augmentations.FUNCTIONS)}. "
+            f"Received: {recipe.augmentation!r}"
+        )
+    options = recipe.augmentation_options
+    if recipe.augmentation == "default":
+        options = {name: getattr(recipe, name) for name in recipe.DEFAULT_OPTIONS}
+    function = augmentations.FUNCTIONS[recipe.augmentation]
+    return functools.partial(function, size=recipe.crop_size, **options)
