@@ -24,6 +24,7 @@ ARROWS = {
     "optimizers": {"ops"},
     "models": {"ops", "layers"},
     "images": set(),
+    "restoration": {"ops", "optics", "images", "models"},
     "deconvolution": {"ops", "optics"},
     "synthesis": {"optics"},
     "conversion": {"ops", "layers", "models"},

@@ -10,11 +10,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
-from tf_defocus import cli, photo_batch
+from tf_defocus import cli
 from tf_defocus.images import files
 from tf_defocus.images.files import Image, read_image, write_image
 from tf_defocus.models import create_model, presets
 from tf_defocus.models.base import RestorationNetwork
+from tf_defocus.restoration import photo_jobs
 
 
 class Inverting(RestorationNetwork):
@@ -179,14 +180,14 @@ def test_unforeseen_failure_of_one_file_spares_the_others(
 ):
     save(tmp_path / "in" / "a.png", 1)
     save(tmp_path / "in" / "b.png", 55)
-    original = photo_batch.read_image
+    original = photo_jobs.read_image
 
     def fragile(path):
         if path.name == "a.png":
             raise RuntimeError("allocator\nran out")
         return original(path)
 
-    monkeypatch.setattr(photo_batch, "read_image", fragile)
+    monkeypatch.setattr(photo_jobs, "read_image", fragile)
     assert deblur("-i", tmp_path / "in", "-o", tmp_path / "out") == 1
     assert value(tmp_path / "out" / "b.png") == 200
     assert "a.png: RuntimeError: allocator ran out; try a" in capsys.readouterr().err

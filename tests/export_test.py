@@ -14,7 +14,7 @@ import pytest
 from tests import testing
 from tf_defocus import export
 from tf_defocus.models import create_model, presets, weights
-from tf_defocus.restoration import Restorer
+from tf_defocus.restoration.restorer import Restorer
 
 tf = pytest.importorskip("tensorflow", reason="exports need TensorFlow")
 

@@ -9,7 +9,7 @@ import pytest
 
 from tf_defocus.models import create_model
 from tf_defocus.ops.padding import pad_to_multiple
-from tf_defocus.restoration import Restorer
+from tf_defocus.restoration.restorer import Restorer
 
 SMALL = {
     "gkmnet": {"num_gaussians": 3, "max_kernel_size": 5},

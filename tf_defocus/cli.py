@@ -83,8 +83,8 @@ def _tile(text):
 def deblur_photographs(options):
     """`tf-defocus deblur`: restores every photograph it can; returns the exit code."""
     from tf_defocus.models.presets import PresetError
-    from tf_defocus.photo_batch import BatchError, Naming, find_jobs
-    from tf_defocus.restoration import Restorer
+    from tf_defocus.restoration.photo_jobs import BatchError, Naming, find_jobs
+    from tf_defocus.restoration.restorer import Restorer
 
     naming = Naming(options.output, options.suffix, EXTENSIONS[options.ext])
     try:
@@ -127,7 +127,7 @@ def _run_batch(jobs, restorer, options):
 
 def _run_one(job, restorer, options, bar, number):
     """What became of a job, and the lines to say about it."""
-    from tf_defocus.photo_batch import run_job
+    from tf_defocus.restoration.photo_jobs import run_job
 
     if job.output.exists() and options.skip_existing:
         return "skipped", ()

@@ -38,7 +38,7 @@ import tf_defocus
 from tf_defocus.models.weights import variable_names
 from tf_defocus.ops.adaptive_convolution import portable
 from tf_defocus.ops.padding import crop_like, pad_to_multiple
-from tf_defocus.restoration import Restorer
+from tf_defocus.restoration.restorer import Restorer
 
 CARD = "model_card.json"
 PARITY_TOLERANCE = 1e-5  # of the float signature, images in [0, 1]

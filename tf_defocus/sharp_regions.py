@@ -13,7 +13,7 @@ import tqdm
 
 from tf_defocus.evaluation_examples import Example
 from tf_defocus.evaluation_report import INPUT
-from tf_defocus.restoration import FULL_SCALE
+from tf_defocus.restoration.restorer import FULL_SCALE
 from tf_defocus.synthesis.scenes import IN_FOCUS_COC
 
 PERCENTILES = (50, 90, 95, 99)

@@ -133,7 +133,7 @@ def measure_restore():
     """
     import tqdm
 
-    from tf_defocus.restoration import Restorer
+    from tf_defocus.restoration.restorer import Restorer
 
     restorer = Restorer(_create_model(_NAME.value, _PRECISION.value))
     photograph = _photograph()

@@ -17,8 +17,8 @@ from absl import app, flags
 
 from tf_defocus import demo, measurement
 from tf_defocus.models import presets
-from tf_defocus.restoration import TILE, Restorer
-from tf_defocus.seams import measure_seams
+from tf_defocus.restoration.restorer import TILE, Restorer
+from tf_defocus.restoration.seams import measure_seams
 
 PRESET = flags.DEFINE_string("preset", "gkmnet", "Name or folder.")
 SIZE = flags.DEFINE_string("size", "1680x1120", "WIDTHxHEIGHT [px].")

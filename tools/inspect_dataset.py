@@ -23,7 +23,7 @@ from tf_defocus.data import published_files, published_maps
 from tf_defocus.images import png
 from tf_defocus.images.files import ImageFileError, read_image
 from tf_defocus.optics.sensor import srgb_to_linear
-from tf_defocus.view_order import check_view_order
+from tf_defocus.restoration.view_order import check_view_order
 
 DATASETS = pathlib.Path(__file__).resolve().parent.parent / "datasets"
 # The more particular trees first: rdpd's and dpdd_pixel's look like dpdd's.

@@ -17,8 +17,8 @@ import numpy as np
 from absl import app, flags
 
 from tf_defocus.rendered_examples import render_examples
+from tf_defocus.restoration.view_order import VERDICTS, check_view_order
 from tf_defocus.synthesis import textures
-from tf_defocus.view_order import VERDICTS, check_view_order
 
 NUM_EXAMPLES = flags.DEFINE_integer("num_examples", 40, "Rendered.", lower_bound=1)
 SIZE = flags.DEFINE_integer("size", 256, "Of an example [px].", lower_bound=64)

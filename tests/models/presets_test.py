@@ -9,7 +9,7 @@ import pytest
 
 from tf_defocus.models import create_model, presets
 from tf_defocus.models.presets import PresetError, load_preset, save_preset
-from tf_defocus.restoration import Restorer
+from tf_defocus.restoration.restorer import Restorer
 
 SMALL = {"base_filters": 6}
 

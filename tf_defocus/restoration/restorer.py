@@ -14,9 +14,9 @@ says how it can be tiled (`models.base.RestorationNetwork`):
 import keras
 import numpy as np
 
-from tf_defocus import tiling
 from tf_defocus.models import presets
 from tf_defocus.ops.padding import pad_amounts
+from tf_defocus.restoration import tiling
 
 # Restored whole by default: the papers' largest test size, to which K3DN enlarges.
 WHOLE_PIXELS = 1792 * 1152

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from tests.testing import data_folder
-from tf_defocus import view_order
 from tf_defocus.images.files import read_image
 from tf_defocus.optics import dual_pixel, psf, sensor
-from tf_defocus.view_order import ExchangedViewsWarning, check_view_order
+from tf_defocus.restoration import view_order
+from tf_defocus.restoration.view_order import ExchangedViewsWarning, check_view_order
 
 
 def shifted_views(rng, disparity, size=(160, 240), dtype="uint16"):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tf_defocus import seams, tiling
+from tf_defocus.restoration import seams, tiling
 
 
 def test_lines_are_where_tiles_begin_end_meet_and_blend():

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from keras import layers, ops
 
-from tf_defocus import restoration
 from tf_defocus.models import create_model
 from tf_defocus.models.base import RestorationNetwork
 from tf_defocus.models.gkmnet import GKMNet
 from tf_defocus.models.k3dn import K3DN
-from tf_defocus.restoration import Restorer
+from tf_defocus.restoration import restorer as restorer_module
+from tf_defocus.restoration.restorer import Restorer
 
 ONE_STEP_8BIT = 1 / 255
 
@@ -106,8 +106,8 @@ def test_half_the_halo_would_leave_seams(rng):
 
 
 def test_large_photographs_are_tiled_without_being_asked(rng, monkeypatch):
-    monkeypatch.setattr(restoration, "WHOLE_PIXELS", 1000)
-    monkeypatch.setattr(restoration, "TILE", 32)
+    monkeypatch.setattr(restorer_module, "WHOLE_PIXELS", 1000)
+    monkeypatch.setattr(restorer_module, "TILE", 32)
     steps = []
     image = photograph(rng, 64, 70, "uint8")
     restorer = Restorer(Convolutions())

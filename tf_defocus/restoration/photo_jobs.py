@@ -18,7 +18,7 @@ from tf_defocus.images.files import (
     read_image,
     write_image,
 )
-from tf_defocus.view_order import check_view_order
+from tf_defocus.restoration.view_order import check_view_order
 
 PICTURE_SUFFIXES = tuple(suffix for known in EXTENSIONS.values() for suffix in known)
 REFUSED_SUFFIXES = (".gif", ".webp", ".bmp")  # tried, so that the refusal is said

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tf_defocus.tiling import Window, feather, plan_tiles, plan_windows
+from tf_defocus.restoration.tiling import Window, feather, plan_tiles, plan_windows
 
 
 @pytest.mark.parametrize("length", [8, 64, 72, 136, 1000, 6008])
