@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.batches_test import store
+from tests.data.batches_test import store
 from tf_defocus import evaluation_examples
 from tf_defocus.evaluation_examples import (
     Example,

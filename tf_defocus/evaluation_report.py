@@ -3,11 +3,11 @@
 import dataclasses
 import json
 import math
-import os
 import pathlib
 
 import numpy as np
 
+from tf_defocus import whole_files
 from tf_defocus.metrics import rmse_rel
 
 INPUT = "input"  # the row of the unprocessed view
@@ -151,9 +151,7 @@ class EvaluationReport:
             ("scores.json", self.to_json()),
             ("table.md", self.to_markdown()),
         ):
-            partial = folder / f".{name}.partial"
-            partial.write_text(text, encoding="utf-8")
-            os.replace(partial, folder / name)
+            whole_files.write_text(folder / name, text)
 
 
 def _means(rows):

@@ -13,6 +13,8 @@ import statistics
 import sys
 import time
 
+from tf_defocus import whole_files
+
 
 def describe_machine():
     """dict: processor, cores, memory, load and versions that the numbers belong to."""
@@ -95,6 +97,4 @@ def median_seconds(calls, repeats):
 def write_json(path, report):
     """Writes a report, whole or not at all."""
     path = pathlib.Path(path)
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(report, indent=2) + "\n")
-    os.replace(partial, path)
+    whole_files.write_text(path, json.dumps(report, indent=2) + "\n")

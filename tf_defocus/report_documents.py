@@ -4,11 +4,11 @@ Such pages stand in `docs/`; the complete report, with a slider for every image,
 `report_pages.py`'s.
 """
 
-import os
 import pathlib
 
 import cv2
 
+from tf_defocus import whole_files
 from tf_defocus.evaluation_pictures import comparison_path
 from tf_defocus.evaluation_report import INPUT
 from tf_defocus.images.files import read_image
@@ -37,9 +37,7 @@ def write_document(path, title, sections, command, num_pictures=0, note=""):
         if num_pictures:
             parts.append(_pictures(section, path, num_pictures))
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("\n".join(parts), encoding="utf-8")
-    os.replace(partial, path)
+    whole_files.write_text(path, "\n".join(parts))
 
 
 def chosen_images(section, count):

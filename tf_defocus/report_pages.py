@@ -6,11 +6,10 @@ What is compared, and whether it may be, is decided in `report.py`.
 import csv
 import html
 import io
-import os
 import pathlib
 import shutil
 
-from tf_defocus import html_page
+from tf_defocus import html_page, whole_files
 from tf_defocus.configs.paper_tables import INPUT
 from tf_defocus.evaluation_pictures import single_path
 from tf_defocus.report import AGREES, DIFFERS, UNKNOWN
@@ -106,9 +105,7 @@ def write(sections, folder):
         "report.html": _to_html(sections, folder),
     }
     for name, text in texts.items():
-        partial = folder / f".{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, folder / name)
+        whole_files.write_text(folder / name, text)
 
 
 def _to_html(sections, folder):

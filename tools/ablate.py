@@ -21,7 +21,7 @@ import time
 
 from absl import app, flags
 
-from tf_defocus import ablation_tables, configs
+from tf_defocus import ablation_tables, configs, whole_files
 from tf_defocus.configs.ablations import ABLATIONS, Ablation, Variant
 
 ABLATION = flags.DEFINE_enum("ablation", None, sorted(ABLATIONS), "A paper's table.")
@@ -88,8 +88,10 @@ def train_variant(variant, recipe, folder, train_arrays, validation_arrays, dead
     Returns:
         dict of scores, or None if the deadline came first.
     """
-    from tf_defocus import training
     from tf_defocus.data.arrays import StoredArrays
+    from tf_defocus.training import loop
+    from tf_defocus.training.checkpoints import averaged_weights
+    from tf_defocus.training.validation import validate
 
     overrides = {**recipe.overrides, **variant.overrides}
     recipe = recipe.replace(name=variant.name, overrides=overrides)
@@ -105,12 +107,12 @@ def train_variant(variant, recipe, folder, train_arrays, validation_arrays, dead
     minutes = (deadline - time.monotonic()) / 60
     if minutes <= 0:
         return None
-    run = training.train(recipe, folder, train_arrays, max_minutes=min(minutes, 1e6))
+    run = loop.train(recipe, folder, train_arrays, max_minutes=min(minutes, 1e6))
     if run.step < recipe.num_steps:
         return None
-    with training.averaged_weights(run):
+    with averaged_weights(run):
         validation = StoredArrays(validation_arrays)
-        scores, _ = training.validate(run.model, validation, len(validation))
+        scores, _ = validate(run.model, validation, len(validation))
     scores["parameters_m"] = run.model.count_params() / 1e6
     write(finished, json.dumps({"recipe": recipe.fingerprint(), **scores}, indent=1))
     return scores
@@ -118,9 +120,7 @@ def train_variant(variant, recipe, folder, train_arrays, validation_arrays, dead
 
 def write(path, text):
     """Writes beside the file and renames: a reader never sees half of it."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    whole_files.write_text(path, text)
 
 
 def sources(train_arrays, validation_arrays):

@@ -52,7 +52,7 @@ def measure_model():
         `train_seconds`, `train_memory_mib`; with a baseline also its `seconds`, and
         `ratio`, the model's seconds over the baseline's.
     """
-    from tf_defocus.training_tasks import create_trainee
+    from tf_defocus.training.tasks import create_trainee
 
     model = _create_model(_NAME.value, _PRECISION.value)
     forward = _forward(model)
@@ -92,7 +92,7 @@ def measure_input():
     """
     from tf_defocus.data.arrays import StoredArrays
     from tf_defocus.data.batches import make_batch
-    from tf_defocus.training_tasks import create_trainee
+    from tf_defocus.training.tasks import create_trainee
 
     if not _ARRAYS.value:
         raise ValueError("input needs --arrays, the folder of stored arrays")
@@ -198,12 +198,13 @@ def _train_step(trainee, recipe, batch=None):
     import keras
     import numpy as np
 
-    from tf_defocus import training
     from tf_defocus.data import augmentations
-    from tf_defocus.objectives import RestorationObjective
+    from tf_defocus.training import loop
+    from tf_defocus.training.objectives import RestorationObjective
 
-    backend = importlib.import_module(f"tf_defocus.training_{keras.backend.backend()}")
-    optimizer = training.create_optimizer(recipe)
+    step_module = f"tf_defocus.training.{keras.backend.backend()}_step"
+    backend = importlib.import_module(step_module)
+    optimizer = loop.create_optimizer(recipe)
     optimizer.build(trainee.trainable_variables)
     step = backend.make_train_step(
         trainee,

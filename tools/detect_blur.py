@@ -11,7 +11,6 @@ The paper's figures: F-measure 0.832, accuracy 78.4 % on 200 images of CUHK.
 """
 
 import json
-import os
 import pathlib
 import sys
 
@@ -22,7 +21,7 @@ import tqdm
 from absl import app, flags
 
 import tf_defocus
-from tf_defocus import blur_detection
+from tf_defocus import blur_detection, whole_files
 from tf_defocus.images.files import (
     Image,
     ImageFileError,
@@ -132,9 +131,7 @@ def run():
     text = json.dumps(
         {"preset": PRESET.value, "scale": SCALE.value, **scores}, indent=1
     )
-    partial = output / ".scores.json.partial"
-    partial.write_text(text + "\n", encoding="utf-8")
-    os.replace(partial, output / "scores.json")
+    whole_files.write_text(output / "scores.json", text + "\n")
     print(text)
 
 

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from absl import app, flags
 
+from tf_defocus import whole_files
 from tf_defocus.data import published_files, published_maps
 from tf_defocus.images import png
 from tf_defocus.images.files import ImageFileError, read_image
@@ -275,9 +276,7 @@ def main(arguments):
     print(format_report(report))
     if _JSON.value:
         target = pathlib.Path(_JSON.value)
-        partial = target.with_name(target.name + ".partial")
-        partial.write_text(json.dumps(report, indent=1))
-        partial.replace(target)
+        whole_files.write_text(target, json.dumps(report, indent=1))
     return 1 if report["refused"] else 0
 
 

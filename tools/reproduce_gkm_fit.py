@@ -8,7 +8,6 @@ and blue (too dark), all relative to the brightest pixel of that kernel. The wei
 the mixture are not negative; those of the signed one may be. Takes seconds.
 """
 
-import os
 import pathlib
 import sys
 
@@ -16,6 +15,7 @@ import cv2
 import numpy as np
 from absl import app, flags
 
+from tf_defocus import whole_files
 from tf_defocus.images.files import Image, ImageFileError, write_image
 from tf_defocus.ops.gaussian import BANKS
 from tf_defocus.optics import kernel_fit
@@ -105,9 +105,7 @@ def run():
     output.mkdir(parents=True, exist_ok=True)
     drawn = Image(picture(kernels, fits))
     write_image(output / "kernels.png", drawn)
-    partial = output / ".table.md.partial"
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, output / "table.md")
+    whole_files.write_text(output / "table.md", text)
     print(text, end="")
 
 

@@ -10,7 +10,6 @@ preservation blocks see, beside the true defocus [K3DN Fig. 4]). Which scenes th
 paper's figures show is not known to us: these are rendered by the project's optics.
 """
 
-import os
 import pathlib
 import sys
 
@@ -19,7 +18,7 @@ import keras
 import numpy as np
 from absl import app, flags
 
-from tf_defocus import line_chart
+from tf_defocus import line_chart, whole_files
 from tf_defocus.demo import draw_defocus
 from tf_defocus.images.files import Image, ImageFileError, write_image
 from tf_defocus.models import presets
@@ -231,9 +230,7 @@ def run():
     options += f" --example {EXAMPLE.value}"
     text = page(name, folder.name, weights, disparities, correlations, options)
     target = folder.with_name(folder.name + ".md")
-    partial = folder.with_name(f".{folder.name}.md.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, target)
+    whole_files.write_text(target, text)
     print(text, end="")
 
 

@@ -25,7 +25,7 @@ import skimage.data
 from absl import app, flags
 
 import tf_defocus
-from tf_defocus import blur_detection, command_text
+from tf_defocus import blur_detection, command_text, whole_files
 from tf_defocus.images.files import Image, ImageFileError, read_image, write_image
 from tf_defocus.optics import psf
 
@@ -189,9 +189,7 @@ def run():
     if PAGE.value:
         target = pathlib.Path(PAGE.value)
         picture = os.path.relpath(path, target.parent)
-        partial = target.with_name(f".{target.name}.partial")
-        partial.write_text(page(model, picture), encoding="utf-8")
-        os.replace(partial, target)
+        whole_files.write_text(target, page(model, picture))
 
 
 def main(_):

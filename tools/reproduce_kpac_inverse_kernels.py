@@ -10,7 +10,6 @@ Both sides are compared on photographs of Y = 0.299 R + 0.587 G + 0.114 B, blurr
 sinc-enlarged kernel and mirrored at the border, in float64 and without noise.
 """
 
-import os
 import pathlib
 import sys
 
@@ -19,6 +18,7 @@ import numpy as np
 from absl import app, flags
 from skimage import color, data
 
+from tf_defocus import whole_files
 from tf_defocus.deconvolution import inverse_kernel
 from tf_defocus.images.files import Image, ImageFileError, write_image
 from tf_defocus.optics import psf
@@ -253,9 +253,7 @@ def run():
     write_image(output / "commuting.png", commuting)
     shapes = Image(picture_of_kernels(NOISE_TO_SIGNAL.value))
     write_image(output / "kernels.png", shapes)
-    partial = output / ".tables.md.partial"
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, output / "tables.md")
+    whole_files.write_text(output / "tables.md", text)
     print(text, end="")
 
 

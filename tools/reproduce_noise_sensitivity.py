@@ -10,14 +10,13 @@ tables have 1, 3 and 5 (of 255), KPAC's 1, 3 and 5 % of the range: 2.55, 7.65, 1
 
 import itertools
 import json
-import os
 import pathlib
 import sys
 
 from absl import app, flags
 
 import tf_defocus
-from tf_defocus import command_text, evaluation_examples
+from tf_defocus import command_text, evaluation_examples, whole_files
 from tf_defocus.evaluation import evaluate
 from tf_defocus.images.files import ImageFileError
 from tf_defocus.models import presets
@@ -117,9 +116,7 @@ def run():
 
 def write(path, text):
     """Writes beside the file and renames: a reader never sees half of it."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    whole_files.write_text(path, text)
 
 
 def main(_):

@@ -13,13 +13,13 @@ Takes some minutes.
 """
 
 import dataclasses
-import os
 import pathlib
 import sys
 
 import numpy as np
 from absl import app, flags
 
+from tf_defocus import whole_files
 from tf_defocus.optics import dual_pixel, psf, sensor
 from tf_defocus.synthesis import rdpd, scenes
 
@@ -135,9 +135,7 @@ def main(_):
     text = table(SCENES.value, SIZE.value, POINTS.value, SEED.value)
     output = pathlib.Path(OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
-    partial = output / ".table.md.partial"
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, output / "table.md")
+    whole_files.write_text(output / "table.md", text)
     print(text, end="")
     return 0
 

@@ -11,7 +11,6 @@ that show a surface in focus (|circle of confusion| <= --threshold), and writes
 within an error, and how many have it.
 """
 
-import os
 import pathlib
 import sys
 
@@ -19,7 +18,7 @@ import numpy as np
 from absl import app, flags
 
 import tf_defocus
-from tf_defocus import evaluation_examples, line_chart, sharp_regions
+from tf_defocus import evaluation_examples, line_chart, sharp_regions, whole_files
 from tf_defocus.images.files import Image, ImageFileError, write_image
 from tf_defocus.rendered_examples import render_examples
 from tf_defocus.synthesis import textures
@@ -111,9 +110,7 @@ def run():
     output = pathlib.Path(OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
     write_image(output / "distribution.png", Image(picture(errors)))
-    partial = output / ".table.md.partial"
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, output / "table.md")
+    whole_files.write_text(output / "table.md", text)
     print(text, end="")
 
 

@@ -75,13 +75,13 @@ def stored_splits(dataset, splits, base, data_dir=None, manual_dir=None):
 
 def run():
     """Prepares, decodes and trains, as the flags say."""
-    from tf_defocus import training
+    from tf_defocus.training import loop
 
     recipe = changed(configs.get_recipe(_RECIPE.value), _SET.value)
     base = pathlib.Path(_ARRAYS.value or pathlib.Path(_DATA_DIR.value or "runs"))
     base = base if _ARRAYS.value else base / "arrays" / recipe.dataset
     splits = _TRAIN_SPLIT.value, _VALIDATION_SPLIT.value
-    training.train(
+    loop.train(
         recipe,
         _OUTPUT.value or pathlib.Path("runs") / recipe.name,
         *stored_splits(

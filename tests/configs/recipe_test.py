@@ -7,8 +7,8 @@ import pytest
 
 from tf_defocus import configs
 from tf_defocus.models import list_models
-from tf_defocus.objectives import RestorationObjective
 from tf_defocus.optimizers import create_schedule
+from tf_defocus.training.objectives import RestorationObjective
 
 
 @pytest.mark.parametrize("name", configs.list_recipes())

@@ -9,7 +9,7 @@ import tempfile
 
 import numpy as np
 
-from tests.batches_test import GOLDEN_RECIPES, KINDS, store
+from tests.data.batches_test import GOLDEN_RECIPES, KINDS, store
 from tf_defocus.data.arrays import StoredArrays
 from tf_defocus.data.batches import make_batch
 

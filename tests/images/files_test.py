@@ -2,6 +2,7 @@
 
 import errno
 import io
+import os
 import struct
 
 import numpy as np
@@ -342,7 +343,7 @@ def test_failed_write_leaves_nothing(
     def fail(*_):
         raise OSError(number, "injected")
 
-    monkeypatch.setattr(files.os, "replace", fail)
+    monkeypatch.setattr(os, "replace", fail)
     path = tmp_path / f"a.{extension}"
     with pytest.raises(ImageFileError, match=remedy):
         write_image(path, Image(noise(rng)))

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.batches_test import store
+from tests.data.batches_test import store
 from tests.testing import ROOT, load_tool
 from tf_defocus import configs
 from tf_defocus.configs.ablations import Variant

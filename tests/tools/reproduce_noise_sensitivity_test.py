@@ -3,7 +3,7 @@
 import pytest
 
 import tf_defocus
-from tests.batches_test import store
+from tests.data.batches_test import store
 from tests.evaluation_test import FakeRestorer, brighter, examples  # noqa: F401
 from tests.testing import load_tool
 from tf_defocus.evaluation import evaluate

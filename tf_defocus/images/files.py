@@ -20,6 +20,7 @@ import numpy as np
 import PIL.Image
 from PIL import ImageCms
 
+from tf_defocus import whole_files
 from tf_defocus.images import png, tiff
 
 EXTENSIONS = {
@@ -293,16 +294,11 @@ def write_image(path, image):
         raise ImageFileError(
             f"{path}: {kind.upper()} cannot hold {image.pixels.dtype}; use .tif"
         )
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with open(partial, "wb") as file:
+        with whole_files.open_whole(path) as file:
             _encode(file, kind, image)
-        os.replace(partial, path)
     except OSError as error:
         raise ImageFileError(f"{path}: {_explain(error)}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            partial.unlink()
 
 
 def _explain(error):

@@ -18,6 +18,7 @@ import os
 import pathlib
 import zipfile
 
+from tf_defocus import whole_files
 from tf_defocus.models import create_model, list_models, weights
 
 FOLDER_VARIABLE = "TF_DEFOCUS_CHECKPOINTS"
@@ -155,9 +156,7 @@ def save_preset(model, folder, name, overrides=None, dtype="float16", **details)
     }
     entries = list_presets(folder) | {name: entry}
     text = json.dumps({"presets": dict(sorted(entries.items()))}, indent=2) + "\n"
-    partial = folder / f"{MANIFEST}.partial"
-    partial.write_text(text)
-    os.replace(partial, folder / MANIFEST)
+    whole_files.write_text(folder / MANIFEST, text)
     return entry
 
 

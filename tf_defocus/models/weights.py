@@ -1,10 +1,9 @@
 """A model's weights as one `.npz`: arrays by variable path, nothing pickled."""
 
-import os
-import pathlib
-
 import keras
 import numpy as np
+
+from tf_defocus import whole_files
 
 
 def variable_names(model):
@@ -24,15 +23,12 @@ def save_weights(model, path, dtype=None):
         path: of the `.npz`.
         dtype: str, storage type such as "float16", or None for the weights' own.
     """
-    path = pathlib.Path(path)
-    partial = path.with_name(path.name + ".partial")
     arrays = {
         name: keras.ops.convert_to_numpy(weight).astype(dtype or weight.dtype)
         for name, weight in zip(variable_names(model), model.weights)
     }
-    with open(partial, "wb") as file:
+    with whole_files.open_whole(path) as file:
         np.savez_compressed(file, **arrays)
-    os.replace(partial, path)
 
 
 def load_weights(model, path):

@@ -8,11 +8,11 @@ import keras
 import numpy as np
 import pytest
 
-from tests.batches_test import store
+from tests.data.batches_test import store
 from tests.testing import ROOT
-from tf_defocus import training
 from tf_defocus.configs import Recipe
 from tf_defocus.models import create_model, presets, weights
+from tf_defocus.training import checkpoints, loop
 
 RECIPE = Recipe(
     name="test",
@@ -44,7 +44,7 @@ def data(tmp_path_factory):
 
 
 def checkpoint(folder):
-    with np.load(folder / training.CHECKPOINT, allow_pickle=False) as state:
+    with np.load(folder / checkpoints.CHECKPOINT, allow_pickle=False) as state:
         return {k: state[k] for k in state.files}
 
 
@@ -56,10 +56,10 @@ def assert_same_state(one, other, atol):
 
 
 def test_a_stopped_and_resumed_run_gives_the_same_weights(data, tmp_path):
-    training.train(RECIPE, tmp_path / "whole", *data)
-    stopped = training.train(RECIPE, tmp_path / "parts", *data, stop_after=3)
+    loop.train(RECIPE, tmp_path / "whole", *data)
+    stopped = loop.train(RECIPE, tmp_path / "parts", *data, stop_after=3)
     assert stopped.step == 3
-    training.train(RECIPE, tmp_path / "parts", *data)
+    loop.train(RECIPE, tmp_path / "parts", *data)
     whole, parts = (checkpoint(tmp_path / name) for name in ("whole", "parts"))
     assert int(whole["step"]) == int(parts["step"]) == 6
     assert_same_state(whole, parts, atol=0)
@@ -69,7 +69,7 @@ def spoil(monkeypatch, steps, of_loss=np.nan, of_gradient=np.nan):
     """Multiplies the loss and its gradient in some steps; they count from 0."""
     tf = pytest.importorskip("tensorflow", reason="spoils TensorFlow's gradient")
 
-    class Spoilt(training.RestorationObjective):
+    class Spoilt(loop.RestorationObjective):
         def __call__(self, outputs, batch, step):
             loss, terms = super().__call__(outputs, batch, step)
             here = tf.reduce_any(tf.cast(step, "int32") == list(steps))
@@ -81,7 +81,7 @@ def spoil(monkeypatch, steps, of_loss=np.nan, of_gradient=np.nan):
 
             return scale(loss), terms
 
-    monkeypatch.setattr(training, "RestorationObjective", Spoilt)
+    monkeypatch.setattr(loop, "RestorationObjective", Spoilt)
 
 
 @pytest.mark.parametrize("of_loss", [1.0, np.nan])
@@ -89,10 +89,10 @@ def test_single_steps_that_are_not_finite_are_left_out(
     data, tmp_path, monkeypatch, capsys, of_loss
 ):
     spoil(monkeypatch, [2, 4], of_loss=of_loss)
-    training.train(RECIPE, tmp_path / "spoilt", *data)
+    loop.train(RECIPE, tmp_path / "spoilt", *data)
     assert capsys.readouterr().out.count("left out") == 2
     spoil(monkeypatch, [2, 4], of_loss=1.0, of_gradient=0.0)
-    training.train(RECIPE, tmp_path / "zero", *data)
+    loop.train(RECIPE, tmp_path / "zero", *data)
     spoilt, zero = (checkpoint(tmp_path / name) for name in ("spoilt", "zero"))
     assert_same_state(spoilt, zero, atol=0)
 
@@ -105,10 +105,10 @@ def test_a_run_that_diverges_keeps_the_checkpoint_from_before(
     if statistics_too:
         spoilt = keras.Variable([np.nan], trainable=False)
         monkeypatch.setattr(keras.Model, "non_trainable_variables", [spoilt])
-    step = 4 if statistics_too else 3 + training.MAX_FAILED_STEPS
+    step = 4 if statistics_too else 3 + loop.MAX_FAILED_STEPS
     recipe = RECIPE.replace(num_steps=20, checkpoint_every=3)
     with pytest.raises(FloatingPointError, match=f"At step {step} the loss is"):
-        training.train(recipe, tmp_path, *data)
+        loop.train(recipe, tmp_path, *data)
     state = checkpoint(tmp_path)
     assert int(state["step"]) == (step - 1) // 3 * 3
     for key, value in state.items():
@@ -116,8 +116,8 @@ def test_a_run_that_diverges_keeps_the_checkpoint_from_before(
 
 
 def test_accumulation_gives_the_step_of_the_whole_batch(data, tmp_path):
-    training.train(RECIPE, tmp_path / "whole", *data)
-    training.train(RECIPE.replace(accumulation_steps=2), tmp_path / "halves", *data)
+    loop.train(RECIPE, tmp_path / "whole", *data)
+    loop.train(RECIPE.replace(accumulation_steps=2), tmp_path / "halves", *data)
     whole, halves = (checkpoint(tmp_path / name) for name in ("whole", "halves"))
     del whole["recipe"], halves["recipe"]
     assert_same_state(whole, halves, atol=2e-6)
@@ -129,11 +129,11 @@ cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(
     cpu, [tf.config.LogicalDeviceConfiguration()] * 2
 )
-from tests.training_test import RECIPE
-from tf_defocus import training
+from tests.training.loop_test import RECIPE
+from tf_defocus.training import loop
 assert len(tf.config.list_logical_devices("CPU")) == 2
 recipe = RECIPE.replace(accumulation_steps=2)
-training.train(recipe, sys.argv[1], *sys.argv[2:], strategy="mirrored")
+loop.train(recipe, sys.argv[1], *sys.argv[2:], strategy="mirrored")
 """
 
 
@@ -143,7 +143,7 @@ def test_two_devices_equal_one_with_clipping_and_accumulation(data, tmp_path):
         command, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr[-3000:]
-    training.train(RECIPE.replace(accumulation_steps=2), tmp_path / "one", *data)
+    loop.train(RECIPE.replace(accumulation_steps=2), tmp_path / "one", *data)
     lines = (tmp_path / "one" / "metrics.jsonl").read_text().splitlines()
     norms = [json.loads(line).get("gradient_norm", 0) for line in lines]
     assert max(norms) > RECIPE.clip_norm  # clipping was on
@@ -158,7 +158,7 @@ def test_two_devices_equal_one_with_clipping_and_accumulation(data, tmp_path):
 
 def test_jax_leaves_out_gradients_that_are_not_finite():
     pytest.importorskip("jax", reason="needs JAX: pip install tf-defocus[jax]")
-    from tf_defocus.training_jax import JaxStep
+    from tf_defocus.training.jax_step import JaxStep
 
     step = object.__new__(JaxStep)
     step.recipe = RECIPE.replace(clip_norm=1.0)
@@ -173,11 +173,11 @@ def test_jax_leaves_out_gradients_that_are_not_finite():
 @pytest.mark.jax
 def test_a_run_begun_on_tensorflow_continues_on_jax(data, tmp_path):
     pytest.importorskip("jax", reason="needs JAX: pip install tf-defocus[jax]")
-    training.train(RECIPE, tmp_path / "tensorflow", *data)
-    training.train(RECIPE, tmp_path / "both", *data, stop_after=3)
+    loop.train(RECIPE, tmp_path / "tensorflow", *data)
+    loop.train(RECIPE, tmp_path / "both", *data, stop_after=3)
     script = (
-        "import sys; from tests.training_test import RECIPE; "
-        "from tf_defocus import training; training.train(RECIPE, *sys.argv[1:])"
+        "import sys; from tests.training.loop_test import RECIPE; "
+        "from tf_defocus.training import loop; loop.train(RECIPE, *sys.argv[1:])"
     )
     result = subprocess.run(
         [sys.executable, "-c", script, tmp_path / "both", *data],
@@ -196,9 +196,9 @@ def test_a_run_begun_on_tensorflow_continues_on_jax(data, tmp_path):
 def test_saved_weights_are_the_moving_average(data, tmp_path):
     """ema_t = d ema_{t-1} + (1 - d) w_t, from the weights after the first step."""
     recipe = RECIPE.replace(num_steps=2, decay="constant")
-    training.train(recipe, tmp_path / "one", *data, stop_after=1)
+    loop.train(recipe, tmp_path / "one", *data, stop_after=1)
     first = checkpoint(tmp_path / "one")
-    run = training.train(recipe, tmp_path / "one", *data)
+    run = loop.train(recipe, tmp_path / "one", *data)
     second = checkpoint(tmp_path / "one")
     averaged = weights.read_weights(tmp_path / "one" / "weights.npz")
     path = run.model.residual.bias.path
@@ -209,21 +209,21 @@ def test_saved_weights_are_the_moving_average(data, tmp_path):
 
 
 def test_a_run_folder_is_a_preset(data, tmp_path):
-    training.train(RECIPE.replace(num_steps=1), tmp_path / "run", *data)
+    loop.train(RECIPE.replace(num_steps=1), tmp_path / "run", *data)
     model = presets.load_preset(tmp_path / "run")
     stored = weights.read_weights(tmp_path / "run" / "weights.npz")
     np.testing.assert_array_equal(model.residual.bias, stored["conv8/bias"])
 
 
 def test_another_recipe_does_not_continue_a_run(data, tmp_path):
-    training.train(RECIPE.replace(num_steps=1), tmp_path / "run", *data)
+    loop.train(RECIPE.replace(num_steps=1), tmp_path / "run", *data)
     with pytest.raises(ValueError, match="another recipe"):
-        training.train(RECIPE.replace(seed=1), tmp_path / "run", *data)
+        loop.train(RECIPE.replace(seed=1), tmp_path / "run", *data)
 
 
 def test_batches_that_do_not_divide_are_refused(data, tmp_path):
     with pytest.raises(ValueError, match="batch_size=4"):
-        training.train(RECIPE.replace(accumulation_steps=3), tmp_path / "run", *data)
+        loop.train(RECIPE.replace(accumulation_steps=3), tmp_path / "run", *data)
 
 
 def test_training_overfits_one_crop(tmp_path):
@@ -242,7 +242,7 @@ def test_training_overfits_one_crop(tmp_path):
         ema_decay=0.0,
         overrides={"base_filters": 8, "num_blocks": 1},
     )
-    training.train(recipe, tmp_path / "run", tmp_path / "a")
+    loop.train(recipe, tmp_path / "run", tmp_path / "a")
     lines = (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()
     psnr = [json.loads(line)["psnr"] for line in lines]
     assert psnr[-1] > psnr[0] + 10

@@ -1,20 +1,14 @@
 """The one training loop: steps, log, validation, checkpoints that resume exactly.
 
-A checkpoint is an `.npz` of every variable of model and optimizer by path, with the
-step. Batches are a function of seed and step alone, so a run that was killed and
-resumed gives the weights of one that was not, and a run begun on one backend continues
-on the other. The backend's own part, the step, is in `training_tensorflow.py` and
-`training_jax.py`.
+Batches are a function of seed and step alone, so a run that was killed and resumed
+gives the weights of one that was not. The backend's own part, the step, is in
+`tensorflow_step.py` and `jax_step.py`.
 """
 
 import concurrent.futures
-import dataclasses
-import datetime
+import contextlib
 import importlib
-import json
-import os
 import pathlib
-import platform
 import time
 
 import keras
@@ -23,43 +17,28 @@ import tqdm
 
 from tf_defocus.data.arrays import StoredArrays
 from tf_defocus.data.batches import make_batch
-from tf_defocus.models import weights
-from tf_defocus.objectives import RestorationObjective
 from tf_defocus.optimizers import RectifiedAdam, create_schedule
-from tf_defocus.training_tasks import (
+from tf_defocus.training.checkpoints import (
+    Run,
+    averaged_weights,
+    describe,
+    resume,
+    save_checkpoint,
+)
+from tf_defocus.training.objectives import RestorationObjective
+from tf_defocus.training.tasks import (
     create_network,
     create_trainee,
     without_missing_views,
 )
+from tf_defocus.training.validation import validate
 
-CHECKPOINT = "checkpoint.npz"
 MAX_FAILED_STEPS = 5  # in a row; half precision overflows now and then
 _OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
     "adamw": keras.optimizers.AdamW,
     "rectified_adam": RectifiedAdam,
 }
-
-
-@dataclasses.dataclass
-class Run:
-    """Everything a training run changes while it goes on.
-
-    Attributes:
-        recipe: `Recipe`.
-        folder: pathlib.Path of the run.
-        model: `keras.Model`, the network.
-        trainee: `keras.Model`, the network, with the tasks that teach it if any.
-        optimizer: `keras.optimizers.Optimizer`, built.
-        step: int, steps taken.
-    """
-
-    recipe: object
-    folder: pathlib.Path
-    model: keras.Model
-    trainee: keras.Model
-    optimizer: keras.optimizers.Optimizer
-    step: int = 0
 
 
 def train(
@@ -94,7 +73,8 @@ def train(
             steps the gradient counts as zero.
     """
     keras.utils.set_random_seed(recipe.seed)
-    backend = importlib.import_module(f"tf_defocus.training_{keras.backend.backend()}")
+    step_module = f"tf_defocus.training.{keras.backend.backend()}_step"
+    backend = importlib.import_module(step_module)
     arrays = StoredArrays(train_arrays)
     recipe = without_missing_views(recipe, arrays.kinds)
     validation = StoredArrays(validation_arrays) if validation_arrays else None
@@ -104,8 +84,8 @@ def train(
     with strategy.scope():
         run = _create_run(recipe, folder)
     arrays.require(run.trainee.view_names)
-    _resume(run)
-    _describe(run, strategy, arrays)
+    resume(run)
+    describe(run, strategy, arrays)
     step_function = backend.make_train_step(
         run.trainee, RestorationObjective(recipe), run.optimizer, recipe, strategy
     )
@@ -136,18 +116,15 @@ def _create_run(recipe, folder):
     return Run(recipe, folder, model, trainee, optimizer)
 
 
-class _dtype_policy:
+@contextlib.contextmanager
+def _dtype_policy(name):
     """Layers made inside compute in the named precision."""
-
-    def __init__(self, name):
-        self.name = name
-
-    def __enter__(self):
-        self.previous = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(self.name)
-
-    def __exit__(self, *error):
-        keras.config.set_dtype_policy(self.previous)
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(previous)
 
 
 def create_optimizer(recipe):
@@ -237,116 +214,3 @@ def _milestones(run, step_function, validation, logger, last):
             f"step {run.step}: "
             + ", ".join(f"{key} {value:.3f}" for key, value in scalars.items())
         )
-
-
-def validate(model, arrays, count):
-    """Mean PSNR of input and output over stored examples.
-
-    Args:
-        model: `keras.Model`.
-        arrays: `StoredArrays`.
-        count: int, the first so many examples.
-
-    Returns:
-        (dict of `validation_psnr`, `validation_gain` and, where the circle of confusion
-        is known, `validation_gain_blurred` over examples whose mean exceeds 1 px, all
-        in dB; pictures (examples, height, 3 * width, 3): blurred, deblurred, sharp).
-        The input is the first view where no blurred photograph is stored.
-    """
-    rows, pictures = [], []
-    given = "blurred" if "blurred" in arrays.kinds else model.view_names[0]
-    for index in range(min(count, len(arrays))):
-        images = arrays.read(index, (*model.view_names, given, "sharp"))
-        views = {k: images[k][None] for k in model.view_names}
-        deblurred = np.clip(model.predict_on_batch(views)["deblurred"][0], 0, 1)
-        sharp = images["sharp"]
-        rows.append((_psnr(images[given], sharp), _psnr(deblurred, sharp)))
-        if index < 3:
-            strip = [images[given], deblurred, sharp]
-            pictures.append(np.concatenate(strip, axis=1))
-    before, after = np.array(rows).T
-    scalars = {
-        "validation_psnr": float(after.mean()),
-        "validation_gain": float((after - before).mean()),
-    }
-    if arrays.mean_coc is not None:
-        blurred = arrays.mean_coc[: len(rows)] > 1
-        scalars["validation_gain_blurred"] = float((after - before)[blurred].mean())
-    return scalars, np.stack(pictures)
-
-
-def _psnr(image, sharp):
-    return -10 * np.log10(max(float(np.mean((image - sharp) ** 2)), 1e-12))
-
-
-class averaged_weights:
-    """Inside, the model holds the averaged weights (its own if none are kept)."""
-
-    def __init__(self, run):
-        self.run = run
-
-    def __enter__(self):
-        variables = self.run.trainee.trainable_variables
-        self.own = [keras.ops.convert_to_numpy(v) for v in variables]
-        self.run.optimizer.finalize_variable_values(variables)
-
-    def __exit__(self, *error):
-        for variable, value in zip(self.run.trainee.trainable_variables, self.own):
-            variable.assign(value)
-
-
-def save_checkpoint(run):
-    """Writes the state to resume from, and the averaged weights to use."""
-    state = {f"model/{v.path}": v for v in run.trainee.variables}
-    state |= {f"optimizer/{v.path}": v for v in run.optimizer.variables}
-    state = {k: keras.ops.convert_to_numpy(v) for k, v in state.items()}
-    state["step"] = np.int64(run.step)
-    state["recipe"] = np.str_(run.recipe.fingerprint())
-    _write(run.folder / CHECKPOINT, lambda file: np.savez(file, **state))
-    with averaged_weights(run):
-        weights.save_weights(run.model, run.folder / "weights.npz")
-
-
-def _resume(run):
-    path = run.folder / CHECKPOINT
-    if not path.exists():
-        return
-    with np.load(path, allow_pickle=False) as state:
-        if str(state["recipe"]) != run.recipe.fingerprint():
-            raise ValueError(
-                f"{path} belongs to another recipe or seed. Give the one in "
-                f"{run.folder / 'config.json'}, or another --output"
-            )
-        for variable in run.trainee.variables:
-            variable.assign(state[f"model/{variable.path}"])
-        for variable in run.optimizer.variables:
-            variable.assign(state[f"optimizer/{variable.path}"])
-        run.step = int(state["step"])
-
-
-def _describe(run, strategy, arrays):
-    """`config.json`: what makes the run, beside its checkpoints."""
-    description = {
-        "model": run.recipe.model,
-        "overrides": run.recipe.overrides,
-        "recipe": run.recipe.to_dict(),
-        "data": arrays.source,
-        "backend": keras.backend.backend(),
-        "devices": strategy.num_replicas_in_sync,
-        "versions": {
-            "python": platform.python_version(),
-            "keras": keras.version(),
-            "numpy": np.__version__,
-        },
-        "started": datetime.datetime.now(datetime.timezone.utc).isoformat(),
-    }
-    text = json.dumps(description, indent=2)
-    _write(run.folder / "config.json", lambda file: file.write(text.encode()))
-
-
-def _write(path, write):
-    """Writes beside the file and renames: a reader never sees half of it."""
-    partial = path.with_name(path.name + ".partial")
-    with open(partial, "wb") as file:
-        write(file)
-    os.replace(partial, path)

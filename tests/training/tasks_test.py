@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.batches_test import store
+from tests.data.batches_test import store
 from tests.ops.warping_test import naive_horizontal_warp
-from tf_defocus import training
 from tf_defocus.configs import Recipe
 from tf_defocus.data.arrays import StoredArrays
 from tf_defocus.models import weights
-from tf_defocus.objectives import RestorationObjective
-from tf_defocus.training_tasks import (
+from tf_defocus.training import checkpoints, loop
+from tf_defocus.training.objectives import RestorationObjective
+from tf_defocus.training.tasks import (
     create_network,
     create_trainee,
     without_missing_views,
@@ -167,8 +167,8 @@ def test_k3dn_reblurs_its_result_towards_the_mean_of_the_views():
 
 def test_a_run_trains_the_reblurring_and_keeps_only_the_network(tmp_path):
     store(tmp_path / "arrays", count=2, size=16)
-    run = training.train(IFAN, tmp_path / "run", tmp_path / "arrays")
-    with np.load(tmp_path / "run" / training.CHECKPOINT) as state:
+    run = loop.train(IFAN, tmp_path / "run", tmp_path / "arrays")
+    with np.load(tmp_path / "run" / checkpoints.CHECKPOINT) as state:
         assert any(name.startswith("model/reblurring/") for name in state.files)
     kept = weights.read_weights(tmp_path / "run" / "weights.npz")
     assert set(kept) == set(weights.variable_names(run.model))
@@ -176,7 +176,7 @@ def test_a_run_trains_the_reblurring_and_keeps_only_the_network(tmp_path):
 
 def test_a_second_stage_trains_the_preservation_blocks_alone(tmp_path):
     store(tmp_path / "arrays", count=2, size=128)
-    first = training.train(K3DN, tmp_path / "first", tmp_path / "arrays")
+    first = loop.train(K3DN, tmp_path / "first", tmp_path / "arrays")
     before = weights.read_weights(tmp_path / "first" / "weights.npz")
     recipe = K3DN.replace(
         second_stage=True,
@@ -185,8 +185,8 @@ def test_a_second_stage_trains_the_preservation_blocks_alone(tmp_path):
         overrides={**K3DN.overrides, "reblurring": False}
         | {"sharp_region_preservation": True},
     )
-    training.train(recipe, tmp_path / "second", tmp_path / "arrays", stop_after=1)
-    second = training.train(recipe, tmp_path / "second", tmp_path / "arrays")
+    loop.train(recipe, tmp_path / "second", tmp_path / "arrays", stop_after=1)
+    second = loop.train(recipe, tmp_path / "second", tmp_path / "arrays")
     assert not first.model.sharp_region_preservation
     assert second.step == 2
     after = weights.read_weights(tmp_path / "second" / "weights.npz")
@@ -216,7 +216,7 @@ def test_missing_images_are_refused(tmp_path):
     (tmp_path / "arrays" / "left.npy").unlink()
     assert StoredArrays(tmp_path / "arrays").kinds == ("blurred", "right", "sharp")
     with pytest.raises(ValueError, match=r"needs \['left'\] of every example"):
-        training.train(K3DN, tmp_path / "run", tmp_path / "arrays")
+        loop.train(K3DN, tmp_path / "run", tmp_path / "arrays")
 
 
 def test_tasks_of_another_network_are_refused():

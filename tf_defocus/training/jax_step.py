@@ -5,10 +5,11 @@ on a GPU where only JAX is installed, and the other way round.
 """
 
 import contextlib
-import json
 
 import jax
 import jax.numpy as jnp
+
+from tf_defocus.training.log import JsonLinesLogger
 
 
 class OneDevice:
@@ -35,7 +36,7 @@ def create_strategy(name):
 
 
 def make_train_step(model, objective, optimizer, recipe, strategy):
-    """The step of a recipe; arguments as in `training_tensorflow`.
+    """The step of a recipe; arguments as in `tensorflow_step`.
 
     Raises:
         ValueError: if the batch does not divide into its accumulations.
@@ -129,17 +130,3 @@ class JaxStep:
 def make_logger(folder):
     """A log of JSON lines; TensorBoard's writer is TensorFlow's."""
     return JsonLinesLogger(folder)
-
-
-class JsonLinesLogger:
-    """Writes the scalars of a run."""
-
-    def __init__(self, folder):
-        self.lines = open(folder / "metrics.jsonl", "a", buffering=1)  # noqa: SIM115
-
-    def scalars(self, step, values):
-        """Logs a dict of floats."""
-        self.lines.write(json.dumps({"step": step, **values}) + "\n")
-
-    def images(self, step, pictures):
-        """Pictures are left to the TensorFlow backend."""

@@ -5,9 +5,9 @@ accumulate under a strategy; here the order is: sum over accumulations, sum over
 devices, clip, apply. The result does not depend on how a batch was divided.
 """
 
-import json
-
 import tensorflow as tf
+
+from tf_defocus.training.log import JsonLinesLogger
 
 
 def create_strategy(name):
@@ -127,19 +127,19 @@ def make_logger(folder):
     return TensorBoardLogger(folder)
 
 
-class TensorBoardLogger:
-    """Writes scalars and images of a run."""
+class TensorBoardLogger(JsonLinesLogger):
+    """Writes scalars and images of a run for TensorBoard as well."""
 
     def __init__(self, folder):
+        super().__init__(folder)
         self.writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
-        self.lines = open(folder / "metrics.jsonl", "a", buffering=1)  # noqa: SIM115
 
     def scalars(self, step, values):
         """Logs a dict of floats."""
+        super().scalars(step, values)
         with self.writer.as_default(step=step):
             for name, value in values.items():
                 tf.summary.scalar(name, value)
-        self.lines.write(json.dumps({"step": step, **values}) + "\n")
 
     def images(self, step, pictures):
         """Logs (examples, height, width, 3) pictures in [0, 1]."""

@@ -49,7 +49,7 @@ class RestorationObjective:
     """Weighted sum of losses over the scales of the output and the recipe's tasks.
 
     Every loss of the recipe applies to every scale, weighted by `scale_weights`, and to
-    every task ("disparity", "reblurring") that `training_tasks` adds to the outputs.
+    every task ("disparity", "reblurring") that `tasks` adds to the outputs.
 
     Args:
         recipe: `Recipe`; its `losses`, or `loss_schedule` if it has one, name the
@@ -88,7 +88,7 @@ class RestorationObjective:
         """The loss and its terms.
 
         Args:
-            outputs: dict of the outputs of `training_tasks.create_trainee`.
+            outputs: dict of the outputs of `tasks.create_trainee`.
             batch: dict of images, `sharp` among them.
             step: int or integer scalar, steps taken; selects the scheduled losses.
 

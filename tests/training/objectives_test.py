@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tf_defocus.configs import Recipe, get_recipe
-from tf_defocus.objectives import RestorationObjective
+from tf_defocus.training.objectives import RestorationObjective
 
 RECIPE = Recipe(name="test", model="kpac_2level")
 

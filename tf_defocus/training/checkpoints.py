@@ -1,0 +1,109 @@
+"""A run, and the checkpoints from which it is resumed exactly.
+
+A checkpoint is an `.npz` of every variable of model and optimizer by path, with the
+step: a run begun on one backend continues on the other.
+"""
+
+import contextlib
+import dataclasses
+import datetime
+import json
+import pathlib
+import platform
+
+import keras
+import numpy as np
+
+from tf_defocus import whole_files
+from tf_defocus.models import weights
+
+CHECKPOINT = "checkpoint.npz"
+
+
+@dataclasses.dataclass
+class Run:
+    """Everything a training run changes while it goes on.
+
+    Attributes:
+        recipe: `Recipe`.
+        folder: pathlib.Path of the run.
+        model: `keras.Model`, the network.
+        trainee: `keras.Model`, the network, with the tasks that teach it if any.
+        optimizer: `keras.optimizers.Optimizer`, built.
+        step: int, steps taken.
+    """
+
+    recipe: object
+    folder: pathlib.Path
+    model: keras.Model
+    trainee: keras.Model
+    optimizer: keras.optimizers.Optimizer
+    step: int = 0
+
+
+@contextlib.contextmanager
+def averaged_weights(run):
+    """Inside, the model holds the averaged weights (its own if none are kept)."""
+    variables = run.trainee.trainable_variables
+    own = [keras.ops.convert_to_numpy(variable) for variable in variables]
+    run.optimizer.finalize_variable_values(variables)
+    try:
+        yield
+    finally:
+        for variable, value in zip(variables, own):
+            variable.assign(value)
+
+
+def save_checkpoint(run):
+    """Writes the state to resume from, and the averaged weights to use."""
+    state = {f"model/{v.path}": v for v in run.trainee.variables}
+    state |= {f"optimizer/{v.path}": v for v in run.optimizer.variables}
+    state = {k: keras.ops.convert_to_numpy(v) for k, v in state.items()}
+    state["step"] = np.int64(run.step)
+    state["recipe"] = np.str_(run.recipe.fingerprint())
+    with whole_files.open_whole(run.folder / CHECKPOINT) as file:
+        np.savez(file, **state)
+    with averaged_weights(run):
+        weights.save_weights(run.model, run.folder / "weights.npz")
+
+
+def resume(run):
+    """Continues from the checkpoint of the run's folder, if there is one.
+
+    Raises:
+        ValueError: if it is the checkpoint of another recipe.
+    """
+    path = run.folder / CHECKPOINT
+    if not path.exists():
+        return
+    with np.load(path, allow_pickle=False) as state:
+        if str(state["recipe"]) != run.recipe.fingerprint():
+            raise ValueError(
+                f"{path} belongs to another recipe or seed. Give the one in "
+                f"{run.folder / 'config.json'}, or another --output"
+            )
+        for variable in run.trainee.variables:
+            variable.assign(state[f"model/{variable.path}"])
+        for variable in run.optimizer.variables:
+            variable.assign(state[f"optimizer/{variable.path}"])
+        run.step = int(state["step"])
+
+
+def describe(run, strategy, arrays):
+    """`config.json`: what makes the run, beside its checkpoints."""
+    description = {
+        "model": run.recipe.model,
+        "overrides": run.recipe.overrides,
+        "recipe": run.recipe.to_dict(),
+        "data": arrays.source,
+        "backend": keras.backend.backend(),
+        "devices": strategy.num_replicas_in_sync,
+        "versions": {
+            "python": platform.python_version(),
+            "keras": keras.version(),
+            "numpy": np.__version__,
+        },
+        "started": datetime.datetime.now(datetime.timezone.utc).isoformat(),
+    }
+    text = json.dumps(description, indent=2)
+    whole_files.write_text(run.folder / "config.json", text)

@@ -1,0 +1,43 @@
+"""The scores that a run logs of itself, on examples it does not train on."""
+
+import numpy as np
+
+
+def validate(model, arrays, count):
+    """Mean PSNR of input and output over stored examples.
+
+    Args:
+        model: `keras.Model`.
+        arrays: `StoredArrays`.
+        count: int, the first so many examples.
+
+    Returns:
+        (dict of `validation_psnr`, `validation_gain` and, where the circle of confusion
+        is known, `validation_gain_blurred` over examples whose mean exceeds 1 px, all
+        in dB; pictures (examples, height, 3 * width, 3): blurred, deblurred, sharp).
+        The input is the first view where no blurred photograph is stored.
+    """
+    rows, pictures = [], []
+    given = "blurred" if "blurred" in arrays.kinds else model.view_names[0]
+    for index in range(min(count, len(arrays))):
+        images = arrays.read(index, (*model.view_names, given, "sharp"))
+        views = {k: images[k][None] for k in model.view_names}
+        deblurred = np.clip(model.predict_on_batch(views)["deblurred"][0], 0, 1)
+        sharp = images["sharp"]
+        rows.append((_psnr(images[given], sharp), _psnr(deblurred, sharp)))
+        if index < 3:
+            strip = [images[given], deblurred, sharp]
+            pictures.append(np.concatenate(strip, axis=1))
+    before, after = np.array(rows).T
+    scalars = {
+        "validation_psnr": float(after.mean()),
+        "validation_gain": float((after - before).mean()),
+    }
+    if arrays.mean_coc is not None:
+        blurred = arrays.mean_coc[: len(rows)] > 1
+        scalars["validation_gain_blurred"] = float((after - before)[blurred].mean())
+    return scalars, np.stack(pictures)
+
+
+def _psnr(image, sharp):
+    return -10 * np.log10(max(float(np.mean((image - sharp) ** 2)), 1e-12))
