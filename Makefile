@@ -41,10 +41,10 @@ reports: $(VENV)/.installed
 		--page_note "Rendered from BSDS500 photographs for non-commercial \
 		research and education." \
 		--output results/report_synthetic)
-	$(if $(ARRAYS),$(BIN)/python tools/reproduce_noise_sensitivity.py --preset all \
+	$(if $(ARRAYS),$(BIN)/python tools/reproduce/noise_sensitivity.py --preset all \
 		--arrays "$(ARRAYS)/validation" --num_images 24 \
 		--page docs/noise_sensitivity.md --output results/noise_sensitivity)
-	$(BIN)/python tools/reproduce_kpac_attention.py --preset kpac_3level --shown 0.4 \
+	$(BIN)/python tools/reproduce/attention.py --preset kpac_3level --shown 0.4 \
 		--output docs/kpac_attention/strips.jpg --page docs/kpac_attention.md
 
 lint: $(VENV)/.installed-dev

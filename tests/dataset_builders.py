@@ -7,8 +7,8 @@ import types
 
 import tensorflow_datasets as tfds
 
+from tests import dataset_trees as trees
 from tests import testing
-from tools import make_dataset_trees as trees
 
 
 def load_module(name):
@@ -17,7 +17,7 @@ def load_module(name):
 
 
 class TreeTestCase(tfds.testing.DatasetBuilderTestCase):
-    """TFDS' own checks on a tree of `tools/make_dataset_trees.py`.
+    """TFDS' own checks on a tree of `tests/dataset_trees.py`.
 
     Attributes:
         TREE: str, name of the tree; several scenes of it are made, `SCENES`.

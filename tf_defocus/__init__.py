@@ -19,7 +19,7 @@ _HOMES = {
     "list_presets": "models.presets",
     "load_preset": "models.presets",
     "save_preset": "models.presets",
-    "score": "protocols",
+    "score": "evaluation.protocols",
     "weights": "models.weights",
 }
 

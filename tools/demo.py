@@ -17,7 +17,8 @@ _PRESET = flags.DEFINE_list(
 
 
 def main(_):
-    from tf_defocus import Restorer, cli, demo
+    from tf_defocus import Restorer, cli
+    from tf_defocus.reports import demo
 
     page = pathlib.Path(_OUTPUT.value) / "index.html"
     if _INPUT.value:

@@ -17,20 +17,16 @@ import sys
 from absl import app, flags
 
 import tf_defocus
-from tf_defocus import (
-    command_text,
-    evaluation_examples,
-    lpips,
-    report,
-    report_documents,
-    report_pages,
-)
+from tf_defocus.commands import shown_command
 from tf_defocus.deconvolution.two_step import METHODS, TwoStepRestorer
-from tf_defocus.evaluation import evaluate
-from tf_defocus.evaluation_report import EvaluationReport
+from tf_defocus.evaluation import lpips
+from tf_defocus.evaluation.evaluate import evaluate
+from tf_defocus.evaluation.examples import read_set, sharp_as_input
+from tf_defocus.evaluation.protocols import PROTOCOLS
+from tf_defocus.evaluation.scores import EvaluationReport
 from tf_defocus.images.files import ImageFileError
 from tf_defocus.models import presets
-from tf_defocus.protocols import PROTOCOLS
+from tf_defocus.reports import comparison, documents, pages
 
 PRESET = flags.DEFINE_list("preset", [], "Names or folders; all: the shipped ones.")
 FOLDER = flags.DEFINE_string(
@@ -76,7 +72,7 @@ KEEP = flags.DEFINE_bool(
 REPORT = flags.DEFINE_bool(
     "report", False, "Write OUTPUT/report too, our rows beside the papers'."
 )
-PAGE = flags.DEFINE_string("page", None, "Markdown page of the report, for docs.")
+PAGE = flags.DEFINE_string("page", None, "Markdown page of the comparison, for docs.")
 PAGE_TITLE = flags.DEFINE_string("page_title", "Scores", "Its title.")
 PAGE_NOTE = flags.DEFINE_string("page_note", "", "What its reader should know.")
 PAGE_PICTURES = flags.DEFINE_integer("page_pictures", 0, "How many it shows.", 0)
@@ -92,10 +88,10 @@ PLACEHOLDERS = {
 
 
 def read_examples():
-    """The examples and their name in the report, as the flags say."""
+    """The examples and their name in the comparison, as the flags say."""
     if COMPARE.value and not FOLDER.value:
         raise ValueError("--compare needs --folder: datasets hold no other's pictures")
-    examples, name = evaluation_examples.read_set(
+    examples, name = read_set(
         FOLDER.value,
         ARRAYS.value,
         DATASET.value,
@@ -107,7 +103,7 @@ def read_examples():
     if COMPARE.value and NOISE_SIGMA.value:
         raise ValueError("--compare cannot go with --noise_sigma: those had no noise")
     if SHARP_INPUT.value:
-        examples = evaluation_examples.sharp_as_input(examples)
+        examples = sharp_as_input(examples)
         name += ", sharp images as input"
     if NOISE_SIGMA.value:
         name += f", noise of sigma {NOISE_SIGMA.value:g}"
@@ -159,7 +155,7 @@ def run():
         noise_sigma=NOISE_SIGMA.value,
         single_pictures=SINGLE_PICTURES.value,
     )
-    command = command_text.shown_command(sys.argv, PLACEHOLDERS)
+    command = shown_command(sys.argv, PLACEHOLDERS)
     scores.setting["commands"] = [command]
     if KEEP.value and (output / "scores.json").exists():
         scores = scores.with_rows_of(EvaluationReport.read(output))
@@ -172,13 +168,13 @@ def write_reports(output):
     """The report and the page, where they are wanted, of the scores just saved."""
     if not (REPORT.value or PAGE.value):
         return
-    scores = report.read_scores(output)
-    sections = report.make_sections([scores])
+    scores = comparison.read_scores(output)
+    sections = comparison.make_sections([scores])
     if REPORT.value:
-        report_pages.write(sections, output / "report")
+        pages.write(sections, output / "report")
     if PAGE.value:
         commands = "\n".join(scores.content["commands"])
-        report_documents.write_document(
+        documents.write_document(
             PAGE.value,
             PAGE_TITLE.value,
             sections,

@@ -58,7 +58,7 @@ def table(curves, key):
 
 def main(_):
     from tf_defocus.images.files import Image, write_image
-    from tf_defocus.line_chart import draw_lines
+    from tf_defocus.reports.line_chart import draw_lines
 
     labels = _LABELS.value or [pathlib.Path(run).name for run in _RUNS.value]
     if len(labels) != len(_RUNS.value):

@@ -13,7 +13,7 @@ import sys
 
 from absl import app, flags
 
-from tf_defocus import report, report_pages
+from tf_defocus.reports import comparison, pages
 
 OUTPUT = flags.DEFINE_string("output", None, "Folder for the report.", required=True)
 TABLE = flags.DEFINE_multi_string(
@@ -27,7 +27,7 @@ def table_numbers():
     for text in TABLE.value:
         paper, _, number = text.partition(":")
         if not number.isdigit():
-            raise report.ReportError(
+            raise comparison.ReportError(
                 f"--table takes PAPER:NUMBER as in ifan:2. Received: {text!r}"
             )
         numbers.append((paper, int(number)))
@@ -36,16 +36,16 @@ def table_numbers():
 
 def run(paths):
     """Reads the scores, prints the report and writes it."""
-    scores = [report.read_scores(path) for path in paths]
-    sections = report.make_sections(scores, table_numbers())
-    report_pages.write(sections, OUTPUT.value)
-    print(report_pages.to_markdown(sections), end="")
+    scores = [comparison.read_scores(path) for path in paths]
+    sections = comparison.make_sections(scores, table_numbers())
+    pages.write(sections, OUTPUT.value)
+    print(pages.to_markdown(sections), end="")
 
 
 def main(arguments):
     try:
         run(arguments[1:])
-    except (report.ReportError, OSError) as error:
+    except (comparison.ReportError, OSError) as error:
         sys.exit(f"report: {error}")
 
 

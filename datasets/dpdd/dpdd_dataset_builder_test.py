@@ -10,8 +10,8 @@ import pytest
 import tensorflow_datasets as tfds
 
 from tests import dataset_builders
+from tests import dataset_trees as trees
 from tf_defocus.data.published_files import DatasetFilesError
-from tools import make_dataset_trees as trees
 
 _SCENES = 4
 

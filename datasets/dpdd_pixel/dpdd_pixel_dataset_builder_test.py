@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests import dataset_builders
+from tests import dataset_trees as trees
 from tf_defocus.data.published_files import DatasetFilesError
-from tools import make_dataset_trees as trees
 
 builder_module = dataset_builders.load_module("dpdd_pixel")
 

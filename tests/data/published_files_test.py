@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
+from tests import dataset_trees as trees
 from tf_defocus.data import published_files
 from tf_defocus.data.published_files import DatasetFilesError
-from tools import make_dataset_trees as trees
 
 
 def paths(folder, *names):

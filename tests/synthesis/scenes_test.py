@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests import testing
-from tests.optics import textures_test
+from tests.synthesis import textures_test
 from tf_defocus.optics import dual_pixel, psf, sensor
 from tf_defocus.synthesis import scenes, textures
 

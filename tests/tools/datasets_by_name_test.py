@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from tests import dataset_trees as trees
 from tests import testing
-from tf_defocus import evaluation_examples
 from tf_defocus.configs import Recipe
 from tf_defocus.data import builders
 from tf_defocus.data.arrays import StoredArrays
 from tf_defocus.data.batches import make_batch
-from tools import make_dataset_trees as trees
+from tf_defocus.evaluation.examples import read_dataset
 
 
 class Case(NamedTuple):
@@ -21,7 +21,7 @@ class Case(NamedTuple):
 
     Attributes:
         dataset: name or name/config.
-        tree: name of its tree in `tools/make_dataset_trees.py`; "" for none.
+        tree: name of its tree in `tests/dataset_trees.py`; "" for none.
         splits: to train and to validate on; () where there is nothing to train towards.
         views: what of it a network may be given.
         scored: split to be scored, and its number of examples.
@@ -111,7 +111,7 @@ def test_a_named_set_becomes_arrays_batches_and_scored_pairs(case, places, tmp_p
         assert image.shape == (3, 8, 8, 3) and image.dtype == np.float32
         assert 0 <= image.min() < image.max() <= 1
     split, count = case.scored
-    scored = list(evaluation_examples.read_dataset(case.dataset, split, *places))
+    scored = list(read_dataset(case.dataset, split, *places))
     assert len({example.name for example in scored}) == count
     for example in scored:
         assert set(example.views) == set(case.views)
@@ -125,7 +125,7 @@ def test_a_set_without_sharp_images_is_refused_by_both(case, places, tmp_path):
             case.dataset, ["test"], tmp_path / "arrays", *places
         )
     with pytest.raises(ValueError, match=f"{case.dataset} cannot be scored"):
-        list(evaluation_examples.read_dataset(case.dataset, "test", *places))
+        list(read_dataset(case.dataset, "test", *places))
     assert not (tmp_path / "arrays").exists()
 
 

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
+from tests import dataset_trees as trees
 from tests import testing
 from tf_defocus.optics.sensor import linear_to_srgb
 from tools import inspect_dataset
-from tools import make_dataset_trees as trees
 
 
 @pytest.mark.parametrize(

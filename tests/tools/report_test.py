@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from tests import testing
-from tests.report_test import write_scores
+from tests.reports.comparison_test import write_scores
 
 
 def run_report(*arguments):

@@ -1,7 +1,8 @@
-"""The papers' ablation tables as variants to train: what `tools/ablate.py` runs.
+"""The papers' ablation tables as variants that `tools/reproduce/ablation.py` trains.
 
-    python tools/ablate.py --ablation kpac_table_2 --seeds 0,1 --output results/t2 \\
-        --train_arrays ARRAYS/train --validation_arrays ARRAYS/validation
+    python tools/reproduce/ablation.py --ablation kpac_table_2 --seeds 0,1 \\
+        --output results/t2 --train_arrays ARRAYS/train \\
+        --validation_arrays ARRAYS/validation
 """
 
 import dataclasses

@@ -10,7 +10,7 @@ never tell the two apart; what does is that photographs are mostly blurred behin
 they are focused on. So the answer is a wager on the photographer, right for most
 photographs, wrong for those with a defocused foreground and little behind, and silent
 for those in focus. Over a set of photographs the wager becomes near certain; see
-`tools/reproduce_view_order.py` for how often it is won.
+`tools/reproduce/view_order.py` for how often it is won.
 """
 
 import dataclasses

@@ -4,7 +4,7 @@ Abuolaim et al., ICCV 2021: every pixel of an all-in-focus photograph gathers it
 neighbours with the kernel of its own depth, in 8 bits and sRGB-encoded as they are. The
 kernels are Butterworth discs, dark in the middle, times a linear ramp. What lies before
 or behind an edge makes no difference, so light crosses it: `dual_pixel` is the faithful
-renderer, and `tools/reproduce_rdpd_compat.py` measures both against exact apertures.
+renderer, and `tools/reproduce/rdpd_compat.py` measures both against exact apertures.
 
 What follows the published generator to the letter: kernels, radii of whole pixels by
 2000 bins of depth, a kernel of three pixels in focus. Its barrel distortion, off there

@@ -1,0 +1,62 @@
+"""The demonstration's pictures and page."""
+
+import re
+
+import numpy as np
+
+from tf_defocus.evaluation.examples import Example
+from tf_defocus.images.files import Image, read_image, write_image
+from tf_defocus.reports import demo
+
+
+class Brightener:
+    """A stand-in for a Restorer: adds a known amount."""
+
+    view_names = ("blurred",)
+
+    def restore(self, blurred):
+        return blurred + np.uint16(100)
+
+
+def example(rng):
+    sharp = rng.integers(0, 60000, (16, 24, 3), dtype=np.uint16)
+    coc = np.linspace(-16, 16, 24)[None, :, None] * np.ones((16, 1, 1))
+    return Example("scene", {"blurred": sharp + np.uint16(200)}, sharp, coc)
+
+
+def test_defocus_is_white_in_focus_red_behind_blue_in_front():
+    coc = np.array([[[0.0], [16.0], [40.0], [-16.0], [8.0]]])
+    drawn = demo.draw_defocus(coc)[0]
+    np.testing.assert_array_equal(drawn[0], [255, 255, 255])
+    np.testing.assert_array_equal(drawn[1], [200, 40, 30])
+    np.testing.assert_array_equal(drawn[2], drawn[1])
+    np.testing.assert_array_equal(drawn[3], [40, 70, 200])
+    np.testing.assert_array_equal(drawn[4], [228, 148, 142])
+
+
+def test_run_writes_every_picture_the_page_names_and_true_scores(
+    rng, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(demo, "examples", lambda: iter([example(rng)]))
+    table = demo.run({"brightener": Brightener()}, tmp_path / "demo")
+    page = (tmp_path / "demo" / "index.html").read_text()
+    pictures = set(re.findall(r'src="([^"]+)"', page))
+    assert len(pictures) == 4
+    assert all((tmp_path / "demo" / name).is_file() for name in pictures)
+    # errors of 200 and 300 of 65535 everywhere
+    expected = [-20 * np.log10(e / 65535) for e in (200, 300)]
+    found = [float(x) for x in re.findall(r"\| (\d+\.\d+) \| [01]\.", table)]
+    np.testing.assert_allclose(found, expected, atol=0.01)
+    truth = read_image(tmp_path / "demo" / "scene_truth.png").pixels
+    np.testing.assert_array_equal(truth.dtype, np.uint16)
+
+
+def test_show_folder_previews_sixteen_bits_by_their_high_byte(rng, tmp_path):
+    pixels = rng.integers(0, 65536, (8, 9, 3), dtype=np.uint16)
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, Image(pixels))
+    pairs = [("photo.png", tmp_path / "a.png", tmp_path / "b.png")]
+    page = demo.show_folder(pairs, tmp_path)
+    assert "photo.png_input.png" in page.read_text()
+    preview = read_image(tmp_path / "photo.png_restored.png").pixels
+    np.testing.assert_array_equal(preview, pixels >> 8)

@@ -1,0 +1,1 @@
+"""How good, and how dear: named protocols, scores, pictures, time and memory."""

@@ -1,0 +1,1 @@
+"""What is shown: tables beside the papers' own, pages, charts, the demonstration."""

@@ -1,0 +1,128 @@
+"""How far presets are off where the photograph was in focus [K3DN Fig. 8].
+
+    python tools/reproduce/sharp_regions.py --preset k3dn_tiny,kpac_3level,\\
+        kpac_3level_dual --num_examples 24 --output docs/sharp_regions
+    python tools/reproduce/sharp_regions.py --preset k3dn_tiny \\
+        --dataset synthetic_dp/photos --output results/sharp_regions
+
+Renders examples, or reads a dataset that has circles of confusion; takes the pixels
+that show a surface in focus (|circle of confusion| <= --threshold), and writes
+`table.md` with the absolute errors there, and `distribution.png`: how many values stay
+within an error, and how many have it.
+"""
+
+import pathlib
+import sys
+
+import numpy as np
+from absl import app, flags
+
+import tf_defocus
+from tf_defocus import whole_files
+from tf_defocus.evaluation import sharp_regions
+from tf_defocus.evaluation.examples import read_dataset
+from tf_defocus.evaluation.rendered import render_examples
+from tf_defocus.images.files import Image, ImageFileError, write_image
+from tf_defocus.reports import line_chart
+from tf_defocus.synthesis import textures
+
+PRESET = flags.DEFINE_list("preset", [], "Names or folders, side by side.")
+NUM_EXAMPLES = flags.DEFINE_integer("num_examples", 24, "Rendered.", lower_bound=1)
+SIZE = flags.DEFINE_integer("size", 256, "Of a rendered example [px].", lower_bound=32)
+PHOTOGRAPHS = flags.DEFINE_string(
+    "photographs", None, "Folder of sharp photographs to paint the scenes with."
+)
+DATASET = flags.DEFINE_string("dataset", None, "TFDS dataset instead, name/config.")
+SPLIT = flags.DEFINE_string("split", "validation", "Split of --dataset.")
+DATA_DIR = flags.DEFINE_string("data_dir", None, "Where prepared datasets are kept.")
+MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Photographs of --dataset.")
+THRESHOLD = flags.DEFINE_float("threshold", 1.0, "Largest |coc| in focus [px].", 0.0)
+MARGIN = flags.DEFINE_integer(
+    "margin", 0, "Leaves out pixels so near to a defocused surface [px].", 0
+)
+OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.", required=True)
+
+
+def read_examples():
+    """The examples as the flags say, and their name."""
+    if DATASET.value:
+        examples = read_dataset(
+            DATASET.value, SPLIT.value, DATA_DIR.value, MANUAL_DIR.value
+        )
+        return examples, f"{DATASET.value}, {SPLIT.value}"
+    photographs = ()
+    if PHOTOGRAPHS.value:
+        photographs = textures.find_photographs(PHOTOGRAPHS.value)
+        if not photographs:
+            raise ValueError(f"{PHOTOGRAPHS.value} holds no photograph")
+    examples = render_examples(NUM_EXAMPLES.value, SIZE.value, photographs)
+    kind = "photos" if PHOTOGRAPHS.value else "procedural"
+    count, size = NUM_EXAMPLES.value, SIZE.value
+    return examples, f"{count} rendered examples of {size}x{size} px ({kind})"
+
+
+def table(summaries):
+    """Markdown, a row per method; errors in units of 1/255.
+
+    Args:
+        summaries: dict, name -> dict of `sharp_regions.summarise`.
+    """
+    names = [name for name in next(iter(summaries.values())) if name != "values"]
+    lines = ["| [of 255] | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
+    for method, row in summaries.items():
+        cells = " | ".join(f"{row[name]:.2f}" for name in names)
+        lines.append(f"| {method} | {cells} |")
+    return "\n".join(lines) + "\n"
+
+
+def picture(errors):
+    """(height, width, 3) uint8: the cumulative shares beside the histogram."""
+    cumulative, histogram = {}, {}
+    for method, values in errors.items():
+        edges, shares, up_to = sharp_regions.distribution(values)
+        cumulative[method] = edges[1:], 100 * up_to
+        histogram[method] = np.sqrt(edges[1:] * edges[:-1]), 100 * shares
+    label = "absolute error [of 255], in focus"
+    charts = (
+        line_chart.draw_lines(
+            cumulative, "values within an error", label, "[%]", True, (0, 100)
+        ),
+        line_chart.draw_lines(
+            histogram, "values per bin of equal ratio", label, "[%]", True
+        ),
+    )
+    return np.concatenate(charts, axis=1)
+
+
+def run():
+    """Measures, prints and saves."""
+    restorers = {
+        pathlib.Path(preset).name: tf_defocus.Restorer.from_preset(preset)
+        for preset in PRESET.value
+    }
+    examples, name = read_examples()
+    errors = sharp_regions.measure_errors(
+        restorers, examples, THRESHOLD.value, MARGIN.value
+    )
+    summaries = {method: sharp_regions.summarise(v) for method, v in errors.items()}
+    count = next(iter(summaries.values()))["values"] // 3
+    text = (
+        f"{name}; {count} pixels with |coc| <= {THRESHOLD.value:g} px, margin "
+        f"{MARGIN.value} px\n\n{table(summaries)}"
+    )
+    output = pathlib.Path(OUTPUT.value)
+    output.mkdir(parents=True, exist_ok=True)
+    write_image(output / "distribution.png", Image(picture(errors)))
+    whole_files.write_text(output / "table.md", text)
+    print(text, end="")
+
+
+def main(_):
+    try:
+        run()
+    except (ValueError, ArithmeticError, OSError, ImageFileError) as error:
+        sys.exit(f"sharp_regions: {error}")
+
+
+if __name__ == "__main__":
+    app.run(main)
