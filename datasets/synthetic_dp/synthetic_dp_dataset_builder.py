@@ -81,7 +81,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             split_by_name=True,
             size=192,
             num_train=6000,
-            num_validation=90,
+            num_validation=60,
             ranges=scene_ranges.WIDE,
         ),
         SyntheticDpConfig(

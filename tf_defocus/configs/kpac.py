@@ -62,6 +62,23 @@ def _synthetic(model, **changes):
     ).replace(**changes)
 
 
+def _free(model, **changes):
+    """Trains on photographs under free licences, so that anyone may use the weights.
+
+    The data hold noise, exposure and pristine sharpness already: the crops are only
+    mirrored and their colours exchanged.
+    """
+    return _synthetic(
+        model,
+        name=f"{model}_free",
+        dataset="synthetic_dp/free_photos",
+        num_steps=5_000,
+        learning_rate=8e-4,
+        gain_range=(1.0, 1.0),
+        noise_range=(0.0, 0.0),
+    ).replace(**changes)
+
+
 RECIPES = [
     *(_stage_a(m) for m in ("kpac_2level", "kpac_3level", "kpac_3level_dual")),
     *(_stage_b(m) for m in ("kpac_2level", "kpac_3level", "kpac_3level_dual")),
@@ -90,5 +107,23 @@ RECIPES = [
         initial_weights="runs/kpac_3level_synthetic/weights.npz",
         num_steps=9_000,
         learning_rate=3e-4,
+    ),
+    _free("kpac_3level"),
+    # Longer descents from there, on more examples.
+    _free(
+        "kpac_3level",
+        name="kpac_3level_free_continued",
+        initial_weights="runs/kpac_3level_free/weights.npz",
+        num_steps=60_000,
+        learning_rate=4e-4,
+        ema_decay=0.999,
+        seed=1,
+    ),
+    _free(
+        "kpac_3level_dual",
+        initial_weights="runs/kpac_3level_free_continued/weights.npz",
+        num_steps=60_000,
+        learning_rate=4e-4,
+        ema_decay=0.999,
     ),
 ]

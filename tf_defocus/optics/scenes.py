@@ -25,7 +25,6 @@ from tf_defocus.optics import (
     textures,
 )
 from tf_defocus.optics.exposure import IN_FOCUS_COC
-from tf_defocus.optics.scene_ranges import SceneRanges  # noqa: F401 (its name here)
 
 SPLITS = ("train", "validation")
 _MATTE_SIGMA = 0.6  # px; antialiasing of human outlines
