@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import tqdm
 
-from tf_defocus import weights
+from tf_defocus import presets, weights
 from tf_defocus.batches import StoredArrays, make_batch
 from tf_defocus.objectives import RestorationObjective
 from tf_defocus.optimizers import RectifiedAdam, create_schedule
@@ -51,6 +51,8 @@ class Run:
         trainee: `keras.Model`, the network, with the tasks that teach it if any.
         optimizer: `keras.optimizers.Optimizer`, built.
         step: int, steps taken.
+        best_psnr: float [dB], the highest validation so far, whose averaged weights
+            are `weights_best.npz`.
     """
 
     recipe: object
@@ -59,6 +61,7 @@ class Run:
     trainee: keras.Model
     optimizer: keras.optimizers.Optimizer
     step: int = 0
+    best_psnr: float = float("-inf")
 
 
 def train(
@@ -82,8 +85,9 @@ def train(
             the recipe's number. The learning rate stays that of the whole run.
 
     Returns:
-        The `Run`, whose folder then holds `weights.npz` (averaged weights) and
-        `config.json`: a folder that `Restorer.from_preset` opens.
+        The `Run`, whose folder then holds `weights.npz` (averaged weights),
+        `config.json`, so that `Restorer.from_preset` opens it, and, where it was
+        validated, `weights_best.npz`, of the highest validation PSNR.
 
     Raises:
         ValueError: if the folder holds another recipe's checkpoint, or the data lack
@@ -221,21 +225,30 @@ def _count_failed(run, step_function, scalars, before):
 
 def _milestones(run, step_function, validation, logger, last):
     recipe = run.recipe
-    if run.step % recipe.checkpoint_every == 0 and run.step < last:
-        step_function.synchronize()
-        save_checkpoint(run)
     if validation is not None and (
         run.step % recipe.validate_every == 0 or run.step == last
     ):
         step_function.synchronize()
         with averaged_weights(run):
             scalars, pictures = validate(run.model, validation, recipe.num_validation)
+            _keep_best(run, scalars["validation_psnr"])
         logger.scalars(run.step, scalars)
         logger.images(run.step, pictures)
         tqdm.tqdm.write(
             f"step {run.step}: "
             + ", ".join(f"{key} {value:.3f}" for key, value in scalars.items())
         )
+    # after the validation, so that a resumed run knows its result
+    if run.step % recipe.checkpoint_every == 0 and run.step < last:
+        step_function.synchronize()
+        save_checkpoint(run)
+
+
+def _keep_best(run, psnr):
+    """Writes the model's present weights if they validate higher than all before."""
+    if psnr > run.best_psnr:
+        run.best_psnr = psnr
+        weights.save_weights(run.model, run.folder / presets.RUN_BEST_WEIGHTS)
 
 
 def validate(model, arrays, count):
@@ -300,10 +313,11 @@ def save_checkpoint(run):
     state |= {f"optimizer/{v.path}": v for v in run.optimizer.variables}
     state = {k: keras.ops.convert_to_numpy(v) for k, v in state.items()}
     state["step"] = np.int64(run.step)
+    state["best_psnr"] = np.float64(run.best_psnr)
     state["recipe"] = np.str_(run.recipe.fingerprint())
     _write(run.folder / CHECKPOINT, lambda file: np.savez(file, **state))
     with averaged_weights(run):
-        weights.save_weights(run.model, run.folder / "weights.npz")
+        weights.save_weights(run.model, run.folder / presets.RUN_WEIGHTS)
 
 
 def _resume(run):
@@ -321,6 +335,7 @@ def _resume(run):
         for variable in run.optimizer.variables:
             variable.assign(state[f"optimizer/{variable.path}"])
         run.step = int(state["step"])
+        run.best_psnr = float(state.get("best_psnr", run.best_psnr))
 
 
 def _describe(run, strategy, arrays):
@@ -340,7 +355,7 @@ def _describe(run, strategy, arrays):
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(),
     }
     text = json.dumps(description, indent=2)
-    _write(run.folder / "config.json", lambda file: file.write(text.encode()))
+    _write(run.folder / presets.RUN_CONFIG, lambda file: file.write(text.encode()))
 
 
 def _write(path, write):
