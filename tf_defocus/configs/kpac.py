@@ -72,7 +72,6 @@ def _free(model, **changes):
         model,
         name=f"{model}_free",
         dataset="synthetic_dp/free_photos",
-        num_steps=3_000,
         learning_rate=8e-4,
         gain_range=(1.0, 1.0),
         noise_range=(-0.02, 0.02),
@@ -110,8 +109,20 @@ RECIPES = [
         num_steps=9_000,
         learning_rate=3e-4,
     ),
-    _free("kpac_3level"),
-    # Longer descents from there, on more examples.
+    # At a constant rate, on the first examples while the others are rendered
+    # (`--train_split "train[:560]"`); then the descent, and longer ones from there.
+    _free(
+        "kpac_3level",
+        name="kpac_3level_free_start",
+        num_steps=1_500,
+        decay="constant",
+    ),
+    _free(
+        "kpac_3level",
+        initial_weights="runs/kpac_3level_free_start/weights.npz",
+        num_steps=5_000,
+        seed=1,
+    ),
     _free(
         "kpac_3level",
         name="kpac_3level_free_continued",
@@ -119,7 +130,7 @@ RECIPES = [
         num_steps=60_000,
         learning_rate=4e-4,
         ema_decay=0.999,
-        seed=1,
+        seed=2,
     ),
     _free(
         "kpac_3level_dual",
