@@ -37,6 +37,7 @@ SMALL = {
     "kpac_2level": {"base_filters": 4},
     "kpac_3level": {"base_filters": 4},
     "kpac_3level_dual": {"base_filters": 4},
+    "mdp": {"base_filters": 4},
 }
 # one of each class is enough for what is slow
 REPRESENTATIVES = (
@@ -46,6 +47,7 @@ REPRESENTATIVES = (
     "k3dn_tiny",
     "k3dn_single",
     "kpac_3level_dual",
+    "mdp",
 )
 
 

@@ -164,6 +164,19 @@ def restored(model, batch):
     return np.stack(rows)
 
 
+def test_extra_outputs_stay_out_of_the_graph(tmp_path):
+    model = save_small_preset(tmp_path / "preset", ("mdp", {"base_filters": 2}, 1.5))
+    card = export.export_saved_model(model, tmp_path / "served", "mdp")
+    assert card["parity"]["max_error"] < export.PARITY_TOLERANCE
+    served = tf.saved_model.load(str(tmp_path / "served")).signatures["serving_default"]
+    image = np.random.default_rng(9).random((1, 21, 34, 3), dtype=np.float32)
+    outputs = served(blurred=tf.constant(image))
+    assert list(outputs) == ["deblurred"]
+    expected = restored(model, image[None])
+    assert expected.std() > 1e-3
+    np.testing.assert_allclose(outputs["deblurred"], expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_float_signature_equals_the_restorer(exported, outputs, images, size):
     model, folder = exported

@@ -16,6 +16,9 @@ from tf_defocus.models import presets
 _RUN = flags.DEFINE_string("run", None, "Folder of the training run.", required=True)
 _NAME = flags.DEFINE_string("name", None, "Name of the preset.", required=True)
 _FOLDER = flags.DEFINE_string("folder", "checkpoints", "Folder of presets.")
+_BEST = flags.DEFINE_bool(
+    "best", False, "The weights of the highest validation, not the last ones."
+)
 _DTYPE = flags.DEFINE_enum(
     "dtype", "float16", ["float16", "float32"], "How weights are stored."
 )
@@ -28,7 +31,7 @@ def main(_):
     run = pathlib.Path(_RUN.value)
     config = json.loads((run / presets.RUN_CONFIG).read_text())
     entry = presets.save_preset(
-        presets.load_preset(run),
+        presets.load_run(run, best=_BEST.value),
         _FOLDER.value,
         _NAME.value,
         overrides=config["overrides"],

@@ -11,7 +11,7 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from tf_defocus.data import kept_examples
-from tf_defocus.synthesis import rdpd, scenes, textures
+from tf_defocus.synthesis import large_photographs, rdpd, scene_ranges, scenes, textures
 
 _TRAIN_FOLDERS = ("train",)
 _VALIDATION_FOLDERS = ("val", "validation")
@@ -26,24 +26,27 @@ class SyntheticDpConfig(tfds.core.BuilderConfig):
         rdpd: bool, form images as RDPD's generator does (`synthesis/rdpd.py`), without
             occlusion; validation too.
         photographs: bool, paint the scenes with photographs of `manual_dir`.
+        split_by_name: bool, find them by `large_photographs.split_photographs` in one
+            tree, not in a folder per split.
         size: int [px], side of the square examples.
         num_train, num_validation: int, number of examples.
         seed: int, of the whole set.
         validation_aperture_samples: int, points of the aperture over which validation
             examples are averaged, the exact rendering; 0: as in training, by layers.
         num_processes: int; the examples do not depend on it.
-        ranges: scenes.SceneRanges, what the scenes are drawn from.
+        ranges: scene_ranges.SceneRanges, what the scenes are drawn from.
     """
 
     rdpd: bool = False
     photographs: bool = False
+    split_by_name: bool = False
     size: int = 256
     num_train: int = 1600
     num_validation: int = 120
     seed: int = 2021
     validation_aperture_samples: int = 64
     num_processes: int = 2
-    ranges: scenes.SceneRanges = dataclasses.field(default_factory=scenes.SceneRanges)
+    ranges: scene_ranges.SceneRanges = scene_ranges.DEFAULT
 
 
 class Builder(tfds.core.GeneratorBasedBuilder):
@@ -59,7 +62,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         "sharp photographs: "
         "put them into <manual_dir>/train and <manual_dir>/val; a label map "
         "NAME_segments.png beside NAME.jpg, where there is one, gives the outlines of "
-        "objects."
+        "objects. Config `free_photos` needs large ones, anywhere below <manual_dir>."
     )
     BUILDER_CONFIGS: ClassVar = [
         SyntheticDpConfig(
@@ -70,6 +73,16 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             name="photos",
             description="Sharp photographs and their outlines, from manual_dir.",
             photographs=True,
+        ),
+        SyntheticDpConfig(
+            name="free_photos",
+            description="Large photographs, reduced; wider blur, and a camera's files.",
+            photographs=True,
+            split_by_name=True,
+            size=192,
+            num_train=6000,
+            num_validation=60,
+            ranges=scene_ranges.WIDE,
         ),
         SyntheticDpConfig(
             name="rdpd_compat",
@@ -127,7 +140,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         """dict, split -> (number of examples, function of the index that makes one)."""
         config = self.builder_config
         photographs = {"train": (), "validation": ()}
-        if config.photographs:
+        if config.split_by_name:
+            photographs = large_photographs.split_photographs(dl_manager.manual_dir)
+        elif config.photographs:
             root = epath.Path(dl_manager.manual_dir)
             photographs["train"] = _find_photographs(root, _TRAIN_FOLDERS)
             photographs["validation"] = _find_photographs(root, _VALIDATION_FOLDERS)

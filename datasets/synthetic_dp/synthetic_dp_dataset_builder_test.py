@@ -4,6 +4,7 @@ import dataclasses
 import functools
 import pathlib
 import tempfile
+import zlib
 
 import cv2
 import numpy as np
@@ -69,7 +70,7 @@ def examples(builder, split):
 def test_name_is_the_folder_s_when_loaded_by_path():
     assert builder_module.Builder.name == "synthetic_dp"
     names = [config.name for config in builder_module.Builder.BUILDER_CONFIGS]
-    assert names == ["procedural", "photos", "rdpd_compat"]
+    assert names == ["procedural", "photos", "free_photos", "rdpd_compat"]
 
 
 def test_procedural_needs_no_file_and_stores_every_bit(tmp_path):
@@ -197,6 +198,28 @@ def test_random_access_gives_the_same_examples(tmp_path):
 def test_training_photographs_never_reach_validation(tmp_path):
     write_photographs(tmp_path)
     builder = build(tiny("photos"), tmp_path / "data", str(tmp_path))
+    for split, channel in (("train", 0), ("validation", 1)):
+        for example in examples(builder, split).values():
+            others = [c for c in range(3) if c != channel]
+            assert example["sharp"][..., channel].mean() > 1000
+            assert example["sharp"][..., others].max() == 0
+
+
+def test_free_photos_come_from_one_tree_split_by_name(tmp_path):
+    names = {"train": [], "validation": []}
+    for number in range(12):  # red ones are for training, green ones for validation
+        path = tmp_path / f"{number}.png"
+        path.touch()
+        split = "train" if zlib.crc32(path.name.encode()) % 9 else "validation"
+        names[split].append(path)
+        image = np.zeros((80, 80, 3), np.uint8)
+        random = np.random.default_rng(number)
+        image[..., 2 if split == "train" else 1] = random.integers(60, 255, (80, 80))
+        cv2.imwrite(str(path), image)
+    assert names["validation"] and names["train"]
+    ranges = dataclasses.replace(builder_module.scene_ranges.WIDE, procedural=0.0)
+    config = tiny("free_photos", ranges=ranges)
+    builder = build(config, tmp_path / "data", str(tmp_path))
     for split, channel in (("train", 0), ("validation", 1)):
         for example in examples(builder, split).values():
             others = [c for c in range(3) if c != channel]

@@ -9,10 +9,10 @@ import pytest
 from tests import testing
 from tests.synthesis import textures_test
 from tf_defocus.optics import dual_pixel, psf, sensor
-from tf_defocus.synthesis import scenes, textures
+from tf_defocus.synthesis import scene_ranges, scenes, textures
 
 SIZE = 48
-CLEAN = scenes.SceneRanges(
+CLEAN = scene_ranges.SceneRanges(
     noise=0.0, highlights=0.0, view_gain=(1.0, 1.0), view_shading=0.0
 )
 VIEWS = ("left", "right", "combined", "sharp")
@@ -134,7 +134,9 @@ def visible_coc(surfaces):
 def test_scenes_have_the_distribution_of_real_photographs(photographs):
     cocs = [
         visible_coc(
-            surfaces_of(np.random.default_rng(i), scenes.SceneRanges(), photographs)
+            surfaces_of(
+                np.random.default_rng(i), scene_ranges.SceneRanges(), photographs
+            )
         )
         for i in range(60)
     ]
@@ -160,7 +162,7 @@ def test_background_is_opaque_and_behind_its_hole_nothing_of_the_object_is_left(
     for _ in range(6):
         filled = scenes._fill_hole(rng, image, matte, other)
         assert filled[..., 0].max() == 0.0
-    surfaces = surfaces_of(rng, scenes.SceneRanges())
+    surfaces = surfaces_of(rng, scene_ranges.SceneRanges())
     assert (surfaces[0].alpha == 1.0).all()
 
 
@@ -206,7 +208,7 @@ def test_simulator_shifts_the_views_as_the_canon_camera_does():
 
 
 def test_ranges_cover_the_shifts_measured_on_the_canon_camera():
-    ranges = scenes.SceneRanges()
+    ranges = scene_ranges.SceneRanges()
     low, high = ranges.shift_ratio
     assert low < 0.19 and high > 0.21  # shift over diameter, all four sample scenes
     assert ranges.max_coc[1] * 0.2 > 4.2  # the largest measured shift [px]

@@ -177,7 +177,7 @@ def test_a_run_begun_on_tensorflow_continues_on_jax(data, tmp_path):
     loop.train(RECIPE, tmp_path / "both", *data, stop_after=3)
     script = (
         "import sys; from tests.training.loop_test import RECIPE; "
-        "from tf_defocus.training import loop; loop.train(RECIPE, *sys.argv[1:])"
+        "from tf_defocus.training.loop import loop; loop.train(RECIPE, *sys.argv[1:])"
     )
     result = subprocess.run(
         [sys.executable, "-c", script, tmp_path / "both", *data],
@@ -213,6 +213,29 @@ def test_a_run_folder_is_a_preset(data, tmp_path):
     model = presets.load_preset(tmp_path / "run")
     stored = weights.read_weights(tmp_path / "run" / "weights.npz")
     np.testing.assert_array_equal(model.residual.bias, stored["conv8/bias"])
+
+
+def test_weights_of_the_highest_validation_are_kept(data, tmp_path, monkeypatch):
+    """Even if it lies before a kill; and those of the run's own start do not count."""
+    psnrs = iter([20.0, 22.0, 21.0, 21.5])
+    monkeypatch.setattr(
+        loop,
+        "validate",
+        lambda *_: ({"validation_psnr": next(psnrs)}, np.zeros((0, 1, 1, 3))),
+    )
+    recipe = RECIPE.replace(
+        ema_decay=0.5, num_steps=4, validate_every=1, checkpoint_every=1
+    )
+    kept = []
+    for stop in (2, 4):
+        loop.train(recipe, tmp_path, *data, stop_after=stop)
+        kept.append((tmp_path / "weights_best.npz").read_bytes())
+        last = (tmp_path / "weights.npz").read_bytes()
+        assert (kept[-1] == last) == (stop == 2)
+    assert kept[0] == kept[1]
+    assert checkpoint(tmp_path)["best_psnr"] == 22.0
+    best, end = presets.load_run(tmp_path, best=True), presets.load_run(tmp_path)
+    assert not np.array_equal(best.get_weights()[0], end.get_weights()[0])
 
 
 def test_another_recipe_does_not_continue_a_run(data, tmp_path):

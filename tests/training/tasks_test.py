@@ -51,6 +51,17 @@ K3DN = Recipe(
     reblurring_weight=0.5,
     validate_every=100,
 )
+MDP = Recipe(
+    name="test_mdp",
+    model="mdp",
+    overrides={"base_filters": 2},
+    crop_size=16,
+    batch_size=2,
+    num_steps=2,
+    losses=(("mse", 1.0),),
+    view_tasks=(("views", 1.0), ("mean_view", 0.2), ("view_difference", 0.3)),
+    validate_every=100,
+)
 IMAGES = ("blurred", "left", "right", "sharp")
 
 
@@ -165,6 +176,36 @@ def test_k3dn_reblurs_its_result_towards_the_mean_of_the_views():
     np.testing.assert_allclose(outputs["reblurring_target"], mean, atol=1e-6)
 
 
+def test_mdp_compares_its_views_as_the_paper_says():
+    batch, trainee = images(16), trainee_of(MDP)
+    outputs = trainee(batch, training=True)
+    left, right = (np.asarray(outputs[name]) for name in ("left", "right"))
+    both = np.stack([left - batch["left"], right - batch["right"]])
+    mean = (left + right) / 2 - batch["blurred"]
+    difference = (left - right) - (batch["left"] - batch["right"])
+    sharp = np.asarray(outputs["deblurred"]) - batch["sharp"]
+    terms = [np.mean(np.square(e)) for e in (sharp, both, mean, difference)]
+    loss, values = RestorationObjective(MDP)(outputs, batch, 0)
+    assert float(loss) == pytest.approx(np.dot(terms, [1, 1, 0.2, 0.3]), rel=1e-4)
+    assert float(values["views"]) == pytest.approx(terms[1], rel=1e-4)
+
+
+def test_frozen_layers_keep_their_weights(tmp_path):
+    store(tmp_path / "arrays", count=2, size=16)
+    recipe = MDP.replace(frozen=("early_deblurred", "late_deblurred"))
+    before = trainee_of(recipe).network
+    run = loop.train(recipe, tmp_path / "run", tmp_path / "arrays")
+    changed = {
+        layer.name
+        for layer, other in zip(run.model.layers, before.layers)
+        if any(map(np.any, map(np.subtract, layer.get_weights(), other.get_weights())))
+    }
+    assert {"early_left", "late_right", "conv1_1"} <= changed
+    assert not changed & {"early_deblurred", "late_deblurred"}
+    with pytest.raises(ValueError, match="no_such_layer"):
+        create_network(MDP.replace(frozen=("no_such_layer",)))
+
+
 def test_a_run_trains_the_reblurring_and_keeps_only_the_network(tmp_path):
     store(tmp_path / "arrays", count=2, size=16)
     run = loop.train(IFAN, tmp_path / "run", tmp_path / "arrays")
@@ -223,3 +264,10 @@ def test_tasks_of_another_network_are_refused():
     recipe = Recipe(name="test", model="kpac_2level", reblurring_weight=1.0)
     with pytest.raises(ValueError, match=r"for an IFAN .*Received: kpac_2level"):
         create_trainee(create_network(recipe), recipe)
+
+
+def test_view_tasks_are_mdps_alone():
+    other = Recipe(name="test", model="kpac_2level", view_tasks=MDP.view_tasks)
+    for recipe in (other, MDP.replace(reblurring_weight=1.0)):
+        with pytest.raises(ValueError, match="view_tasks are some of"):
+            create_trainee(create_network(recipe), recipe)

@@ -62,6 +62,24 @@ def _synthetic(model, **changes):
     ).replace(**changes)
 
 
+def _free(model, **changes):
+    """Trains on photographs under free licences, so that anyone may use the weights.
+
+    The data hold exposure and sensor noise already; half of the crops get white noise
+    as well, lest the network take the dither of small files for texture.
+    """
+    return _synthetic(
+        model,
+        name=f"{model}_free",
+        dataset="synthetic_dp/free_photos",
+        learning_rate=8e-4,
+        gain_range=(1.0, 1.0),
+        noise_range=(-0.02, 0.02),
+        validate_every=500,
+        checkpoint_every=100,
+    ).replace(**changes)
+
+
 RECIPES = [
     *(_stage_a(m) for m in ("kpac_2level", "kpac_3level", "kpac_3level_dual")),
     *(_stage_b(m) for m in ("kpac_2level", "kpac_3level", "kpac_3level_dual")),
@@ -90,5 +108,35 @@ RECIPES = [
         initial_weights="runs/kpac_3level_synthetic/weights.npz",
         num_steps=9_000,
         learning_rate=3e-4,
+    ),
+    # At a constant rate, on the first examples while the others are rendered
+    # (`--train_split "train[:560]"`); then the descent, and longer ones from there.
+    _free(
+        "kpac_3level",
+        name="kpac_3level_free_start",
+        num_steps=1_500,
+        decay="constant",
+    ),
+    _free(
+        "kpac_3level",
+        initial_weights="runs/kpac_3level_free_start/weights.npz",
+        num_steps=5_000,
+        seed=1,
+    ),
+    _free(
+        "kpac_3level",
+        name="kpac_3level_free_continued",
+        initial_weights="runs/kpac_3level_free/weights.npz",
+        num_steps=60_000,
+        learning_rate=4e-4,
+        ema_decay=0.999,
+        seed=2,
+    ),
+    _free(
+        "kpac_3level_dual",
+        initial_weights="runs/kpac_3level_free_continued/weights.npz",
+        num_steps=60_000,
+        learning_rate=4e-4,
+        ema_decay=0.999,
     ),
 ]

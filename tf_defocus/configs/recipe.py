@@ -37,6 +37,9 @@ class Recipe:
         disparity_weight: float, of IFAN's task of warping one view to the other.
         reblurring_weight: float, of IFAN's or K3DN's task of blurring again.
         reblurring: dict, constructor arguments of IFAN's `ReblurringNetwork`.
+        view_tasks: tuple of (task name, weight): MDP's of left and right, "views",
+            "mean_view" and "view_difference".
+        frozen: names of the network's layers that keep their weights.
         second_stage: bool, train K3DN's preservation blocks alone, on the first stage's
             `initial_weights`.
         vgg19_weights: str, local file for the loss "perceptual".
@@ -82,6 +85,8 @@ class Recipe:
     disparity_weight: float = 0.0
     reblurring_weight: float = 0.0
     reblurring: dict = dataclasses.field(default_factory=dict)
+    view_tasks: tuple = ()
+    frozen: tuple = ()
     second_stage: bool = False
     vgg19_weights: str = ""
     augmentation: str = "default"

@@ -121,3 +121,15 @@ def normalized_convolution(convolution, normalization, inputs, mode):
         kernel = ops.cast(kernel * scale, convolution.compute_dtype)
         outputs = convolution.convolution_op(inputs, kernel)
     return ops.add(outputs, ops.reshape(bias, (1, 1, 1, -1)))
+
+
+def rectified_convolution(filters, kernel_size, **kwargs):
+    """Convolution that keeps the size, with ReLU: He's initial weights."""
+    return layers.Conv2D(
+        filters,
+        kernel_size,
+        padding="same",
+        activation="relu",
+        kernel_initializer="he_normal",
+        **kwargs,
+    )

@@ -5,6 +5,7 @@ from tf_defocus.models.gkmnet import GKMNet
 from tf_defocus.models.ifan import IFAN
 from tf_defocus.models.k3dn import K3DN
 from tf_defocus.models.kpac import KPAC
+from tf_defocus.models.mdp import MDP
 
 # name -> (class, what differs from its defaults)
 MODELS = {
@@ -37,6 +38,7 @@ MODELS = {
     "kpac_2level": (KPAC, {"levels": 2}),
     "kpac_3level": (KPAC, {"levels": 3}),
     "kpac_3level_dual": (KPAC, {"levels": 3, "views": 2}),
+    "mdp": (MDP, {}),
 }
 
 

@@ -24,6 +24,7 @@ Differences from the released weights
 import keras
 from keras import layers, ops
 
+from tf_defocus.layers.common import rectified_convolution
 from tf_defocus.models.base import RestorationNetwork, check_arguments
 
 SCALES = 5  # how many resolutions the network works at
@@ -119,8 +120,8 @@ class DPDNet(RestorationNetwork):
             width = self.base_filters * 2 ** (level - 1)
             self.encoder.append(
                 (
-                    _conv(width, 3, name=f"conv{level}_1"),
-                    _conv(width, 3, name=f"conv{level}_2"),
+                    rectified_convolution(width, 3, name=f"conv{level}_1"),
+                    rectified_convolution(width, 3, name=f"conv{level}_2"),
                 )
             )
         self.pool = layers.MaxPooling2D(2, name="pool")
@@ -133,12 +134,12 @@ class DPDNet(RestorationNetwork):
             width = self.base_filters * 2 ** (2 * SCALES - level - 1)
             self.decoder.append(
                 (
-                    _conv(width, 2, name=f"up{level}"),
-                    _conv(width, 3, name=f"conv{level}_1"),
-                    _conv(width, 3, name=f"conv{level}_2"),
+                    rectified_convolution(width, 2, name=f"up{level}"),
+                    rectified_convolution(width, 3, name=f"conv{level}_1"),
+                    rectified_convolution(width, 3, name=f"conv{level}_2"),
                 )
             )
-        self.colors = _conv(3, 3, name="colors")
+        self.colors = rectified_convolution(3, 3, name="colors")
         # The sigmoid alone makes the image: bfloat16 would leave it 8 bits.
         self.mixing = layers.Conv2D(
             3, 1, activation="sigmoid", dtype="float32", name="conv10"
@@ -160,15 +161,4 @@ def _check(base_filters, views, dropout_rate, variant):
         ("views", views, views in (1, 2), "1 or 2"),
         ("dropout_rate", dropout_rate, 0 <= dropout_rate < 1, "in [0, 1)"),
         ("variant", variant, variant in ("paper", "released"), "'paper' or 'released'"),
-    )
-
-
-def _conv(filters, kernel_size, **kwargs):
-    return layers.Conv2D(
-        filters,
-        kernel_size,
-        padding="same",
-        activation="relu",
-        kernel_initializer="he_normal",
-        **kwargs,
     )

@@ -24,6 +24,7 @@ from tf_defocus.models import create_model, list_models, weights
 FOLDER_VARIABLE = "TF_DEFOCUS_CHECKPOINTS"
 MANIFEST = "manifest.json"
 RUN_CONFIG, RUN_WEIGHTS = "config.json", "weights.npz"
+RUN_BEST_WEIGHTS = "weights_best.npz"  # of the highest validation
 
 
 class PresetError(ValueError):
@@ -90,13 +91,30 @@ def load_preset(name_or_folder):
             )
         return _load_entry(folder, names[0])
     if (folder / RUN_CONFIG).is_file():
-        config = _read_json(folder / RUN_CONFIG)
-        return _build(config, folder / RUN_WEIGHTS)
+        return load_run(folder)
     known = ", ".join(list_presets()) or "none installed"
     raise PresetError(
         f"{name_or_folder} is neither a preset ({known}) nor a folder with {MANIFEST} "
         f"or {RUN_CONFIG}"
     )
+
+
+def load_run(folder, best=False):
+    """Builds the model of a training run.
+
+    Args:
+        folder: str or path, of the run.
+        best: bool, with the weights of the highest validation instead of the last.
+
+    Returns:
+        A built `keras.Model`.
+
+    Raises:
+        PresetError: if the folder holds no such run or weights.
+    """
+    folder = pathlib.Path(folder)
+    config = _read_json(folder / RUN_CONFIG)
+    return _build(config, folder / (RUN_BEST_WEIGHTS if best else RUN_WEIGHTS))
 
 
 def verify_preset(name, folder=None):

@@ -4,6 +4,7 @@ The order of a camera: blur, radial warp, gain, noise, clip, tone curve, quantis
 Every function is pure; randomness comes from the generator that the caller seeds.
 """
 
+import cv2
 import numpy as np
 from scipy import ndimage
 
@@ -100,6 +101,44 @@ def apply_gain_mismatch(left, right, gain=1.0, shading=0.0):
     left_gain = (np.sqrt(gain) * (1.0 + ramp)).astype(left.dtype)
     right_gain = ((1.0 - ramp) / np.sqrt(gain)).astype(right.dtype)
     return left * left_gain, right * right_gain
+
+
+def sharpen(image, sigma, amount):
+    """Unsharp mask, as cameras sharpen their files.
+
+    Args:
+        image: (height, width, 3) float32, sRGB-encoded.
+        sigma: float > 0 [px], of the Gaussian that is subtracted.
+        amount: float >= 0, 0 for none.
+
+    Returns:
+        Array like `image`, clipped to [0, 1].
+    """
+    smooth = cv2.GaussianBlur(image, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101)
+    return np.clip(image + amount * (image - smooth), 0, 1).astype(image.dtype)
+
+
+def compress(image, quality, subsampling):
+    """What is left of an image in a JPEG file.
+
+    Args:
+        image: (height, width, 3) float32 in [0, 1], sRGB-encoded.
+        quality: int, 1 to 100.
+        subsampling: bool, colours at half the resolution, as most cameras store them.
+
+    Returns:
+        (height, width, 3) float32, of 8-bit values.
+    """
+    factor = (
+        cv2.IMWRITE_JPEG_SAMPLING_FACTOR_420
+        if subsampling
+        else cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
+    )
+    settings = [cv2.IMWRITE_JPEG_QUALITY, quality]
+    settings += [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, factor]
+    pixels = np.ascontiguousarray(quantize8(image)[..., ::-1])
+    _, file = cv2.imencode(".jpg", pixels, settings)
+    return cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32) / 255
 
 
 def warp_radially(image, coefficients):

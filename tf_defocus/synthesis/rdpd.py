@@ -18,7 +18,7 @@ import cv2
 import numpy as np
 
 from tf_defocus.optics import dual_pixel, sensor
-from tf_defocus.synthesis import scenes
+from tf_defocus.synthesis import scene_ranges, scenes
 
 MAX_RADIUS = 40  # px
 MAX_DEPTH = 250.0  # m; farther points are drawn here
@@ -240,7 +240,7 @@ def make_example(seed, split, index, size=256, photographs=(), ranges=None):
             way to the cameras' own. None: the default ranges.
     """
     rng = scenes.example_generator(seed, split, index)
-    ranges = ranges or scenes.SceneRanges()
+    ranges = ranges or scene_ranges.DEFAULT
     camera, shape, surfaces = draw_scene(rng, size, ranges, photographs)
     planes = render_scene(surfaces, camera, shape)
     radius = planes.pop("radius")

@@ -15,48 +15,19 @@ import cv2
 import numpy as np
 
 from tf_defocus.optics import dual_pixel, psf, sensor
-from tf_defocus.synthesis import textures
+from tf_defocus.synthesis import (
+    exposure,
+    large_photographs,
+    outlines,
+    scene_ranges,
+    textures,
+)
+from tf_defocus.synthesis.exposure import IN_FOCUS_COC
 
 SPLITS = ("train", "validation")
-IN_FOCUS_COC = 1.0  # px; a circle no wider than a pixel is sharp
 _MATTE_SIGMA = 0.6  # px; antialiasing of human outlines
 _MAX_DRAWS = 8
 _CANDIDATES = 3
-
-
-@dataclasses.dataclass(frozen=True)
-class SceneRanges:
-    """What scenes are drawn from; pairs are the ends of a uniform law.
-
-    Attributes:
-        max_coc: pair [px], the largest circle diameter of a scene.
-        all_in_focus: probability of a scene that is sharp everywhere.
-        fully_blurred: probability of a scene that is sharp nowhere.
-        in_front: probability of surfaces in front of the focal plane.
-        min_in_focus: fraction of the pixels that the other scenes keep sharp.
-        num_objects: pair of ints, objects besides the subject, both ends included.
-        shift_ratio: pair, distance of the views' centroids over the diameter.
-        exposure: pair, linear gain.
-        highlights: probability that bright points shine up to 8 times brighter.
-        noise: probability of sensor noise.
-        shot: pair, variance per linear signal of the combined view (log-uniform).
-        view_gain: pair, brightness of the left view over the right.
-        view_shading: float, largest opposite shading of the views at the edges.
-    """
-
-    max_coc: tuple[float, float] = (2.0, 26.0)
-    all_in_focus: float = 0.1
-    fully_blurred: float = 0.25
-    in_front: float = 0.25
-    min_in_focus: float = 0.2
-    num_objects: tuple[int, int] = (0, 3)
-    shift_ratio: tuple[float, float] = (0.14, 0.29)
-    exposure: tuple[float, float] = (0.5, 1.1)
-    highlights: float = 0.3
-    noise: float = 0.75
-    shot: tuple[float, float] = (1e-5, 3e-3)
-    view_gain: tuple[float, float] = (0.98, 1.02)
-    view_shading: float = 0.03
 
 
 def example_generator(seed, split, index):
@@ -79,7 +50,7 @@ def make_example(
     index,
     size=256,
     photographs=(),
-    ranges=SceneRanges(),
+    ranges=scene_ranges.DEFAULT,
     aperture_samples=0,
 ):
     """One synthetic dual-pixel photograph with everything known about it.
@@ -99,7 +70,7 @@ def make_example(
         of floats `max_coc` [px], `shift_ratio`, `shot_noise`, `read_noise`.
     """
     rng = example_generator(seed, split, index)
-    max_coc = rng.uniform(*ranges.max_coc)
+    max_coc = _draw_max_coc(rng, ranges)
     shift_ratio = rng.uniform(*ranges.shift_ratio)
     margin = int(np.ceil(ranges.max_coc[1] / 2)) + 3
     surfaces = compose_scene(rng, size, margin, max_coc, ranges, photographs)
@@ -110,9 +81,17 @@ def make_example(
         image = dual_pixel.render_aperture(surfaces, split_function, aperture_samples)
     else:
         image = dual_pixel.render(surfaces, split_function)
-    example = _expose(rng, _crop(image, margin), ranges)
+    example = exposure.expose(rng, _crop(image, margin), ranges)
     example["camera"].update(max_coc=max_coc, shift_ratio=shift_ratio)
     return example
+
+
+def _draw_max_coc(rng, ranges):
+    if ranges.small_blur and rng.random() < ranges.small_blur:
+        return rng.uniform(*ranges.small_coc)
+    if ranges.max_coc_law == "log_uniform":
+        return float(np.exp(rng.uniform(*np.log(ranges.max_coc))))
+    return rng.uniform(*ranges.max_coc)
 
 
 def _crop(image, margin):
@@ -122,34 +101,6 @@ def _crop(image, margin):
         field.name: getattr(image, field.name)[inner, inner]
         for field in dataclasses.fields(image)
     }
-
-
-def _expose(rng, planes, ranges):
-    """Gain, noise, tone curve and 16 bits, as a camera; `sharp` is noise-free."""
-    gain = rng.uniform(*ranges.view_gain)
-    shading = rng.uniform(-1, 1) * ranges.view_shading
-    left, right = sensor.apply_gain_mismatch(
-        planes["left"], planes["right"], gain, shading
-    )
-    shot, read = sensor.draw_noise_levels(rng, ranges.shot)
-    if rng.random() < ranges.noise:
-        left, right = sensor.add_noise(rng, left, right, shot, read)
-    else:
-        shot, read = 0.0, 0.0
-    # each half of a pixel saturates alone; the combined view is their sum
-    left, right = np.clip(left, 0, 1), np.clip(right, 0, 1)
-    views = dict(left=left, right=right, combined=(left + right) / 2)
-    views["sharp"] = np.clip(planes["sharp"], 0, 1)
-    example = {
-        name: sensor.quantize16(sensor.linear_to_srgb(view))
-        for name, view in views.items()
-    }
-    example["coc"] = planes["coc"].astype(np.float32)[..., None]
-    example["disparity"] = planes["disparity"].astype(np.float32)[..., None]
-    blurred = np.abs(example["coc"]) > IN_FOCUS_COC
-    example["mask"] = np.where(blurred, 255, 0).astype(np.uint8)
-    example["camera"] = dict(shot_noise=shot, read_noise=read)
-    return example
 
 
 @dataclasses.dataclass(frozen=True)
@@ -191,7 +142,7 @@ def compose_scene(rng, size, margin, max_coc, ranges, photographs=()):
     pieces = _draw_pieces(rng, ranges, photographs, size, margin)
     inner = slice(margin, -margin)
     for _ in range(_MAX_DRAWS):
-        cocs = _draw_depths(rng, kind, max_coc, pieces)
+        cocs = _draw_depths(rng, kind, max_coc, pieces, ranges)
         visible = cocs[0][inner, inner].copy()
         for piece, coc in zip(pieces[1:], cocs[1:]):
             seen = piece.matte[inner, inner] > 0.5
@@ -199,31 +150,35 @@ def compose_scene(rng, size, margin, max_coc, ranges, photographs=()):
         in_focus = float(np.mean(np.abs(visible) < IN_FOCUS_COC))
         if kind == "sharp" or (in_focus >= ranges.min_in_focus) == (kind == "subject"):
             break
+    if ranges.pristine and rng.random() < ranges.pristine:
+        cocs = [np.sign(coc) * np.maximum(np.abs(coc) - 1, 0) for coc in cocs]
     gain = rng.uniform(*ranges.exposure)
     shine = rng.random() < ranges.highlights
     surfaces = []
     for piece, coc in zip(pieces, cocs):
         radiance = gain * sensor.srgb_to_linear(piece.texture)
         if shine:
-            radiance = _add_highlights(rng, radiance)
+            radiance = _add_highlights(rng, radiance, ranges)
         surfaces.append(
             dual_pixel.Surface(radiance.astype(np.float32), piece.matte, coc)
         )
     return surfaces
 
 
-def _add_highlights(rng, radiance):
-    """Makes the brightest 0.3 % of the pixels up to 8 times brighter."""
+def _add_highlights(rng, radiance, ranges):
+    """Makes the brightest 0.3 % of the pixels shine."""
     luminance = radiance.mean(axis=-1)
     bright = luminance > np.quantile(luminance, 0.997)
-    return np.where(bright[..., None], radiance * rng.uniform(1, 8), radiance)
+    return np.where(
+        bright[..., None], radiance * rng.uniform(*ranges.highlight_gain), radiance
+    )
 
 
 def _draw_pieces(rng, ranges, photographs, size, margin):
     """Background, objects, subject and front objects, from back to front."""
 
     def canvas():
-        return _draw_canvas(rng, photographs, size, margin)
+        return _draw_canvas(rng, photographs, size, margin, ranges)
 
     own = canvas()
     background = own.image
@@ -234,7 +189,7 @@ def _draw_pieces(rng, ranges, photographs, size, margin):
             subject = [_Piece("subject", own.image, matte)]
             background = _fill_hole(rng, own.image, matte, canvas().image)
         else:
-            matte = textures.outline(rng, *own.image.shape[:2])
+            matte = outlines.draw_outline(rng, *own.image.shape[:2], ranges)
             subject = [_Piece("subject", canvas().image, matte)]
 
     def extra(role):
@@ -242,7 +197,7 @@ def _draw_pieces(rng, ranges, photographs, size, margin):
         if other.segments is not None and rng.random() < 0.7:
             matte = _segments_matte(rng, other.segments, rng.uniform(0.01, 0.15))
         else:
-            matte = textures.outline(rng, *other.image.shape[:2])
+            matte = outlines.draw_outline(rng, *other.image.shape[:2], ranges)
         return _Piece(role, other.image, matte)
 
     low, high = ranges.num_objects
@@ -254,15 +209,18 @@ def _draw_pieces(rng, ranges, photographs, size, margin):
     return [_Piece("background", background, everywhere), *objects, *subject, *front]
 
 
-def _draw_canvas(rng, photographs, size, margin):
+def _draw_canvas(rng, photographs, size, margin, ranges):
     """A texture with its outlines: a window of a photograph, or a procedural one.
 
     Photographs have a depth of field of their own, which would teach a network to leave
     blur alone: of a few windows the one that is sharp over the largest part is taken.
     """
-    if not photographs:
-        side = size + 2 * margin
+    side = size + 2 * margin
+    if not photographs or (ranges.procedural and rng.random() < ranges.procedural):
         return textures.Photograph(textures.procedural_texture(rng, side, side), None)
+    if ranges.reduction:
+        window = large_photographs.draw_window(rng, photographs, side, ranges)
+        return textures.Photograph(window, None)
     windows = []
     for _ in range(_CANDIDATES):
         path = photographs[rng.integers(len(photographs))]
@@ -317,7 +275,7 @@ def _fill_hole(rng, image, matte, other):
     return image[y, x] + fade * (other - image[y, x])
 
 
-def _draw_depths(rng, kind, max_coc, pieces):
+def _draw_depths(rng, kind, max_coc, pieces, ranges):
     """Signed circle diameter [px] of every piece, defined everywhere."""
     shape = pieces[0].matte.shape
     if kind == "sharp":
@@ -331,10 +289,12 @@ def _draw_depths(rng, kind, max_coc, pieces):
         inside = background[piece.matte > 0.5]
         behind = float(np.quantile(inside, 0.1)) if inside.size else near
         if piece.role == "subject":
-            coc = _plane(rng, shape, subject_at, rng.uniform(0, 1.0))
+            coc = _plane(rng, shape, subject_at, rng.uniform(0, ranges.subject_slope))
         elif piece.role == "object":
             centre = subject_at + rng.uniform(0.0, 1.0) * max(behind - subject_at, 0)
-            coc = _plane(rng, shape, centre, rng.uniform(0, 0.1) * max_coc)
+            coc = _plane(
+                rng, shape, centre, rng.uniform(0, ranges.object_slope) * max_coc
+            )
         else:
             centre = -rng.uniform(0.15, 1.0) * max_coc
             coc = _plane(rng, shape, centre, rng.uniform(0, 0.1) * max_coc)

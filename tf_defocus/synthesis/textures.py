@@ -273,13 +273,13 @@ def load_photograph(path):
         ValueError: if a file is too large, is no image, or the sizes differ.
     """
     path = pathlib.Path(path)
-    image = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
+    image = decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     limit = np.float32(np.iinfo(image.dtype).max)
     image = image[..., ::-1].astype(np.float32) / limit
     segments_path = path.with_name(path.stem + SEGMENTS_SUFFIX)
     if not segments_path.exists():
         return Photograph(image, None)
-    segments = _decode(segments_path, cv2.IMREAD_UNCHANGED)
+    segments = decode(segments_path, cv2.IMREAD_UNCHANGED)
     if segments.shape != image.shape[:2]:
         raise ValueError(
             f"A label map must be one channel of its photograph's size "
@@ -288,7 +288,16 @@ def load_photograph(path):
     return Photograph(image, segments.astype(np.int32))
 
 
-def _decode(path, flags):
+def decode(path, flags):
+    """Pixels of a file, blue first, uint8 or uint16.
+
+    Args:
+        path: pathlib.Path.
+        flags: int, of OpenCV's `IMREAD_...`.
+
+    Raises:
+        ValueError: if the file is too large, or no image.
+    """
     if path.stat().st_size > MAX_PHOTO_BYTES:
         raise ValueError(f"Expected at most {MAX_PHOTO_BYTES} bytes. Received: {path}.")
     image = cv2.imdecode(np.fromfile(path, np.uint8), flags)

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from tf_defocus import whole_files
-from tf_defocus.models import weights
+from tf_defocus.models import presets, weights
 
 CHECKPOINT = "checkpoint.npz"
 
@@ -31,6 +31,8 @@ class Run:
         trainee: `keras.Model`, the network, with the tasks that teach it if any.
         optimizer: `keras.optimizers.Optimizer`, built.
         step: int, steps taken.
+        best_psnr: float [dB], the highest validation so far, whose averaged weights
+            are `weights_best.npz`.
     """
 
     recipe: object
@@ -39,6 +41,7 @@ class Run:
     trainee: keras.Model
     optimizer: keras.optimizers.Optimizer
     step: int = 0
+    best_psnr: float = float("-inf")
 
 
 @contextlib.contextmanager
@@ -60,11 +63,19 @@ def save_checkpoint(run):
     state |= {f"optimizer/{v.path}": v for v in run.optimizer.variables}
     state = {k: keras.ops.convert_to_numpy(v) for k, v in state.items()}
     state["step"] = np.int64(run.step)
+    state["best_psnr"] = np.float64(run.best_psnr)
     state["recipe"] = np.str_(run.recipe.fingerprint())
     with whole_files.open_whole(run.folder / CHECKPOINT) as file:
         np.savez(file, **state)
     with averaged_weights(run):
-        weights.save_weights(run.model, run.folder / "weights.npz")
+        weights.save_weights(run.model, run.folder / presets.RUN_WEIGHTS)
+
+
+def keep_best(run, psnr):
+    """Writes the model's present weights if they validate higher than all before."""
+    if psnr > run.best_psnr:
+        run.best_psnr = psnr
+        weights.save_weights(run.model, run.folder / presets.RUN_BEST_WEIGHTS)
 
 
 def resume(run):
@@ -87,6 +98,7 @@ def resume(run):
         for variable in run.optimizer.variables:
             variable.assign(state[f"optimizer/{variable.path}"])
         run.step = int(state["step"])
+        run.best_psnr = float(state.get("best_psnr", run.best_psnr))
 
 
 def describe(run, strategy, arrays):
@@ -106,4 +118,4 @@ def describe(run, strategy, arrays):
         "started": datetime.datetime.now(datetime.timezone.utc).isoformat(),
     }
     text = json.dumps(description, indent=2)
-    whole_files.write_text(run.folder / "config.json", text)
+    whole_files.write_text(run.folder / presets.RUN_CONFIG, text)

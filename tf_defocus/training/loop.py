@@ -22,6 +22,7 @@ from tf_defocus.training.checkpoints import (
     Run,
     averaged_weights,
     describe,
+    keep_best,
     resume,
     save_checkpoint,
 )
@@ -62,8 +63,9 @@ def train(
             the recipe's number. The learning rate stays that of the whole run.
 
     Returns:
-        The `Run`, whose folder then holds `weights.npz` (averaged weights) and
-        `config.json`: a folder that `Restorer.from_preset` opens.
+        The `Run`, whose folder then holds `weights.npz` (averaged weights),
+        `config.json`, so that `Restorer.from_preset` opens it, and, where it was
+        validated, `weights_best.npz`, of the highest validation PSNR.
 
     Raises:
         ValueError: if the folder holds another recipe's checkpoint, or the data lack
@@ -199,18 +201,20 @@ def _count_failed(run, step_function, scalars, before):
 
 def _milestones(run, step_function, validation, logger, last):
     recipe = run.recipe
-    if run.step % recipe.checkpoint_every == 0 and run.step < last:
-        step_function.synchronize()
-        save_checkpoint(run)
     if validation is not None and (
         run.step % recipe.validate_every == 0 or run.step == last
     ):
         step_function.synchronize()
         with averaged_weights(run):
             scalars, pictures = validate(run.model, validation, recipe.num_validation)
+            keep_best(run, scalars["validation_psnr"])
         logger.scalars(run.step, scalars)
         logger.images(run.step, pictures)
         tqdm.tqdm.write(
             f"step {run.step}: "
             + ", ".join(f"{key} {value:.3f}" for key, value in scalars.items())
         )
+    # after the validation, so that a resumed run knows its result
+    if run.step % recipe.checkpoint_every == 0 and run.step < last:
+        step_function.synchronize()
+        save_checkpoint(run)

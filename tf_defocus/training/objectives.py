@@ -49,7 +49,8 @@ class RestorationObjective:
     """Weighted sum of losses over the scales of the output and the recipe's tasks.
 
     Every loss of the recipe applies to every scale, weighted by `scale_weights`, and to
-    every task ("disparity", "reblurring") that `tasks` adds to the outputs.
+    every task ("disparity", "reblurring", "views") that `tasks` adds to the
+    outputs.
 
     Args:
         recipe: `Recipe`; its `losses`, or `loss_schedule` if it has one, name the
@@ -82,6 +83,7 @@ class RestorationObjective:
         self.task_weights = {
             "disparity": recipe.disparity_weight,
             "reblurring": recipe.reblurring_weight,
+            **dict(recipe.view_tasks),
         }
 
     def __call__(self, outputs, batch, step=0):

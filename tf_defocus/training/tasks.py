@@ -1,8 +1,8 @@
 """What is trained: a network, or a network with the tasks that teach it.
 
-IFAN learns disparity and reblurring beside deblurring, K3DN reblurring. Such tasks need
-images that restoring does not, and IFAN's a network of its own; both are wrapped here,
-so that the training step knows one model only.
+IFAN learns disparity and reblurring beside deblurring, K3DN reblurring, MDP the views.
+Such tasks need images that restoring does not, and IFAN's a network of its own; both
+are wrapped here, so that the training step knows one model only.
 """
 
 import keras
@@ -12,6 +12,7 @@ from keras import ops
 from tf_defocus.models import create_model, weights
 from tf_defocus.models.ifan import IFAN, ReblurringNetwork
 from tf_defocus.models.k3dn import K3DN
+from tf_defocus.models.mdp import MDP
 from tf_defocus.ops.warping import horizontal_warp
 
 
@@ -25,13 +26,16 @@ def create_network(recipe):
         Built `keras.Model`; in the second stage all is frozen but what that adds.
 
     Raises:
-        ValueError: if a second stage has no weights to start from.
+        ValueError: if a second stage has no weights to start from, or a layer to freeze
+            is not there.
     """
     changes = {"sharp_region_preservation": False} if recipe.second_stage else {}
     network = create_model(recipe.model, **{**recipe.overrides, **changes})
     if recipe.initial_weights:
         arrays = weights.read_weights(recipe.initial_weights)
         weights.initialize_from(network, arrays)
+    for name in recipe.frozen:
+        network.get_layer(name).trainable = False
     if not recipe.second_stage:
         return network
     if not recipe.initial_weights:
@@ -51,11 +55,13 @@ def create_trainee(network, recipe):
 
     Returns:
         `keras.Model` of `view_names`, whose outputs are the network's, with every
-        task's output ("disparity", "reblurring") and its "_target".
+        task's output ("disparity", "reblurring", "views" ...) and its "_target".
 
     Raises:
         ValueError: if the network does not know a task.
     """
+    if recipe.view_tasks:
+        return _view_tasks(network, recipe)
     disparity, reblurring = recipe.disparity_weight > 0, recipe.reblurring_weight > 0
     if not disparity and not reblurring:
         return network
@@ -176,6 +182,52 @@ class K3DNTasks(keras.Model):
         outputs["reblurring"] = outputs.pop("reblurred")
         outputs["reblurring_target"] = sum(views) / len(views)
         return outputs
+
+
+class MDPTasks(keras.Model):
+    """MDP and what its views must be beside near their truth (Abuolaim et al., 2022).
+
+    Args:
+        network: built `MDP`.
+
+    Outputs:
+        The network's, and "views", both side by side; "mean_view", with the photograph
+        as its target, which is the mean of the true ones; and "view_difference".
+    """
+
+    view_names = ("blurred", "left", "right")
+
+    def __init__(self, network):
+        super().__init__(autocast=False, name="mdp_tasks")
+        self.network = network
+        self.built = True  # of a built model
+
+    def call(self, inputs, training=None):
+        """Deblurs, and compares the views."""
+        outputs = self.network({"blurred": inputs["blurred"]}, training=training)
+        left, right = outputs["left"], outputs["right"]
+        truth = [ops.convert_to_tensor(inputs[name]) for name in ("left", "right")]
+        return {
+            **outputs,
+            "views": ops.concatenate([left, right], axis=-1),
+            "views_target": ops.concatenate(truth, axis=-1),
+            "mean_view": (left + right) / 2,
+            "mean_view_target": inputs["blurred"],
+            "view_difference": left - right,
+            "view_difference_target": truth[0] - truth[1],
+        }
+
+
+def _view_tasks(network, recipe):
+    known = ("views", "mean_view", "view_difference")
+    others = recipe.disparity_weight > 0 or recipe.reblurring_weight > 0
+    names = [name for name, _ in recipe.view_tasks]
+    if isinstance(network, MDP) and set(names) <= set(known) and not others:
+        return MDPTasks(network)
+    raise ValueError(
+        f"view_tasks are some of {known}, of an MDP without other tasks. Received: "
+        f"{recipe.model} with view_tasks={recipe.view_tasks}"
+    )
 
 
 def _can(network, disparity, reblurring):

@@ -21,7 +21,7 @@ from absl import app, flags
 
 from tf_defocus import whole_files
 from tf_defocus.optics import dual_pixel, psf, sensor
-from tf_defocus.synthesis import rdpd, scenes
+from tf_defocus.synthesis import rdpd, scene_ranges, scenes
 
 OUTPUT = flags.DEFINE_string("output", None, "Folder for the result.", required=True)
 SCENES = flags.DEFINE_integer("scenes", 2, "Scenes per camera.", 1)
@@ -42,7 +42,7 @@ VIEWS = ("left", "combined")
 
 def draw_scenes(camera, count, size, seed):
     """`count` pairs (surfaces, kernel shape) that `camera` sees."""
-    ranges = dataclasses.replace(scenes.SceneRanges(), all_in_focus=0.0)
+    ranges = dataclasses.replace(scene_ranges.DEFAULT, all_in_focus=0.0)
     found, index = [], 0
     while len(found) < count:
         rng = scenes.example_generator(seed, "validation", index)
