@@ -15,16 +15,18 @@ TENSORFLOW_ROOMS = {"export"}
 
 # room -> rooms of this package it may import (itself is always allowed); every room
 # stands here
-BASE = {"whole_files"}
+BASE = {"whole_files", "npz_file", "hdf5_file"}
 NETWORKS = {"ops", "layers", "models"}
 SCORES = {"losses", "metrics"}
 ARROWS = {
     "whole_files": set(),
+    "npz_file": set(),
+    "hdf5_file": set(),
     "commands": set(),
     "ops": set(),
     "configs": set(),
     "layers": {"ops"},
-    "losses": {"ops"},
+    "losses": BASE | {"ops"},
     "metrics": {"ops"},
     "optimizers": {"ops"},
     "optics": {"ops"},

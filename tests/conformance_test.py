@@ -38,6 +38,7 @@ SMALL = {
     "kpac_3level": {"base_filters": 4},
     "kpac_3level_dual": {"base_filters": 4},
     "mdp": {"base_filters": 4},
+    "nrknet": {"base_filters": 4, "num_kernels": 3},
 }
 # one of each class is enough for what is slow
 REPRESENTATIVES = (
@@ -48,6 +49,7 @@ REPRESENTATIVES = (
     "k3dn_single",
     "kpac_3level_dual",
     "mdp",
+    "nrknet",
 )
 
 

@@ -7,11 +7,11 @@ the batch. What weighs and sums them is the training recipe, not this file.
 
 import os
 
-import h5py
 import keras
 import numpy as np
 from keras import ops
 
+from tf_defocus import hdf5_file, npz_file
 from tf_defocus.ops.structural_similarity import structural_similarity
 
 # Convolutions of each block of VGG-19 up to the layer the perceptual loss looks at.
@@ -187,29 +187,27 @@ def read_vgg19_weights(path):
 
 def _read_npz(path):
     """`conv1_1/kernel`, `conv1_1/bias`, ... -> dict of (kernel, bias)."""
-    with np.load(path, allow_pickle=False) as file:
-        names = {key.rpartition("/")[0] for key in file.files}
-        return {
-            name: (file[f"{name}/kernel"], file[f"{name}/bias"])
-            for name in names
-            if f"{name}/kernel" in file.files and f"{name}/bias" in file.files
-        }
+    arrays = npz_file.read_arrays(path)
+    names = {key.rpartition("/")[0] for key in arrays}
+    return {
+        name: (arrays[f"{name}/kernel"], arrays[f"{name}/bias"])
+        for name in names
+        if f"{name}/kernel" in arrays and f"{name}/bias" in arrays
+    }
 
 
 def _read_keras_applications(path):
-    """`block1_conv1` holding a kernel and a bias, ... -> dict of (kernel, bias)."""
-    arrays = {}
-    with h5py.File(path, "r") as file:
-        for group, layer in file.get("model_weights", file).items():
-            name = group.replace("block", "conv").replace("_conv", "_")
-            arrays[name] = tuple(sorted(_datasets(layer), key=np.ndim, reverse=True))
-    return arrays
+    """`block1_conv1` holding a kernel and a bias, ... -> dict of (kernel, bias).
 
-
-def _datasets(group):
-    """Every array in an HDF5 group; its depth differs between versions of Keras."""
-    for item in group.values():
-        if isinstance(item, h5py.Dataset):
-            yield item[()]
-        else:
-            yield from _datasets(item)
+    The depth of the arrays below their layer differs between versions of Keras.
+    """
+    layers = {}
+    arrays = hdf5_file.read_datasets(path, lambda name: "block" in name)
+    for full, array in arrays.items():
+        layer = full.removeprefix("model_weights/").partition("/")[0]
+        name = layer.replace("block", "conv").replace("_conv", "_")
+        layers.setdefault(name, []).append(array)
+    return {
+        name: tuple(sorted(found, key=np.ndim, reverse=True))
+        for name, found in layers.items()
+    }

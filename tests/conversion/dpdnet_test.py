@@ -39,7 +39,7 @@ def test_reader_undoes_the_reversed_colors(name, root, rng, tmp_path):
 
 def test_a_file_of_another_network_is_refused(tmp_path):
     with h5py.File(tmp_path / "other.hdf5", "w") as file:
-        file.create_group("conv2d_1/conv2d_1")
+        file["conv2d_1/conv2d_1/kernel:0"] = np.zeros((3, 3, 3, 2), "float32")
     with pytest.raises(ValueError, match=r"24 layers .* Received: 1"):
         read_hdf5(tmp_path / "other.hdf5")
 

@@ -38,8 +38,8 @@ def test_reader_undoes_the_reversed_colors(root, rng, tmp_path):
 
 def test_a_file_of_another_network_is_refused(tmp_path):
     with h5py.File(tmp_path / "other.hdf5", "w") as file:
-        file.create_group("conv2d_1/conv2d_1")
-        file.create_group("conv2d_transpose/conv2d_transpose")
+        file["conv2d_1/conv2d_1/kernel:0"] = np.zeros(3, "float32")
+        file["conv2d_transpose/conv2d_transpose/bias:0"] = np.zeros(3, "float32")
     with pytest.raises(ValueError, match=r"MDP file holds 49 layers .* Received: 1"):
         mdp.read_hdf5(tmp_path / "other.hdf5")
 

@@ -8,6 +8,7 @@ from keras import ops
 import tf_defocus
 from tests.testing import (
     assert_agrees,
+    fill_with_waves,
     golden_file,
     official_weights,
     reference_file,
@@ -40,19 +41,8 @@ def recorded(vectors):
 def model():
     """The default network with smooth weights that leave no part silent."""
     network = tf_defocus.create_model("gkmnet")
-    fill(network)
+    fill_with_waves(network)
     return network
-
-
-def fill(network):
-    """Weights from a formula, so that a golden need not hold them."""
-    for index, weight in enumerate(network.weights):
-        wave = np.sin(np.arange(weight.numpy().size) * 1.7 + index).astype("float32")
-        fan_in = max(1, np.prod(weight.shape[:-1]))
-        value = wave.reshape(weight.shape) / np.sqrt(fan_in)
-        if weight.path.endswith(("gamma", "variance")):
-            value = 1 + 0.3 * value
-        weight.assign(value)
 
 
 def views_of(vectors):

@@ -6,6 +6,7 @@ from keras import ops
 
 from tf_defocus.ops.resizing import (
     double_bilinear,
+    enlarge_bilinear,
     halve_antialiased,
     resize_bilinear_aligned,
     resize_nearest_floor,
@@ -88,12 +89,14 @@ def test_halving_weighs_one_three_three_one():
     np.testing.assert_allclose(halve_antialiased(images)[0, 0, :, 0], expected)
 
 
-def test_doubling_equals_bilinear_resizing_at_half_pixel_centres(rng):
+def test_doubling_and_quadrupling_equal_bilinear_resizing_at_half_pixel_centres(rng):
     tf = pytest.importorskip("tensorflow")
     for height, width in ((5, 3), (1, 4), (1, 1)):
         images = rng.normal(size=(2, height, width, 2)).astype("float32")
         expected = tf.image.resize(images, (2 * height, 2 * width), "bilinear")
         np.testing.assert_allclose(double_bilinear(images), expected, atol=1e-6)
+        expected = tf.image.resize(images, (4 * height, 4 * width), "bilinear")
+        np.testing.assert_allclose(enlarge_bilinear(images, 4), expected, atol=1e-6)
 
 
 def test_halving_and_doubling_keep_dynamic_sizes_and_dtype(rng):

@@ -6,7 +6,7 @@ where: its `assignments(model)` lists `Assignment`s, its `is_skipped(name, model
 what the model does not hold.
 """
 
-from tf_defocus.conversion import dpdnet, gkmnet, ifan, k3dn, kpac, mdp
+from tf_defocus.conversion import dpdnet, gkmnet, ifan, k3dn, kpac, mdp, nrknet
 from tf_defocus.conversion.assignment import fill
 from tf_defocus.models.dpdnet import DPDNet
 from tf_defocus.models.gkmnet import GKMNet
@@ -14,6 +14,7 @@ from tf_defocus.models.ifan import IFAN, ReblurringNetwork
 from tf_defocus.models.k3dn import K3DN
 from tf_defocus.models.kpac import KPAC
 from tf_defocus.models.mdp import MDP
+from tf_defocus.models.nrknet import NRKNet
 
 _MAPPINGS = {
     DPDNet: dpdnet,
@@ -22,6 +23,7 @@ _MAPPINGS = {
     K3DN: k3dn,
     KPAC: kpac,
     MDP: mdp,
+    NRKNet: nrknet,
     ReblurringNetwork: ifan,
 }
 

@@ -1,11 +1,13 @@
-"""The convolutions of a Keras 2 file, by the order in which they were made."""
+"""The layers of a Keras 2 file; its convolutions in the order they were made."""
 
 import re
 
-import h5py
 import numpy as np
 
+from tf_defocus import hdf5_file
+
 _NAME = re.compile(r"conv2d(?:_(\d+))?")  # given by Keras, which counts
+_WHOLE_MODEL, _OPTIMIZER = "model_weights/", "optimizer_weights/"
 
 
 def read_convolutions(path, count, network):
@@ -21,23 +23,49 @@ def read_convolutions(path, count, network):
         creation order from 00.
 
     Raises:
-        ValueError: if the file holds another number of them.
+        ValueError: if the file is damaged or holds another number of them.
     """
-    with h5py.File(path, "r") as file:
-        groups = file.get("model_weights", file)
-        found = [match for match in map(_NAME.fullmatch, groups) if match]
-        if len(found) != count:
+    layers = read_layers(path)
+    found = [match for match in map(_NAME.fullmatch, layers) if match]
+    if len(found) != count:
+        raise ValueError(
+            f"A {network} file holds {count} layers named conv2d or conv2d_<n>. "
+            f"Received: {len(found)} in {path}"
+        )
+    arrays = {}
+    names = [m[0] for m in sorted(found, key=lambda match: int(match[1] or 0))]
+    for index, name in enumerate(names):
+        if set(layers[name]) != {"kernel", "bias"}:
             raise ValueError(
-                f"A {network} file holds {count} layers named conv2d or conv2d_<n>. "
-                f"Received: {len(found)} in {path}"
+                f"{name} of a {network} file holds a kernel and a bias. "
+                f"Received: {sorted(layers[name])} in {path}"
             )
-        arrays = {}
-        names = [m[0] for m in sorted(found, key=lambda match: int(match[1] or 0))]
-        for index, name in enumerate(names):
-            for kind in ("kernel", "bias"):
-                value = groups[name][name][f"{kind}:0"][()]
-                arrays[f"{index:02d}/{kind}"] = value.astype("float32")
+        for kind, array in layers[name].items():
+            arrays[f"{index:02d}/{kind}"] = array
     return arrays
+
+
+def read_layers(path):
+    """The tensors of every layer of a file.
+
+    Args:
+        path: path of an `.hdf5` file of weights or of a whole model.
+
+    Returns:
+        Dict layer name -> dict of "kernel", "bias", "recurrent_kernel" ... -> float32
+        array.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is no HDF5 file, is damaged or points outside itself.
+    """
+    found = hdf5_file.read_datasets(path, lambda n: not n.startswith(_OPTIMIZER))
+    layers = {}
+    for name, array in found.items():
+        layer = name.removeprefix(_WHOLE_MODEL).partition("/")[0]
+        kind = name.rpartition("/")[2].removesuffix(":0")
+        layers.setdefault(layer, {})[kind] = array.astype("float32")
+    return layers
 
 
 def swap_red_and_blue(arrays, first, last):

@@ -1,18 +1,19 @@
 """Reads checkpoints written by `torch.save`, without torch and without running them.
 
-Such a file describes its tensors in a pickle, and a pickle may call anything. The
-reader here resolves a handful of names, each to a function of this module or to plain
-data, and refuses the file at any other name before that name is imported. Both layouts
-are read: the zip archive of today and the older sequence of pickles.
+Such a file describes its tensors in a pickle, which `plain_pickle` interprets: it knows
+a handful of names and refuses the file at any other. Both layouts are read: the zip
+archive of today and the older sequence of pickles. Neither takes more memory than the
+file is long.
 """
 
-import collections
 import math
 import os
-import pickle
+import struct
 import zipfile
 
 import numpy as np
+
+from tf_defocus.conversion import numpy_pickle, plain_pickle
 
 STORAGE_DTYPES = {
     "DoubleStorage": "<f8",
@@ -27,21 +28,18 @@ STORAGE_DTYPES = {
 }
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
-MAX_PICKLE_BYTES = 2**26  # the tensors lie outside the pickle; names take kilobytes
-# What crafted or damaged pickles and archives make the standard library raise.
+# What crafted or damaged archives make the standard library raise.
 BROKEN_FILE_ERRORS = (
-    pickle.UnpicklingError,
     zipfile.BadZipFile,
-    AttributeError,
+    struct.error,
     EOFError,
-    ImportError,
-    IndexError,
     KeyError,
     MemoryError,
     NotImplementedError,
+    OSError,
     OverflowError,
+    RuntimeError,
     TypeError,
-    UnicodeDecodeError,
     ValueError,
 )
 
@@ -70,8 +68,9 @@ def read_torch_checkpoint(path):
             return _read_archive(path)
         return _read_legacy(path)
     except BROKEN_FILE_ERRORS as error:
+        reason = " ".join(str(error).split())[:300]
         raise ValueError(
-            f"{path!r} is no readable checkpoint of tensors: {error}; fetch it anew "
+            f"{path!r} is no readable checkpoint of tensors: {reason}; fetch it anew "
             "from its authors, or save its state_dict() alone"
         ) from error
 
@@ -79,113 +78,146 @@ def read_torch_checkpoint(path):
 def _read_archive(path):
     """`<name>/data.pkl` beside `<name>/data/<key>`, one file per storage."""
     with zipfile.ZipFile(path) as archive:
-        entries = {name.partition("/")[2]: name for name in archive.namelist()}
-        if "byteorder" in entries and archive.read(entries["byteorder"]) != b"little":
+        entries = {i.filename.partition("/")[2]: i for i in archive.infolist()}
+        left = os.path.getsize(path)
+
+        def read(name):
+            nonlocal left
+            info = entries[name]
+            if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
+                raise ValueError(f"{name} is compressed or encrypted, as none of torch")
+            left -= info.file_size
+            if left < 0:
+                raise ValueError("its parts take more bytes than the file has")
+            return archive.read(info)
+
+        if "byteorder" in entries and read("byteorder") != b"little":
             raise ValueError("its numbers are big-endian")
         storages = {}
 
-        def find_storage(key, dtype, count):
+        def find_storage(pid):
+            key, dtype, count = _storage(pid)
             if key not in storages:
-                info = archive.getinfo(entries[f"data/{key}"])
-                expected = count * np.dtype(dtype).itemsize
-                if info.compress_type != zipfile.ZIP_STORED:
-                    raise ValueError("its tensors are compressed")
-                if info.file_size != expected:
+                name, expected = f"data/{key}", count * dtype.itemsize
+                if name not in entries:
+                    raise ValueError(f"it lacks {name}")
+                if entries[name].file_size != expected:
                     raise ValueError(
                         f"storage {key} must hold {expected} bytes, not "
-                        f"{info.file_size}"
+                        f"{entries[name].file_size}"
                     )
-                storages[key] = np.frombuffer(archive.read(info), dtype)
+                storages[key] = np.frombuffer(read(name), dtype)
             return storages[key]
 
-        info = archive.getinfo(entries["data.pkl"])
-        if info.file_size > MAX_PICKLE_BYTES:
-            raise ValueError(f"its description takes {info.file_size} bytes")
-        with archive.open(info) as file:
-            return _TensorUnpickler(file, find_storage).load()
+        if "data.pkl" not in entries:
+            raise ValueError("it lacks data.pkl, the description of its tensors")
+        return plain_pickle.load(read("data.pkl"), 0, NAMES, find_storage)[0]
 
 
 def _read_legacy(path):
     """Magic number, protocol, system, description, keys, then every storage."""
-    size, storages = os.path.getsize(path), {}
+    with open(path, "rb") as file:
+        data = file.read()
+    storages, left = {}, len(data)
 
-    def find_storage(key, dtype, count):
+    def find_storage(pid):
+        nonlocal left
+        key, dtype, count = _storage(pid)
         if key not in storages:
-            if not 0 <= count * np.dtype(dtype).itemsize <= size:
+            left -= count * dtype.itemsize
+            if left < 0:
                 raise ValueError(f"storage {key} is larger than the file")
             storages[key] = np.empty(count, dtype)  # filled below
         return storages[key]
 
-    with open(path, "rb") as file:
-        head = [_TensorUnpickler(file, find_storage).load() for _ in range(2)]
-        if head != [LEGACY_MAGIC, LEGACY_PROTOCOL]:
+    head, position = [], 0
+    for _ in range(5):
+        part, position = plain_pickle.load(data, position, NAMES, find_storage)
+        head.append(part)
+        if head[0] != LEGACY_MAGIC or head[1:2] not in ([], [LEGACY_PROTOCOL]):
             raise ValueError("it lacks the mark of such a file")
-        if not _TensorUnpickler(file, find_storage).load()["little_endian"]:
-            raise ValueError("its numbers are big-endian")
-        content = _TensorUnpickler(file, find_storage).load()
-        for key in _TensorUnpickler(file, find_storage).load():
-            storage = storages.pop(key)
-            if int.from_bytes(file.read(8), "little") != storage.size:
-                raise ValueError(f"storage {key} must hold {storage.size} numbers")
-            if file.readinto(storage) != storage.nbytes:
-                raise ValueError(f"storage {key} is cut off")
-        if storages:
-            raise ValueError(f"storages {sorted(storages)} are missing")
-        return content
+    _, _, system, content, keys = head
+    if type(system) is not dict or system.get("little_endian") is not True:
+        raise ValueError("its numbers are big-endian")
+    _fill_legacy(storages, keys, data, position)
+    return content
 
 
-class _TensorUnpickler(pickle.Unpickler):
-    """Resolves tensors and ordered dicts and nothing else.
+def _fill_legacy(storages, keys, data, position):
+    """Every storage in the order of its key: the count of its numbers, the numbers."""
+    if type(keys) is not list or not all(type(key) is str for key in keys):
+        raise ValueError("it lacks the list of its storages")
+    if sorted(keys) != sorted(storages):
+        raise ValueError("its storages are not those that its tensors need")
+    for key in keys:
+        storage = storages[key]
+        count = int.from_bytes(data[position : position + 8], "little")
+        piece = memoryview(data)[position + 8 : position + 8 + storage.nbytes]
+        if count != storage.size:
+            raise ValueError(f"storage {key} must hold {storage.size} numbers")
+        if len(piece) != storage.nbytes:
+            raise ValueError(f"storage {key} is cut off")
+        storage[:] = np.frombuffer(piece, storage.dtype)
+        position += 8 + storage.nbytes
 
-    What `find_class` hands out are bound methods, strings and a built-in class: a
-    pickle can neither call its way out of them nor change them.
 
-    Args:
-        file: binary file at the start of a pickle.
-        find_storage: function of (key, dtype, count) to a 1-D array.
-    """
+def _storage(pid):
+    """(key, dtype, count) of a reference to a storage."""
+    kind, dtype, key, _device, count, *view = pid
+    known = type(dtype) is str and dtype in STORAGE_DTYPES.values()
+    if (
+        not known
+        or kind != "storage"
+        or type(key) is not str
+        or type(count) is not int
+        or count < 0
+        or any(part is not None for part in view)
+    ):
+        raise ValueError("it refers to what is no storage")
+    return key, np.dtype(dtype), count
 
-    def __init__(self, file, find_storage):
-        super().__init__(file)
-        self._find_storage = find_storage
 
-    def find_class(self, module, name):
-        allowed = {
-            "collections.OrderedDict": collections.OrderedDict,
-            "torch._utils._rebuild_tensor": self._rebuild_tensor,
-            "torch._utils._rebuild_tensor_v2": self._rebuild_tensor,
-            "torch._utils._rebuild_parameter": self._rebuild_parameter,
-            **{f"torch.{key}": dtype for key, dtype in STORAGE_DTYPES.items()},
-        }
-        if f"{module}.{name}" not in allowed:
-            raise ValueError(f"it names {module}.{name}, which no tensor needs")
-        return allowed[f"{module}.{name}"]
+def _rebuild_tensor(storage, offset, size, stride, *_):
+    """A view of a storage, never reaching outside it."""
+    numpy_pickle.check_shape(size)
+    numpy_pickle.check_shape(stride)
+    if not isinstance(storage, np.ndarray) or type(offset) is not int or offset < 0:
+        raise ValueError("a tensor has no storage")
+    steps = [(n - 1) * step for n, step in zip(size, stride, strict=True)]
+    count = math.prod(size)
+    if count and offset + sum(steps) >= storage.size:
+        raise ValueError(f"a tensor of shape {size} leaves its storage")
+    if count > storage.size:
+        raise ValueError(f"a tensor of shape {size} repeats its storage")
+    strides = [step * storage.itemsize for step in stride]
+    return np.lib.stride_tricks.as_strided(
+        storage[offset:], size, strides, writeable=False
+    )
 
-    def persistent_load(self, pid):
-        kind, dtype, key, _device, count, *view = pid
-        known = kind == "storage" and dtype in STORAGE_DTYPES.values()
-        if (
-            not known
-            or type(count) is not int
-            or any(part is not None for part in view)
-        ):
-            raise ValueError(f"it refers to {pid!r}")
-        return self._find_storage(key, dtype, count)
 
-    def _rebuild_tensor(self, storage, offset, size, stride, *_):
-        """A view of a storage, never reaching outside it."""
-        steps = [(n - 1) * step for n, step in zip(size, stride, strict=True)]
-        numbers = [offset, *size, *stride]
-        inside = all(type(n) is int and n >= 0 for n in numbers)
-        count = math.prod(size)
-        if not inside or (count and offset + sum(steps) >= storage.size):
-            raise ValueError(f"a tensor of shape {size} leaves its storage")
-        if count > storage.size:
-            raise ValueError(f"a tensor of shape {size} repeats its storage")
-        strides = [step * storage.itemsize for step in stride]
-        return np.lib.stride_tricks.as_strided(
-            storage[offset:], size, strides, writeable=False
-        )
+def _rebuild_parameter(tensor, *_):
+    return tensor
 
-    def _rebuild_parameter(self, tensor, *_):
-        return tensor
+
+def _ordered_dict(pairs=()):
+    """A dict; Python 2 gave the pairs at once."""
+    for pair in pairs:
+        if len(pair) != 2 or not isinstance(pair[0], plain_pickle.KEYS):
+            raise ValueError("a key is neither a string nor a number")
+    return dict(pairs)
+
+
+def _size(sides):
+    numpy_pickle.check_shape(sides)
+    return sides
+
+
+NAMES = {
+    **numpy_pickle.NAMES,
+    "collections.OrderedDict": _ordered_dict,
+    "torch._utils._rebuild_tensor": _rebuild_tensor,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
+    "torch._utils._rebuild_parameter": _rebuild_parameter,
+    "torch.Size": _size,
+    **{f"torch.{name}": dtype for name, dtype in STORAGE_DTYPES.items()},
+}

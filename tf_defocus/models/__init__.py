@@ -6,6 +6,7 @@ from tf_defocus.models.ifan import IFAN
 from tf_defocus.models.k3dn import K3DN
 from tf_defocus.models.kpac import KPAC
 from tf_defocus.models.mdp import MDP
+from tf_defocus.models.nrknet import NRKNet
 
 # name -> (class, what differs from its defaults)
 MODELS = {
@@ -39,6 +40,7 @@ MODELS = {
     "kpac_3level": (KPAC, {"levels": 3}),
     "kpac_3level_dual": (KPAC, {"levels": 3, "views": 2}),
     "mdp": (MDP, {}),
+    "nrknet": (NRKNet, {}),
 }
 
 

@@ -16,15 +16,15 @@ import hashlib
 import json
 import os
 import pathlib
-import zipfile
 
-from tf_defocus import whole_files
-from tf_defocus.models import create_model, list_models, weights
+from tf_defocus import npz_file, whole_files
+from tf_defocus.models import create_model, list_models, plans, weights
 
 FOLDER_VARIABLE = "TF_DEFOCUS_CHECKPOINTS"
 MANIFEST = "manifest.json"
 RUN_CONFIG, RUN_WEIGHTS = "config.json", "weights.npz"
 RUN_BEST_WEIGHTS = "weights_best.npz"  # of the highest validation
+MAX_JSON_BYTES = 2**22
 
 
 class PresetError(ValueError):
@@ -62,6 +62,11 @@ def list_presets(folder=None):
     entries = _read_json(path).get("presets")
     if not isinstance(entries, dict):
         raise PresetError(f'{path} has no "presets"; restore the file')
+    for name, entry in entries.items():
+        if not isinstance(entry, dict):
+            raise PresetError(
+                f"{path}: {name[:100]!r} must be an object; restore the file"
+            )
     return dict(sorted(entries.items()))
 
 
@@ -128,14 +133,14 @@ def verify_preset(name, folder=None):
     """
     folder = pathlib.Path(folder or checkpoints_folder())
     entry = list_presets(folder)[name]
-    if not {"model", "file", "sha256"} <= set(entry):
+    if not all(isinstance(entry.get(k), str) for k in ("model", "file", "sha256")):
         raise PresetError(
             f"{folder / MANIFEST}: {name} is incomplete; restore the file"
         )
     path = folder / entry["file"]
     if path.parent != folder or not path.is_file():
         raise PresetError(f"{path} is missing; get the preset {name} again")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    digest = _sha256(path)
     if digest != entry["sha256"]:
         raise PresetError(
             f"{path} is damaged: expected sha256 {entry['sha256']}, received {digest}; "
@@ -168,7 +173,7 @@ def save_preset(model, folder, name, overrides=None, dtype="float16", **details)
         "model": model.name,
         "overrides": overrides or {},
         "file": path.name,
-        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "sha256": _sha256(path),
         "card": f"{name}.md",
         **details,
     }
@@ -178,25 +183,42 @@ def save_preset(model, folder, name, overrides=None, dtype="float16", **details)
     return entry
 
 
+def _sha256(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
 def _load_entry(folder, name):
     path = verify_preset(name, folder)
     return _build(list_presets(folder)[name], path)
 
 
 def _build(description, path):
+    """The model of a description, filled; nothing larger than the file is made."""
+    name, overrides = description.get("model"), description.get("overrides", {})
     try:
-        model = create_model(description["model"], **description.get("overrides", {}))
+        plans.check_overrides(name, overrides)
+        if overrides:
+            plans.check_count(overrides, len(npz_file.read_headers(path)))
+            plan = plans.plan_model(name, **overrides)
+            weights.check_shapes(name, weights.shapes(plan), path)
+        model = create_model(name, **overrides)
         weights.load_weights(model, path)
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())
+    except Exception as error:  # a file may give a constructor anything
+        reason = " ".join(str(error).split())[:1000]
         raise PresetError(f"{path} cannot be loaded: {reason}") from error
     return model
 
 
 def _read_json(path):
     try:
+        if path.stat().st_size > MAX_JSON_BYTES:
+            raise ValueError(f"it is larger than {MAX_JSON_BYTES} bytes")
         content = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise PresetError(
             f"{path} cannot be read ({error}); restore the file"
         ) from error

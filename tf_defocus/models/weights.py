@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from tf_defocus import whole_files
+from tf_defocus import npz_file, whole_files
 
 
 def variable_names(model):
@@ -35,30 +35,56 @@ def load_weights(model, path):
     """Fills a model from a file of `save_weights`.
 
     Raises:
-        ValueError: if a tensor is missing, left over or misshapen; nothing is assigned.
+        ValueError: if the file is damaged, or a tensor is missing, left over or
+            misshapen; nothing is assigned then.
     """
+    check_shapes(model.name, shapes(model), path)
     arrays = read_weights(path)
-    names = variable_names(model)
-    missing, unused = set(names) - set(arrays), set(arrays) - set(names)
+    for name, weight in zip(variable_names(model), model.weights):
+        weight.assign(arrays[name].astype(weight.dtype))
+
+
+def shapes(model):
+    """Variable name -> shape of each of the model's weights."""
+    return dict(zip(variable_names(model), (tuple(w.shape) for w in model.weights)))
+
+
+def check_shapes(name, shapes, path):
+    """Compares what a file's headers say with the weights of a model.
+
+    Args:
+        name: str, of the model.
+        shapes: dict, variable name -> shape, of `shapes`.
+        path: of the `.npz`.
+
+    Raises:
+        ValueError: if the file is damaged, or a tensor is missing, left over,
+            misshapen or not of numbers.
+    """
+    found = npz_file.read_headers(path)
+    missing, unused = sorted(set(shapes) - set(found)), sorted(set(found) - set(shapes))
     if missing or unused:
         raise ValueError(
-            f"{path} does not fit {model.name}; give the model that made it. Missing: "
-            f"{sorted(missing) or 'none'}. Unused: {sorted(unused) or 'none'}"
+            f"{path} does not fit {name}; give the model that made it. Missing: "
+            f"{listing(missing)}. Unused: {listing(unused)}"
         )
-    for name, weight in zip(names, model.weights):
-        if arrays[name].shape != tuple(weight.shape):
+    for key, expected in shapes.items():
+        if found[key][0] != expected:
             raise ValueError(
-                f"{name} in {path} must have shape {tuple(weight.shape)}. "
-                f"Received: {arrays[name].shape}"
+                f"{key} in {path} must have shape {expected}. Received: {found[key][0]}"
             )
-    for name, weight in zip(names, model.weights):
-        weight.assign(arrays[name].astype(weight.dtype))
+
+
+def listing(names, most=10):
+    """At most ten names of a list in one line, and how many more there are."""
+    shown = ", ".join(str(name)[:100] for name in names[:most])
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return f"{shown}{more}" if shown else "none"
 
 
 def read_weights(path):
     """Mapping variable name -> array of a `.npz`, without unpickling anything."""
-    with np.load(path, allow_pickle=False) as file:
-        return {name: file[name] for name in file.files}
+    return npz_file.read_arrays(path)
 
 
 def initialize_from(model, arrays):

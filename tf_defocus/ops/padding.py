@@ -47,6 +47,29 @@ def crop_like(images, reference):
     return images[:, : shape[1], : shape[2], :]
 
 
+def reflect_border(images):
+    """Adds one pixel on every side, mirrored about the outermost one.
+
+        x_1 | x_0 x_1 ... x_n-1 | x_n-2      one pixel alone is repeated
+
+    `keras.ops.pad` has no answer for one pixel alone.
+
+    Args:
+        images: (batch, height, width, channels), any dtype, any size >= 1.
+
+    Returns:
+        (batch, height + 2, width + 2, channels).
+    """
+    for axis in (1, 2):
+        size = ops.shape(images)[axis]
+        before, after = (
+            ops.take(images, ops.reshape(index, (1,)), axis=axis)
+            for index in (ops.minimum(1, size - 1), ops.maximum(0, size - 2))
+        )
+        images = ops.concatenate([before, images, after], axis=axis)
+    return images
+
+
 def _repeat_last(images, count, axis):
     size = ops.shape(images)[axis]
     index = ops.minimum(ops.arange(0, size + count), size - 1)

@@ -4,6 +4,7 @@ Frameworks place samples differently and name it alike; here the position of eve
 sample is written out. For half-pixel centres, `keras.ops.image.resize` is the tool.
 """
 
+import numpy as np
 from keras import ops
 
 
@@ -57,23 +58,36 @@ def halve_antialiased(images):
 
 
 def double_bilinear(images):
-    """Twice the size, bilinear with half-pixel centres, borders repeated.
+    """Twice the size, see `enlarge_bilinear`."""
+    return enlarge_bilinear(images, 2)
+
+
+def enlarge_bilinear(images, factor):
+    """Bilinear at a multiple of the size, half-pixel centres, borders repeated.
 
     As `keras.ops.image.resize`, which does not take sizes unknown to a graph.
 
     Args:
         images: (batch, height, width, channels), float.
+        factor: int, even.
 
     Returns:
-        (batch, 2 height, 2 width, channels), dtype of `images`.
+        (batch, factor * height, factor * width, channels), dtype of `images`.
     """
+    # Of every pixel's `factor` parts, the first half lies towards the one before.
+    phases = (np.arange(factor) + 0.5) / factor - 0.5
     for axis in (1, 2):
         size = ops.shape(images)[axis]
-        target = ops.arange(2 * size, dtype="int32")
-        nearer = target // 2
-        farther = ops.clip(nearer - 1 + 2 * (target % 2), 0, size - 1)
-        images = 0.75 * ops.take(images, nearer, axis=axis) + 0.25 * ops.take(
-            images, farther, axis=axis
+        target = ops.arange(factor * size, dtype="int32")
+        nearer = target // factor
+        side = 2 * (target % factor // (factor // 2)) - 1
+        farther = ops.clip(nearer + side, 0, size - 1)
+        share = ops.convert_to_tensor(np.abs(phases), dtype=images.dtype)
+        shape = [1, 1, 1, 1]
+        shape[axis] = -1
+        share = ops.reshape(ops.take(share, target % factor), shape)
+        images = (1 - share) * ops.take(images, nearer, axis=axis) + (
+            share * ops.take(images, farther, axis=axis)
         )
     return images
 
