@@ -39,6 +39,35 @@ def load_official(model, arrays):
         ValueError: if a tensor is missing, misshapen or left over, or if the model's
             class has no official counterpart.
     """
+    fill(assignments_of(model), wanted_by(model, arrays))
+
+
+def assignments_of(model):
+    """Every official tensor of a model and the variable that takes it.
+
+    Args:
+        model: a built model of this package; its variables need no values.
+
+    Returns:
+        list of `Assignment`.
+
+    Raises:
+        ValueError: if the model has no official counterpart.
+    """
+    return list(_mapping(model).assignments(model))
+
+
+def wanted_by(model, arrays):
+    """The tensors without those of other parts that the model does not hold."""
+    is_skipped = _mapping(model).is_skipped
+    return {
+        name: array
+        for name, array in arrays.items()
+        if not (isinstance(name, str) and is_skipped(name, model))
+    }
+
+
+def _mapping(model):
     mapping = _MAPPINGS.get(type(model))
     if mapping is None:
         raise ValueError(
@@ -46,5 +75,4 @@ def load_official(model, arrays):
             f"{sorted(c.__name__ for c in _MAPPINGS)}. Received: "
             f"{type(model).__name__}"
         )
-    wanted = {k: v for k, v in arrays.items() if not mapping.is_skipped(k, model)}
-    fill(mapping.assignments(model), wanted)
+    return mapping

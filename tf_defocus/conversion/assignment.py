@@ -6,6 +6,8 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from tf_defocus.conversion import naming
+
 
 def identity(array):
     """Keras' own layout."""
@@ -50,24 +52,51 @@ def fill(assignments, arrays):
         arrays: mapping official name -> array; each must be used exactly once.
 
     Raises:
-        ValueError: naming the tensors that are missing, left over or misshapen. Nothing
-            is assigned then.
+        ValueError: naming the tensors that are missing, left over or misshapen, ten at
+            most, and what to do where that is known. Nothing is assigned then.
     """
     assignments = list(assignments)
-    names = [a.name for a in assignments]
-    missing = sorted(set(names) - set(arrays))
-    unused = sorted(set(arrays) - set(names))
-    if missing or unused:
-        raise ValueError(
-            "The tensors do not match the model; check its name and arguments. "
-            f"Missing: {missing or 'none'}. Unused: {unused or 'none'}."
-        )
-    values = {a.name: a.layout(np.asarray(arrays[a.name])) for a in assignments}
-    for a in assignments:
-        if values[a.name].shape != tuple(a.variable.shape):
-            raise ValueError(
-                f"{a.name} must have shape {tuple(a.variable.shape)} in Keras layout. "
-                f"Received: {values[a.name].shape}"
-            )
+    values = match(assignments, arrays)
     for a in assignments:
         a.variable.assign(values[a.name])
+
+
+def match(assignments, arrays):
+    """Compares tensors with the variables that are to take them.
+
+    Args:
+        assignments, arrays: of `fill`; the variables need no values.
+
+    Returns:
+        dict, official name -> array in Keras' layout.
+
+    Raises:
+        ValueError: as `fill` does.
+    """
+    names = [a.name for a in assignments]
+    missing = sorted(set(names) - set(arrays))
+    unused = sorted(set(arrays) - set(names), key=str)
+    if missing or unused:
+        remedy = naming.cure(arrays, names) or "check its name and arguments"
+        raise ValueError(
+            f"The tensors do not match the model; {remedy}. Missing: "
+            f"{naming.listing(missing)}. Unused: {naming.listing(unused)}."
+        )
+    return {
+        a.name: _in_keras_layout(a, np.asarray(arrays[a.name])) for a in assignments
+    }
+
+
+def _in_keras_layout(assignment, array):
+    expected = tuple(assignment.variable.shape)
+    try:
+        value = assignment.layout(array)
+    except (ValueError, IndexError):  # other axes than the layout moves
+        value = None
+    if value is None or value.shape != expected:
+        found = array.shape if value is None else value.shape
+        raise ValueError(
+            f"{assignment.name} must have shape {expected} in Keras layout. "
+            f"Received: {found}"
+        )
+    return value
