@@ -12,11 +12,11 @@ import numpy as np
 from keras import ops
 
 from tf_defocus import hdf5_file, npz_file
+from tf_defocus.ops.colors import to_caffe_colors
 from tf_defocus.ops.structural_similarity import structural_similarity
 
 # Convolutions of each block of VGG-19 up to the layer the perceptual loss looks at.
 VGG19_BLOCKS = ((64, 64), (128, 128), (256, 256, 256, 256), (512, 512, 512, 512))
-VGG_MEAN_BGR = (103.939, 116.779, 123.68)  # of ImageNet, in [0, 255]
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -117,9 +117,7 @@ class PerceptualLoss(keras.losses.Loss):
 
 def vgg_input(image):
     """(batch, height, width, 3) RGB in [0, 1] -> BGR in [0, 255] less the mean."""
-    image = ops.clip(ops.cast(image, "float32"), 0, 1) * 255
-    mean = ops.convert_to_tensor(VGG_MEAN_BGR, dtype="float32")
-    return ops.flip(image, axis=-1) - mean
+    return to_caffe_colors(ops.clip(ops.cast(image, "float32"), 0, 1))
 
 
 def vgg19_conv4_4(weights):

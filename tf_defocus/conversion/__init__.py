@@ -6,8 +6,9 @@ where: its `assignments(model)` lists `Assignment`s, its `is_skipped(name, model
 what the model does not hold.
 """
 
-from tf_defocus.conversion import dpdnet, gkmnet, ifan, k3dn, kpac, mdp, nrknet
+from tf_defocus.conversion import dmenet, dpdnet, gkmnet, ifan, k3dn, kpac, mdp, nrknet
 from tf_defocus.conversion.assignment import fill
+from tf_defocus.models.dmenet import BinaryNetwork, DMENet, FeatureDiscriminator
 from tf_defocus.models.dpdnet import DPDNet
 from tf_defocus.models.gkmnet import GKMNet
 from tf_defocus.models.ifan import IFAN, ReblurringNetwork
@@ -17,7 +18,10 @@ from tf_defocus.models.mdp import MDP
 from tf_defocus.models.nrknet import NRKNet
 
 _MAPPINGS = {
+    BinaryNetwork: dmenet,
+    DMENet: dmenet,
     DPDNet: dpdnet,
+    FeatureDiscriminator: dmenet,
     GKMNet: gkmnet,
     IFAN: ifan,
     K3DN: k3dn,

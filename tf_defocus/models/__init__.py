@@ -1,5 +1,6 @@
 """The architectures, by name."""
 
+from tf_defocus.models.dmenet import DMENet
 from tf_defocus.models.dpdnet import DPDNet
 from tf_defocus.models.gkmnet import GKMNet
 from tf_defocus.models.ifan import IFAN
@@ -10,6 +11,7 @@ from tf_defocus.models.nrknet import NRKNet
 
 # name -> (class, what differs from its defaults)
 MODELS = {
+    "dmenet": (DMENet, {}),
     "dpdnet_dual": (DPDNet, {"views": 2}),
     "dpdnet_single": (DPDNet, {"views": 1}),
     "gkmnet": (GKMNet, {}),
