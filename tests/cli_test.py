@@ -38,6 +38,12 @@ class RightView(Inverting):
         return {"deblurred": inputs["right"] + 0 * inputs["blurred"]}
 
 
+class Defocus(Inverting):
+    """A map, no image."""
+
+    output_name = "defocus"
+
+
 @pytest.fixture
 def single(monkeypatch):
     """Every preset is `Inverting`."""
@@ -310,6 +316,18 @@ def test_default_preset_restores_and_a_damaged_one_is_refused(
     assert "is damaged: expected sha256" in capsys.readouterr().err
     assert not (tmp_path / "again").exists()
     assert cli.main(["doctor"]) == 1
+
+
+def test_a_network_that_makes_no_image_is_refused_in_one_line(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(presets, "load_preset", lambda name: Defocus(name="dmenet"))
+    source = save(tmp_path / "a.png", 55)
+    assert deblur("-i", source, "-o", tmp_path / "out") == 1
+    message = capsys.readouterr().err
+    assert "dmenet estimates defocus" in message and message.count("\n") == 1
+    assert "--classical two_step_dmenet" in message
+    assert not (tmp_path / "out").exists()
 
 
 def test_models_and_doctor_tell_what_there_is(checkpoints, capsys):

@@ -82,7 +82,6 @@ def _tile(text):
 
 def deblur_photographs(options):
     """`tf-defocus deblur`: restores every photograph it can; returns the exit code."""
-    from tf_defocus.models.presets import PresetError
     from tf_defocus.restoration.photo_jobs import BatchError, Naming, find_jobs
     from tf_defocus.restoration.restorer import Restorer
 
@@ -99,10 +98,10 @@ def deblur_photographs(options):
             options.right,
             options.recursive,
         )
-    except PresetError as error:
-        return _fail(error)
     except BatchError as error:
         return _fail(error, code=2)
+    except ValueError as error:  # a preset that is damaged, or restores nothing
+        return _fail(error)
     return _run_batch(jobs, restorer, options)
 
 

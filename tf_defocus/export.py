@@ -35,6 +35,7 @@ import numpy as np
 import tensorflow as tf
 
 import tf_defocus
+from tf_defocus.models.base import check_restores
 from tf_defocus.models.weights import variable_names
 from tf_defocus.ops.adaptive_convolution import portable
 from tf_defocus.ops.padding import crop_like, pad_to_multiple
@@ -62,10 +63,12 @@ def export_saved_model(model, output, preset, overwrite=False):
         sha256 of the weights and the parity that was measured.
 
     Raises:
-        ValueError: if Keras does not run on TensorFlow.
+        ValueError: if Keras does not run on TensorFlow, or the network's result is no
+            image.
         FileExistsError: if the folder exists and is not to be, or no SavedModel.
         ArithmeticError: if the graph and the `Restorer` differ; nothing is written.
     """
+    check_restores(model)
     if keras.backend.backend() != "tensorflow":
         raise ValueError(
             "A SavedModel needs KERAS_BACKEND=tensorflow. "

@@ -60,6 +60,22 @@ class RestorationNetwork(keras.Model):
         )
 
 
+def check_restores(network):
+    """Refuses a network whose result is no image.
+
+    Args:
+        network: `RestorationNetwork`.
+
+    Raises:
+        ValueError: if its `output_name` is not "deblurred", as DMENet's is "defocus".
+    """
+    if network.output_name != RestorationNetwork.output_name:
+        raise ValueError(
+            f"{network.name} estimates {network.output_name}, not an image; to deblur "
+            "by its map, use tools/evaluate.py --classical two_step_dmenet"
+        )
+
+
 def check_arguments(*rows):
     """Refuses a constructor argument that is none of its values.
 

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from tf_defocus.models import presets
+from tf_defocus.models.base import check_restores
 from tf_defocus.ops.padding import pad_amounts
 from tf_defocus.restoration import tiling
 
@@ -36,7 +37,8 @@ class Restorer:
             place of the running statistics, as GKMNet's authors did for their scores.
 
     Raises:
-        ValueError: if `batch_statistics` is asked of a model that does not offer it.
+        ValueError: if the model's result is no image, or if `batch_statistics` is asked
+            of a model that does not offer it.
 
     Example:
         >>> restorer = Restorer.from_preset("kpac_3level")
@@ -44,6 +46,7 @@ class Restorer:
     """
 
     def __init__(self, model, tile=None, batch_statistics=False):
+        check_restores(model)
         if batch_statistics and not model.offers_batch_statistics:
             raise ValueError(
                 "batch_statistics needs a network that offers them (gkmnet). "

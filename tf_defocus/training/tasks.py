@@ -10,6 +10,7 @@ import tqdm
 from keras import ops
 
 from tf_defocus.models import create_model, weights
+from tf_defocus.models.base import check_restores
 from tf_defocus.models.ifan import IFAN, ReblurringNetwork
 from tf_defocus.models.k3dn import K3DN
 from tf_defocus.models.mdp import MDP
@@ -58,8 +59,9 @@ def create_trainee(network, recipe):
         task's output ("disparity", "reblurring", "views" ...) and its "_target".
 
     Raises:
-        ValueError: if the network does not know a task.
+        ValueError: if the network does not know a task, or its result is no image.
     """
+    check_restores(network)
     if recipe.view_tasks:
         return _view_tasks(network, recipe)
     disparity, reblurring = recipe.disparity_weight > 0, recipe.reblurring_weight > 0
