@@ -7,7 +7,6 @@ by the same code under the same protocols.
 import keras
 import numpy as np
 
-from tf_defocus.deconvolution.defocus_map import PROPAGATIONS, estimate_defocus_map
 from tf_defocus.deconvolution.hyper_laplacian import hyper_laplacian
 from tf_defocus.deconvolution.mirrored import gaussian_psf
 from tf_defocus.deconvolution.richardson_lucy import richardson_lucy
@@ -16,6 +15,7 @@ from tf_defocus.deconvolution.spatially_varying import (
     deconvolve_varying,
 )
 from tf_defocus.deconvolution.wiener import WienerDeconvolution
+from tf_defocus.deconvolution.zhuo_sim import PROPAGATIONS, estimate_defocus_map
 from tf_defocus.optics import psf
 
 METHODS = ("wiener", "richardson_lucy", "hyper_laplacian")

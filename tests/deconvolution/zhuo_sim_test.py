@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 from skimage import data
 
-from tf_defocus.deconvolution.defocus_map import estimate_defocus_map, sparse_defocus
+from tf_defocus.deconvolution.zhuo_sim import estimate_defocus_map, sparse_defocus
 
 
 def _blurred_steps(sigma):
