@@ -20,9 +20,9 @@ from tf_defocus import configs, export, losses, metrics, optimizers
 from tf_defocus.deconvolution.wiener import WienerDeconvolution
 from tf_defocus.layers.ifan import FilterAdaptiveConvolution
 from tf_defocus.layers.kpac_residual import ResidualBlock
-from tf_defocus.models.dmenet import BinaryNetwork, FeatureDiscriminator
+from tf_defocus.models.dmenet_domains import BinaryNetwork, FeatureDiscriminator
 from tf_defocus.models.ifan import ReblurringNetwork
-from tf_defocus.training_tasks import create_trainee
+from tf_defocus.training.tasks import create_trainee
 
 # name of a model -> arguments that make it small
 SMALL = {

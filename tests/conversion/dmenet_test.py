@@ -5,7 +5,7 @@ import pytest
 
 from tf_defocus import conversion, create_model
 from tf_defocus.conversion.dmenet import assignments, read_npz
-from tf_defocus.models.dmenet import BinaryNetwork, FeatureDiscriminator
+from tf_defocus.models.dmenet_domains import BinaryNetwork, FeatureDiscriminator
 
 UNUSED = "main_net/defocus_net/encoder/c_logits_1/kernel:0"
 

@@ -12,7 +12,7 @@ from tests.testing import (
 )
 from tf_defocus import conversion, create_model
 from tf_defocus.conversion.dmenet import assignments
-from tf_defocus.models.dmenet import BinaryNetwork, FeatureDiscriminator
+from tf_defocus.models.dmenet_domains import BinaryNetwork, FeatureDiscriminator
 
 INTERMEDIATES = {  # name in the recorded file -> our stage
     **{f"enc/d{level}": f"encoded_{2**level}" for level in range(5)},

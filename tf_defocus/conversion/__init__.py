@@ -8,7 +8,8 @@ what the model does not hold.
 
 from tf_defocus.conversion import dmenet, dpdnet, gkmnet, ifan, k3dn, kpac, mdp, nrknet
 from tf_defocus.conversion.assignment import fill
-from tf_defocus.models.dmenet import BinaryNetwork, DMENet, FeatureDiscriminator
+from tf_defocus.models.dmenet import DMENet
+from tf_defocus.models.dmenet_domains import BinaryNetwork, FeatureDiscriminator
 from tf_defocus.models.dpdnet import DPDNet
 from tf_defocus.models.gkmnet import GKMNet
 from tf_defocus.models.ifan import IFAN, ReblurringNetwork

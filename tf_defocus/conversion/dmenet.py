@@ -6,7 +6,8 @@ branch that the authors' encoder has while training is skipped.
 
 from tf_defocus import npz_file
 from tf_defocus.conversion.assignment import Assignment
-from tf_defocus.models.dmenet import BinaryNetwork, DMENet, FeatureDiscriminator
+from tf_defocus.models.dmenet import DMENet
+from tf_defocus.models.dmenet_domains import BinaryNetwork, FeatureDiscriminator
 
 _ROOTS = {
     DMENet: "main_net/defocus_net/",
