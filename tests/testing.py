@@ -65,6 +65,22 @@ def official_weights(vectors):
     return weights
 
 
+def torch_arrays(assignments, rng, scale=1.0):
+    """Random tensors in PyTorch's layouts for all `Assignment`s, by official name."""
+    arrays = {}
+    for each in assignments:
+        shape = tuple(each.variable.shape)
+        if len(shape) > 1:
+            shape = (*reversed(shape[-2:]), *shape[:-2])
+        arrays[each.name] = scale * rng.normal(size=shape).astype("float32")
+    return arrays
+
+
+def reversed_channels(views):
+    """Red, green, blue as blue, green, red, in every view."""
+    return {name: view[..., ::-1] for name, view in views.items()}
+
+
 def assert_agrees(actual, vectors, key):
     """Asserts that `actual` equals the recorded tensor `key` by the recorded rule.
 

@@ -6,8 +6,19 @@ where: its `assignments(model)` lists `Assignment`s, its `is_skipped(name, model
 what the model does not hold.
 """
 
-from tf_defocus.conversion import dmenet, dpdnet, gkmnet, ifan, k3dn, kpac, mdp, nrknet
+from tf_defocus.conversion import (
+    bambnet,
+    dmenet,
+    dpdnet,
+    gkmnet,
+    ifan,
+    k3dn,
+    kpac,
+    mdp,
+    nrknet,
+)
 from tf_defocus.conversion.assignment import fill
+from tf_defocus.models.bambnet import BaMBNet, BlurRadiusNetwork
 from tf_defocus.models.dmenet import DMENet
 from tf_defocus.models.dmenet_domains import BinaryNetwork, FeatureDiscriminator
 from tf_defocus.models.dpdnet import DPDNet
@@ -21,6 +32,8 @@ from tf_defocus.models.nrknet import NRKNet
 _MAPPINGS = {
     BinaryNetwork: dmenet,
     DMENet: dmenet,
+    BaMBNet: bambnet,
+    BlurRadiusNetwork: bambnet,
     DPDNet: dpdnet,
     FeatureDiscriminator: dmenet,
     GKMNet: gkmnet,

@@ -133,3 +133,19 @@ def rectified_convolution(filters, kernel_size, **kwargs):
         kernel_initializer="he_normal",
         **kwargs,
     )
+
+
+def uniform_initializers(fan_in):
+    """Kernel and bias drawn from U(-1, 1) / sqrt(fan_in), PyTorch's default.
+
+    Args:
+        fan_in: int, numbers that one output is summed from.
+
+    Returns:
+        dict, arguments of a convolution or dense layer.
+    """
+    limit = fan_in**-0.5
+    return {
+        f"{name}_initializer": keras.initializers.RandomUniform(-limit, limit)
+        for name in ("kernel", "bias")
+    }

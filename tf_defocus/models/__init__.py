@@ -1,5 +1,6 @@
 """The architectures, by name."""
 
+from tf_defocus.models.bambnet import BaMBNet
 from tf_defocus.models.dmenet import DMENet
 from tf_defocus.models.dpdnet import DPDNet
 from tf_defocus.models.gkmnet import GKMNet
@@ -12,6 +13,7 @@ from tf_defocus.models.nrknet import NRKNet
 # name -> (class, what differs from its defaults)
 MODELS = {
     "dmenet": (DMENet, {}),
+    "bambnet": (BaMBNet, {}),
     "dpdnet_dual": (DPDNet, {"views": 2}),
     "dpdnet_single": (DPDNet, {"views": 1}),
     "gkmnet": (GKMNet, {}),
