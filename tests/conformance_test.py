@@ -20,6 +20,7 @@ from tf_defocus import configs, export, losses, metrics, optimizers
 from tf_defocus.deconvolution.wiener import WienerDeconvolution
 from tf_defocus.layers.ifan import FilterAdaptiveConvolution
 from tf_defocus.layers.kpac_residual import ResidualBlock
+from tf_defocus.models.bambnet import BlurRadiusNetwork
 from tf_defocus.models.dmenet_domains import BinaryNetwork, FeatureDiscriminator
 from tf_defocus.models.ifan import ReblurringNetwork
 from tf_defocus.training.tasks import create_trainee
@@ -27,6 +28,7 @@ from tf_defocus.training.tasks import create_trainee
 # name of a model -> arguments that make it small
 SMALL = {
     "dmenet": {"base_filters": 4},
+    "bambnet": {"base_filters": 4, "reduction": 2},
     "dpdnet_dual": {"base_filters": 4},
     "dpdnet_single": {"base_filters": 4},
     "gkmnet": {"num_gaussians": 2, "max_kernel_size": 5},
@@ -46,6 +48,7 @@ SMALL = {
 # one of each class is enough for what is slow
 REPRESENTATIVES = (
     "dmenet",
+    "bambnet",
     "dpdnet_single",
     "gkmnet",
     "ifan",
@@ -169,6 +172,8 @@ def standing_alone():
     domains = [BinaryNetwork(4), FeatureDiscriminator(2)]
     ablated = [ResidualBlock(4), FilterAdaptiveConvolution(3)]
     return [WienerDeconvolution(), *ablated, reblurring, *domains]
+    radius = BlurRadiusNetwork(base_filters=4, reduction=2)
+    return [WienerDeconvolution(), *ablated, reblurring, radius]
 
 
 def registered_classes():
@@ -192,7 +197,8 @@ def test_every_registered_layer_is_rebuilt_by_its_config():
         assert clone.get_config() == layer.get_config()
         seen.add(type(layer).__name__)
     classes = registered_classes()
-    layers = {n for n, base in classes.items() if base.endswith(("Layer", "Model"))}
+    bases = ("Layer", "Model", "Network")
+    layers = {name for name, base in classes.items() if base.endswith(bases)}
     assert len(layers) > 20
     assert layers <= seen, f"without a row: {sorted(layers - seen)}"
 

@@ -12,6 +12,7 @@ from tf_defocus.ops.padding import pad_to_multiple
 from tf_defocus.restoration.restorer import Restorer
 
 SMALL = {
+    "bambnet": {"base_filters": 4, "reduction": 2},
     "gkmnet": {"num_gaussians": 3, "max_kernel_size": 5},
     "k3dn_tiny": {
         "base_filters": 3,

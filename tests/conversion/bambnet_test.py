@@ -40,5 +40,5 @@ def test_reader_undoes_the_reversed_colours(model, rng):
 def test_a_tensor_too_many_is_named(model, rng):
     arrays = torch_arrays(bambnet.assignments(model), rng)
     arrays["layer9.0.0.bias"] = np.zeros(4)
-    with pytest.raises(ValueError, match="Unused: \\['layer9.0.0.bias'\\]"):
+    with pytest.raises(ValueError, match=r"Unused: \['layer9.0.0.bias'\]"):
         load_official(model, arrays)

@@ -10,6 +10,7 @@ from tests.ops.warping_test import naive_horizontal_warp
 from tf_defocus.configs import Recipe
 from tf_defocus.data.arrays import StoredArrays
 from tf_defocus.models import weights
+from tf_defocus.models.bambnet import BlurRadiusNetwork, mask_strength
 from tf_defocus.training import checkpoints, loop
 from tf_defocus.training.objectives import RestorationObjective
 from tf_defocus.training.tasks import (
@@ -60,6 +61,15 @@ MDP = Recipe(
     num_steps=2,
     losses=(("mse", 1.0),),
     view_tasks=(("views", 1.0), ("mean_view", 0.2), ("view_difference", 0.3)),
+    validate_every=100,
+)
+BAMBNET = Recipe(
+    name="test_bambnet",
+    model="bambnet",
+    overrides={"base_filters": 4, "reduction": 2},
+    crop_size=16,
+    batch_size=2,
+    num_steps=2,
     validate_every=100,
 )
 IMAGES = ("blurred", "left", "right", "sharp")
@@ -271,3 +281,31 @@ def test_view_tasks_are_mdps_alone():
     for recipe in (other, MDP.replace(reblurring_weight=1.0)):
         with pytest.raises(ValueError, match="view_tasks are some of"):
             create_trainee(create_network(recipe), recipe)
+
+
+def test_bambnets_branches_are_masked_by_the_radius_less_at_every_call(tmp_path):
+    radius = BlurRadiusNetwork(**BAMBNET.overrides)
+    radius.build()
+    radius.tail.bias.assign([5.0, 0.0, 0.0])
+    weights.save_weights(radius, tmp_path / "radius.npz")
+    recipe = BAMBNET.replace(blur_radius_weights=str(tmp_path / "radius.npz"))
+    trainee, batch = trainee_of(recipe), images(16)
+    trainable = {id(w) for w in trainee.trainable_weights}
+    assert trainable == {id(w) for w in trainee.network.trainable_weights}
+    for step in (0, 15_000, 20_000):
+        trainee.calls.assign(step)
+        outputs = trainee(batch, training=True)
+        assert int(trainee.calls) == step + 1
+        views = {**batch, **radius(batch)}
+        strength = mask_strength(step)
+        expected = trainee.network(views, mask_strength=strength)["deblurred"]
+        np.testing.assert_allclose(outputs["deblurred"], expected, atol=1e-6)
+        plain = trainee(batch)["deblurred"]
+        different = np.abs(outputs["deblurred"] - np.asarray(plain)).max()
+        assert (different > 1e-4) == (step < 20_000)
+
+
+def test_blur_radius_weights_are_bambnets_alone():
+    recipe = Recipe(name="test", model="kpac_2level", blur_radius_weights="a.npz")
+    with pytest.raises(ValueError, match=r"for a BaMBNet\. Received: kpac_2level"):
+        create_trainee(create_network(recipe), recipe)

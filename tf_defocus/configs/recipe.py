@@ -42,6 +42,8 @@ class Recipe:
         frozen: names of the network's layers that keep their weights.
         second_stage: bool, train K3DN's preservation blocks alone, on the first stage's
             `initial_weights`.
+        blur_radius_weights: str, `.npz` of a `BlurRadiusNetwork`, whose masks part
+            BaMBNet's branches; "" for none.
         vgg19_weights: str, local file for the loss "perceptual".
         augmentation: str, whose chain from example to crop, a name of
             `augmentations.FUNCTIONS`; the four fields below are of "default".
@@ -88,6 +90,7 @@ class Recipe:
     view_tasks: tuple = ()
     frozen: tuple = ()
     second_stage: bool = False
+    blur_radius_weights: str = ""
     vgg19_weights: str = ""
     augmentation: str = "default"
     augmentation_options: dict = dataclasses.field(default_factory=dict)

@@ -51,7 +51,7 @@ THRESHOLDS = (1.9, 4.2, 6.2)  # [px] of blur radius, between the branches
 FADING_STEPS = 20_000  # training steps until the masks are gone
 
 
-class BlurBranches(RestorationNetwork):
+class BranchedNetwork(RestorationNetwork):
     """What both networks are: a convolution, four branches, their sum, a convolution.
 
     Args:
@@ -109,6 +109,12 @@ class BlurBranches(RestorationNetwork):
         pooling = 2**LEVELS - 1  # the rest of the coarse pixel that is reached
         return 2 * (convolutions + pooling + 2) + 1  # and head and tail
 
+    def build(self, input_shape=None):
+        """Creates every weight; to trace all these layers would take much longer."""
+        self.head.build((None, None, None, 6))
+        for layer in (*self.branches, self.tail):
+            layer.build((None, None, None, self.base_filters))
+
     def summed(self, inputs, mask_of_branch=None):
         """What the tail sees: the head's features and all branches' results."""
         views = [ops.convert_to_tensor(inputs[name]) for name in self.view_names]
@@ -131,7 +137,7 @@ class BlurBranches(RestorationNetwork):
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class BaMBNet(BlurBranches):
+class BaMBNet(BranchedNetwork):
     """Deblurs by four branches.
 
     Args:
@@ -167,7 +173,7 @@ class BaMBNet(BlurBranches):
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class BlurRadiusNetwork(BlurBranches):
+class BlurRadiusNetwork(BranchedNetwork):
     """Estimates how blurred every pixel is, from both views.
 
     It learns by `ops.view_reblurring.view_disagreement` and needs no ground truth. A

@@ -1,6 +1,7 @@
 """What is trained: a network, or a network with the tasks that teach it.
 
-IFAN learns disparity and reblurring beside deblurring, K3DN reblurring, MDP the views.
+IFAN learns disparity and reblurring beside deblurring, K3DN reblurring, MDP the views;
+BaMBNet's branches learn from the pixels whose blur they are for.
 Such tasks need images that restoring does not, and IFAN's a network of its own; both
 are wrapped here, so that the training step knows one model only.
 """
@@ -10,6 +11,7 @@ import tqdm
 from keras import ops
 
 from tf_defocus.models import create_model, weights
+from tf_defocus.models.bambnet import BaMBNet, BlurRadiusNetwork, mask_strength
 from tf_defocus.models.base import check_restores
 from tf_defocus.models.ifan import IFAN, ReblurringNetwork
 from tf_defocus.models.k3dn import K3DN
@@ -62,6 +64,8 @@ def create_trainee(network, recipe):
         ValueError: if the network does not know a task, or its result is no image.
     """
     check_restores(network)
+    if recipe.blur_radius_weights:
+        return _masked_branches(network, recipe)
     if recipe.view_tasks:
         return _view_tasks(network, recipe)
     disparity, reblurring = recipe.disparity_weight > 0, recipe.reblurring_weight > 0
@@ -232,6 +236,48 @@ def _view_tasks(network, recipe):
     )
 
 
+class BaMBNetMasks(keras.Model):
+    """BaMBNet whose branches see their own pixels only, less and less strictly.
+
+    Args:
+        network: built `BaMBNet`.
+        radius_network: built `BlurRadiusNetwork`, which stays as it is.
+
+    Outputs:
+        The network's.
+    """
+
+    def __init__(self, network, radius_network):
+        super().__init__(autocast=False, name="bambnet_masks")
+        self.network = network
+        self.radius_network = radius_network
+        radius_network.trainable = False
+        # Part of a checkpoint; the released code starts again when it resumes.
+        self.calls = self.add_weight(
+            name="calls",
+            initializer="zeros",
+            dtype="int32",
+            trainable=False,
+            aggregation="only_first_replica",
+        )
+        self.built = True  # of two built models
+
+    @property
+    def view_names(self):
+        """Names of the images a call takes."""
+        return self.network.view_names
+
+    def call(self, inputs, training=None):
+        """Deblurs; while training, with the masks of this call's number."""
+        if not training:
+            return self.network(inputs)
+        radius = ops.stop_gradient(self.radius_network(inputs)["blur_radius"])
+        strength = mask_strength(self.calls)
+        self.calls.assign(self.calls + 1)
+        views = {**inputs, "blur_radius": radius}
+        return self.network(views, training=True, mask_strength=strength)
+
+
 def _can(network, disparity, reblurring):
     filters = network.adaptive_filters is not None
     return (network.use_disparity or not disparity) and (filters or not reblurring)
@@ -256,3 +302,15 @@ def _reblurring_network(network, recipe):
 def _reduce(image):
     """Means over 8x8 pixels."""
     return ops.average_pool(ops.convert_to_tensor(image), 8)
+
+
+def _masked_branches(network, recipe):
+    if not isinstance(network, BaMBNet):
+        raise ValueError(
+            "blur_radius_weights are for a BaMBNet. "
+            f"Received: {recipe.model} with {recipe.blur_radius_weights!r}"
+        )
+    radius_network = BlurRadiusNetwork(name="blur_radius", **recipe.overrides)
+    radius_network.build()
+    weights.load_weights(radius_network, recipe.blur_radius_weights)
+    return BaMBNetMasks(network, radius_network)
