@@ -10,6 +10,9 @@ import importlib
 import json
 import os
 import pathlib
+import runpy
+import sys
+from unittest import mock
 
 import keras
 import numpy as np
@@ -150,3 +153,22 @@ def load_tool(name):
     for flag in set(flags.FLAGS) - before:
         delattr(flags.FLAGS, flag)
     return module
+
+
+def run_tool(name, *arguments):
+    """Runs a command of `tools/` in this process, without keeping its flags.
+
+    Returns:
+        The exit status, or the message of a failure.
+    """
+    before = set(flags.FLAGS)
+    path = ROOT / "tools" / f"{name}.py"
+    try:
+        with mock.patch.object(sys, "argv", [str(path), *map(str, arguments)]):
+            runpy.run_path(str(path), run_name="__main__")
+    except SystemExit as leave:
+        return leave.code
+    finally:
+        flags.FLAGS.unparse_flags()
+        for flag in set(flags.FLAGS) - before:
+            delattr(flags.FLAGS, flag)

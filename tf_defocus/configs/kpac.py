@@ -109,6 +109,14 @@ RECIPES = [
         num_steps=9_000,
         learning_rate=3e-4,
     ),
+    # The budget of the data's ablations (`configs/data_ablations.py`).
+    _free(
+        "kpac_2level",
+        crop_size=96,
+        num_steps=2_200,
+        learning_rate=1.5e-3,
+        ema_decay=0.99,
+    ),
     # At a constant rate, on the first examples while the others are rendered
     # (`--train_split "train[:560]"`); then the descent, and longer ones from there.
     _free(

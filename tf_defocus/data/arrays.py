@@ -132,15 +132,34 @@ def store_arrays(dataset, split, folder, data_dir=None, manual_dir=None):
             f"{dataset} has no sharp images to train towards; it is for restoring "
             f"alone. Received: features {sorted(builder.info.features)}"
         )
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     count = builder.info.splits[split].num_examples
     examples = builders.read_examples(builder, split)
     bar = tqdm.tqdm(examples, desc=f"decode {dataset} {split}", total=count)
-    _write_columns(partial, bar, count)
-    source["examples"] = count
-    (partial / "arrays.json").write_text(json.dumps(source))
+    return write_arrays(folder, bar, count, source)
+
+
+def write_arrays(folder, examples, count, source):
+    """Writes examples as `StoredArrays`; the folder appears when all are there.
+
+    Args:
+        folder: path; replaced if it exists.
+        examples: iterable of dicts with `sharp` and the views of `store_arrays`'
+            builders, and `coc` where known.
+        count: int, their number.
+        source: dict of JSON values that says where they come from.
+
+    Returns:
+        pathlib.Path of the folder.
+
+    Raises:
+        ValueError: if the examples differ in size or in which images they have.
+    """
+    folder = pathlib.Path(folder)
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    _write_columns(partial, examples, count)
+    (partial / "arrays.json").write_text(json.dumps({**source, "examples": count}))
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)
     return folder

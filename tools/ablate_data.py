@@ -1,0 +1,219 @@
+"""Trains one network on variants of the rendered data; tables what each is worth.
+
+    python tools/ablate_data.py --manual_dir PHOTOS --output results/data \\
+        --page docs/free_photos_ablation.md
+
+PHOTOS holds sharp photographs, as for `synthetic_dp/free_photos`. Every variant takes
+one widening away from `scene_ranges.WIDE` for training; all are scored on the same wide
+validation examples, and on the sharp images of these, which must stay as they are. The
+same command given again continues where it was stopped.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import sys
+import time
+
+import numpy as np
+from absl import app, flags
+
+from tf_defocus import command_text, configs
+from tf_defocus.configs import data_ablations
+
+MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Photographs.", required=True)
+OUTPUT = flags.DEFINE_string("output", None, "Folder for all.", required=True)
+PAGE = flags.DEFINE_string("page", None, "Markdown file to write beside them.")
+VARIANTS = flags.DEFINE_list("variants", [], "Names [all].")
+SEEDS = flags.DEFINE_list("seeds", ["0"], "One run of each variant per seed.")
+NUM_TRAIN = flags.DEFINE_integer("num_train", 400, "Rendered examples.", 1)
+NUM_VALIDATION = flags.DEFINE_integer("num_validation", 24, "Likewise.", 1)
+SIZE = flags.DEFINE_integer("size", 192, "Of an example [px].", 16)
+EXACT = flags.DEFINE_integer(
+    "exact", 64, "Points of the aperture for validation; 0: layers of kernels.", 0
+)
+STEPS = flags.DEFINE_integer("num_steps", None, "Instead of the recipe's.", 1)
+CROP = flags.DEFINE_integer("crop_size", None, "Instead of the recipe's [px].", 1)
+MINUTES = flags.DEFINE_float("max_minutes", None, "Stop with a checkpoint then.", 0)
+
+SEED = 2021
+COLUMNS = {
+    "validation_psnr": "PSNR [dB]",
+    "validation_gain": "gain [dB]",
+    "validation_gain_blurred": "gain, blurred [dB]",
+    "sharp_psnr": "sharp against itself [dB]",
+}
+
+
+def render(split, count, changes, photographs, folder):
+    """Stored examples of one variant, rendered unless they are there; the folder."""
+    from tf_defocus import input_pipeline
+    from tf_defocus.optics import scene_ranges, scenes
+
+    if (folder / "arrays.json").exists():
+        return folder
+    ranges = dataclasses.replace(scene_ranges.WIDE, **changes)
+    exact = EXACT.value if split == "validation" else 0
+    examples = (
+        scenes.make_example(
+            SEED, split, index, SIZE.value, photographs, ranges, aperture_samples=exact
+        )
+        for index in range(count)
+    )
+    source = {"dataset": "synthetic_dp/free_photos", "split": split}
+    source["changes"] = {name: repr(value) for name, value in changes.items()}
+    return input_pipeline.write_arrays(folder, examples, count, source)
+
+
+def sharp_psnr(model, arrays):
+    """Mean PSNR [dB] of the sharp images, restored, against themselves."""
+    from tf_defocus import training
+
+    rows = []
+    for index in range(len(arrays)):
+        sharp = arrays.read(index, ("sharp",))["sharp"]
+        views = {name: sharp[None] for name in model.view_names}
+        restored = np.clip(model.predict_on_batch(views)["deblurred"][0], 0, 1)
+        rows.append(training.psnr(restored, sharp))
+    return float(np.mean(rows))
+
+
+def train_variant(recipe, folder, train_arrays, validation_arrays, deadline):
+    """Scores of one run, trained or read; None if the deadline came first.
+
+    Raises:
+        ValueError: if the folder holds the scores of another budget.
+    """
+    from tf_defocus import training
+    from tf_defocus.batches import StoredArrays
+
+    finished = folder / "scores.json"
+    if finished.exists():
+        stored = json.loads(finished.read_text())
+        if stored.pop("recipe") == recipe.fingerprint():
+            return stored
+        raise ValueError(f"{finished} is of another budget; give another --output")
+    minutes = (deadline - time.monotonic()) / 60
+    if minutes <= 0:
+        return None
+    run = training.train(recipe, folder, train_arrays, max_minutes=min(minutes, 1e6))
+    if run.step < recipe.num_steps:
+        return None
+    with training.averaged_weights(run):
+        validation = StoredArrays(validation_arrays)
+        scores, _ = training.validate(run.model, validation, len(validation))
+        scores["sharp_psnr"] = sharp_psnr(run.model, validation)
+    write(finished, json.dumps({"recipe": recipe.fingerprint(), **scores}, indent=1))
+    return scores
+
+
+def table(results):
+    """Markdown: per variant the means over seeds, below the widest data's.
+
+    Args:
+        results: dict, variant -> list of scores, one dict per seed.
+    """
+    lines = [
+        f"| training data | {' | '.join(COLUMNS.values())} | seeds |",
+        "|---|" + "---:|" * (len(COLUMNS) + 1),
+    ]
+    for name, rows in results.items():
+        cells = [f"{np.mean([row[key] for row in rows]):.2f}" for key in COLUMNS]
+        lines.append(f"| {name} | {' | '.join(cells)} | {len(rows)} |")
+    return "\n".join(lines) + "\n"
+
+
+def page(recipe, results, command):
+    """The ablation as a page of Markdown; rows that were measured, no others."""
+    missing = [name for name in data_ablations.WIDENINGS if not results.get(name)]
+    indented = "".join(f"    {line}\n" for line in command.splitlines())
+    text = (
+        "# What each widening of the rendered data is worth\n\n"
+        "Every row but the first takes one widening of `scene_ranges.WIDE` away from "
+        "the training data (`tf_defocus/configs/data_ablations.py` has the numbers); "
+        f"all are scored on the same wide validation examples. Made by\n\n{indented}\n"
+        f"{recipe.model}, {recipe.num_steps} steps of {recipe.batch_size} crops of "
+        f"{recipe.crop_size} px on {NUM_TRAIN.value} examples; "
+        f"{NUM_VALIDATION.value} validation examples. *Blurred*: those whose mean "
+        "circle of confusion exceeds 1 px. *Sharp against itself*: their sharp images, "
+        f"restored.\n\n{table(results)}"
+    )
+    if missing:
+        text += f"\nNot measured yet: {', '.join(missing)}.\n"
+    return text
+
+
+def write(path, text):
+    """Writes beside the file and renames: a reader never sees half of it."""
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def run():
+    """Renders, trains, prints and writes the table after every run."""
+    from tf_defocus.optics import large_photographs
+
+    unknown = set(VARIANTS.value) - set(data_ablations.WIDENINGS)
+    if unknown:
+        raise ValueError(
+            f"Expected variants of {list(data_ablations.WIDENINGS)}. Received: "
+            f"{sorted(unknown)}"
+        )
+    names = VARIANTS.value or list(data_ablations.WIDENINGS)
+    recipe = configs.get_recipe(data_ablations.RECIPE)
+    changes = {"num_steps": STEPS.value, "crop_size": CROP.value}
+    recipe = recipe.replace(**{k: v for k, v in changes.items() if v})
+    photographs = large_photographs.split_photographs(MANUAL_DIR.value)
+    output = pathlib.Path(OUTPUT.value)
+    validation = render(
+        "validation",
+        NUM_VALIDATION.value,
+        {},
+        photographs["validation"],
+        output / "arrays" / "validation",
+    )
+    deadline = time.monotonic() + 60 * (MINUTES.value or 1e6)
+    results = {}
+    for seed in map(int, SEEDS.value):
+        for name in names:
+            train_arrays = render(
+                "train",
+                NUM_TRAIN.value,
+                data_ablations.WIDENINGS[name],
+                photographs["train"],
+                output / "arrays" / name,
+            )
+            print(f"{name}, seed {seed}", flush=True)
+            scores = train_variant(
+                recipe.replace(name=name, seed=seed),
+                output / name / f"seed_{seed}",
+                train_arrays,
+                validation,
+                deadline,
+            )
+            if scores is None:
+                raise TimeoutError("the time is up; give the command again to go on")
+            results.setdefault(name, []).append(scores)
+            _report(recipe, results, output)
+    print(table(results), end="")
+
+
+def _report(recipe, results, output):
+    write(output / "table.md", table(results))
+    write(output / "scores.json", json.dumps(results, indent=1))
+    if PAGE.value:
+        command = command_text.shown_command(sys.argv, {"manual_dir": "PHOTOS"})
+        write(pathlib.Path(PAGE.value), page(recipe, results, command))
+
+
+def main(_):
+    try:
+        run()
+    except (ValueError, ArithmeticError, OSError) as error:
+        sys.exit(f"ablate_data: {error}")
+
+
+if __name__ == "__main__":
+    app.run(main)
