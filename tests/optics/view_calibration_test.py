@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tf_defocus.optics import dual_pixel, psf, sensor, textures, view_calibration
+from tf_defocus.optics import dual_pixel, psf, sensor, view_calibration
+from tf_defocus.synthesis import textures
 
 RATIO, DIAMETER = 0.2, 11.6
 

@@ -1,8 +1,8 @@
 """What each widening of the rendered scenes is worth: one taken away at a time.
 
-    python tools/ablate_data.py --manual_dir PHOTOS --output results/data
+    python tools/reproduce/data_ablation.py --manual_dir PHOTOS --output results/data
 
-The changes are to `optics.scene_ranges.WIDE`, back to the narrower ranges.
+The changes are to `synthesis.scene_ranges.WIDE`, back to the narrower ranges.
 """
 
 RECIPE = "kpac_2level_free"  # the budget

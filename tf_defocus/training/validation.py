@@ -24,7 +24,7 @@ def validate(model, arrays, count):
         views = {k: images[k][None] for k in model.view_names}
         deblurred = np.clip(model.predict_on_batch(views)["deblurred"][0], 0, 1)
         sharp = images["sharp"]
-        rows.append((_psnr(images[given], sharp), _psnr(deblurred, sharp)))
+        rows.append((psnr(images[given], sharp), psnr(deblurred, sharp)))
         if index < 3:
             strip = [images[given], deblurred, sharp]
             pictures.append(np.concatenate(strip, axis=1))
@@ -39,5 +39,6 @@ def validate(model, arrays, count):
     return scalars, np.stack(pictures)
 
 
-def _psnr(image, sharp):
+def psnr(image, sharp):
+    """Peak signal-to-noise ratio [dB] of two arrays in [0, 1], float; at most 120."""
     return -10 * np.log10(max(float(np.mean((image - sharp) ** 2)), 1e-12))

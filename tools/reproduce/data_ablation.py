@@ -1,6 +1,6 @@
 """Trains one network on variants of the rendered data; tables what each is worth.
 
-    python tools/ablate_data.py --manual_dir PHOTOS --output results/data \\
+    python tools/reproduce/data_ablation.py --manual_dir PHOTOS --output results/data \\
         --page docs/free_photos_ablation.md
 
 PHOTOS holds sharp photographs, as for `synthetic_dp/free_photos`. Every variant takes
@@ -11,7 +11,6 @@ same command given again continues where it was stopped.
 
 import dataclasses
 import json
-import os
 import pathlib
 import sys
 import time
@@ -19,7 +18,8 @@ import time
 import numpy as np
 from absl import app, flags
 
-from tf_defocus import command_text, configs
+from tf_defocus import configs, whole_files
+from tf_defocus.commands import shown_command
 from tf_defocus.configs import data_ablations
 
 MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Photographs.", required=True)
@@ -48,8 +48,8 @@ COLUMNS = {
 
 def render(split, count, changes, photographs, folder):
     """Stored examples of one variant, rendered unless they are there; the folder."""
-    from tf_defocus import input_pipeline
-    from tf_defocus.optics import scene_ranges, scenes
+    from tf_defocus.data import arrays
+    from tf_defocus.synthesis import scene_ranges, scenes
 
     if (folder / "arrays.json").exists():
         return folder
@@ -63,19 +63,19 @@ def render(split, count, changes, photographs, folder):
     )
     source = {"dataset": "synthetic_dp/free_photos", "split": split}
     source["changes"] = {name: repr(value) for name, value in changes.items()}
-    return input_pipeline.write_arrays(folder, examples, count, source)
+    return arrays.write_arrays(folder, examples, count, source)
 
 
 def sharp_psnr(model, arrays):
     """Mean PSNR [dB] of the sharp images, restored, against themselves."""
-    from tf_defocus import training
+    from tf_defocus.training import validation
 
     rows = []
     for index in range(len(arrays)):
         sharp = arrays.read(index, ("sharp",))["sharp"]
         views = {name: sharp[None] for name in model.view_names}
         restored = np.clip(model.predict_on_batch(views)["deblurred"][0], 0, 1)
-        rows.append(training.psnr(restored, sharp))
+        rows.append(validation.psnr(restored, sharp))
     return float(np.mean(rows))
 
 
@@ -85,8 +85,8 @@ def train_variant(recipe, folder, train_arrays, validation_arrays, deadline):
     Raises:
         ValueError: if the folder holds the scores of another budget.
     """
-    from tf_defocus import training
-    from tf_defocus.batches import StoredArrays
+    from tf_defocus.data.arrays import StoredArrays
+    from tf_defocus.training import checkpoints, loop, validation
 
     finished = folder / "scores.json"
     if finished.exists():
@@ -97,14 +97,16 @@ def train_variant(recipe, folder, train_arrays, validation_arrays, deadline):
     minutes = (deadline - time.monotonic()) / 60
     if minutes <= 0:
         return None
-    run = training.train(recipe, folder, train_arrays, max_minutes=min(minutes, 1e6))
+    run = loop.train(recipe, folder, train_arrays, max_minutes=min(minutes, 1e6))
     if run.step < recipe.num_steps:
         return None
-    with training.averaged_weights(run):
-        validation = StoredArrays(validation_arrays)
-        scores, _ = training.validate(run.model, validation, len(validation))
-        scores["sharp_psnr"] = sharp_psnr(run.model, validation)
-    write(finished, json.dumps({"recipe": recipe.fingerprint(), **scores}, indent=1))
+    with checkpoints.averaged_weights(run):
+        stored = StoredArrays(validation_arrays)
+        scores, _ = validation.validate(run.model, stored, len(stored))
+        scores["sharp_psnr"] = sharp_psnr(run.model, stored)
+    whole_files.write_text(
+        finished, json.dumps({"recipe": recipe.fingerprint(), **scores}, indent=1)
+    )
     return scores
 
 
@@ -144,16 +146,9 @@ def page(recipe, results, command):
     return text
 
 
-def write(path, text):
-    """Writes beside the file and renames: a reader never sees half of it."""
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-
-
 def run():
     """Renders, trains, prints and writes the table after every run."""
-    from tf_defocus.optics import large_photographs
+    from tf_defocus.synthesis import large_photographs
 
     unknown = set(VARIANTS.value) - set(data_ablations.WIDENINGS)
     if unknown:
@@ -201,18 +196,18 @@ def run():
 
 
 def _report(recipe, results, output):
-    write(output / "table.md", table(results))
-    write(output / "scores.json", json.dumps(results, indent=1))
+    whole_files.write_text(output / "table.md", table(results))
+    whole_files.write_text(output / "scores.json", json.dumps(results, indent=1))
     if PAGE.value:
-        command = command_text.shown_command(sys.argv, {"manual_dir": "PHOTOS"})
-        write(pathlib.Path(PAGE.value), page(recipe, results, command))
+        command = shown_command(sys.argv, {"manual_dir": "PHOTOS"})
+        whole_files.write_text(pathlib.Path(PAGE.value), page(recipe, results, command))
 
 
 def main(_):
     try:
         run()
     except (ValueError, ArithmeticError, OSError) as error:
-        sys.exit(f"ablate_data: {error}")
+        sys.exit(f"data_ablation: {error}")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Tests of `tools/ablate_data.py`: two variants of tiny data, trained for one step."""
+"""Tests of `tools/reproduce/data_ablation.py`: two variants, one step."""
 
 import json
 
@@ -8,9 +8,9 @@ import pytest
 
 from tests.testing import run_tool
 from tf_defocus import configs
-from tf_defocus.batches import StoredArrays
 from tf_defocus.configs import data_ablations
-from tf_defocus.optics import scene_ranges
+from tf_defocus.data.arrays import StoredArrays
+from tf_defocus.synthesis import scene_ranges
 
 TINY = configs.Recipe(
     "tiny",
@@ -31,7 +31,7 @@ def run(monkeypatch, tmp_path):
 
     def command(*arguments):
         given = ["--manual_dir", tmp_path, "--output", tmp_path / "out", *arguments]
-        return run_tool("ablate_data", *given)
+        return run_tool("reproduce/data_ablation", *given)
 
     return command
 
@@ -70,4 +70,4 @@ def test_variants_differ_in_their_training_data_alone(run, tmp_path, capsys):
 
 
 def test_unknown_variants_are_named(run):
-    assert "ablate_data: Expected variants of" in run("--variants", "wider")
+    assert "data_ablation: Expected variants of" in run("--variants", "wider")

@@ -1,6 +1,6 @@
 """Measures a dual-pixel camera's optics from its views, for the simulator to follow.
 
-    python tools/reproduce_view_calibration.py --folder SCENES \\
+    python tools/reproduce/view_calibration.py --folder SCENES \\
         --output results/view_calibration --page docs/view_calibration.md
 
 SCENES holds <scene>/{left,right,target}.png. Writes the page and `kernels.png`: per
@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from absl import app, flags
 
-from tf_defocus import command_text
+from tf_defocus import whole_files
+from tf_defocus.commands import shown_command
 from tf_defocus.images.files import Image, ImageFileError, read_image, write_image
 from tf_defocus.optics import psf
 from tf_defocus.optics import view_calibration as calibration
@@ -185,17 +186,15 @@ def run():
     if PAGE.value:
         target = pathlib.Path(PAGE.value)
         pictured = os.path.relpath(output / "kernels.png", target.parent)
-        command = command_text.shown_command(sys.argv, {"folder": "SCENES"})
-        partial = target.with_name(f".{target.name}.partial")
-        partial.write_text(page(shares, table, command, pictured), encoding="utf-8")
-        os.replace(partial, target)
+        command = shown_command(sys.argv, {"folder": "SCENES"})
+        whole_files.write_text(target, page(shares, table, command, pictured))
 
 
 def main(_):
     try:
         run()
     except (ValueError, OSError, ImageFileError) as error:
-        sys.exit(f"reproduce_view_calibration: {error}")
+        sys.exit(f"view_calibration: {error}")
 
 
 if __name__ == "__main__":

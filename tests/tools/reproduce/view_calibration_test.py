@@ -1,4 +1,4 @@
-"""Tests of `tools/reproduce_view_calibration.py` on one scene of the simulator."""
+"""Tests of `tools/reproduce/view_calibration.py` on one scene of the simulator."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tests.testing import run_tool
 from tf_defocus.images.files import Image, read_image, write_image
 from tf_defocus.optics import view_calibration
 
-TOOL = "reproduce_view_calibration"
+TOOL = "reproduce/view_calibration"
 
 
 @pytest.fixture(autouse=True)
@@ -41,5 +41,5 @@ def test_page_and_picture_hold_what_the_simulator_put_in(views, tmp_path):  # no
 
 def test_a_folder_without_scenes_is_one_line(tmp_path):
     message = run_tool(TOOL, "--folder", tmp_path, "--output", tmp_path / "out")
-    assert message.startswith("reproduce_view_calibration: Expected folders of scenes")
+    assert message.startswith("view_calibration: Expected folders of scenes")
     assert not (tmp_path / "out").exists()
