@@ -44,6 +44,7 @@ SMALL = {
     "kpac_3level_dual": {"base_filters": 4},
     "mdp": {"base_filters": 4},
     "nrknet": {"base_filters": 4, "num_kernels": 3},
+    "rdpd": {"base_filters": 4, "dropout_rate": 0.0},
 }
 # one of each class is enough for what is slow
 REPRESENTATIVES = (
@@ -57,6 +58,7 @@ REPRESENTATIVES = (
     "kpac_3level_dual",
     "mdp",
     "nrknet",
+    "rdpd",
 )
 
 

@@ -23,6 +23,7 @@ SMALL = {
         "pad_scale": (32, 32),
     },
     "nrknet": {"base_filters": 2, "num_kernels": 2},
+    "rdpd": {"base_filters": 2},
 }
 
 

@@ -166,10 +166,12 @@ class RestorationGraph:
             tf.debugging.assert_equal(shape, shapes[0], "Views must be alike in shape")
             for shape in shapes[1:]
         ]
+        maps = self.model.frame_maps(shapes[0][1], shapes[0][2])
+        inputs = {**views, **{name: value[None] for name, value in maps.items()}}
         with tf.control_dependencies(alike):
             padded = {
-                name: pad_to_multiple(tf.identity(view), self.model.size_multiple)
-                for name, view in views.items()
+                name: pad_to_multiple(tf.identity(value), self.model.size_multiple)
+                for name, value in inputs.items()
             }
         deblurred = self.model(padded, training=False)["deblurred"]
         deblurred = crop_like(deblurred, next(iter(views.values())))

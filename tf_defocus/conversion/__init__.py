@@ -16,6 +16,7 @@ from tf_defocus.conversion import (
     kpac,
     mdp,
     nrknet,
+    rdpd,
 )
 from tf_defocus.conversion.assignment import fill
 from tf_defocus.models.bambnet import BaMBNet, BlurRadiusNetwork
@@ -28,6 +29,7 @@ from tf_defocus.models.k3dn import K3DN
 from tf_defocus.models.kpac import KPAC
 from tf_defocus.models.mdp import MDP
 from tf_defocus.models.nrknet import NRKNet
+from tf_defocus.models.rdpd import RDPD
 
 _MAPPINGS = {
     BinaryNetwork: dmenet,
@@ -42,6 +44,7 @@ _MAPPINGS = {
     KPAC: kpac,
     MDP: mdp,
     NRKNet: nrknet,
+    RDPD: rdpd,
     ReblurringNetwork: ifan,
 }
 

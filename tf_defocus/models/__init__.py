@@ -9,6 +9,7 @@ from tf_defocus.models.k3dn import K3DN
 from tf_defocus.models.kpac import KPAC
 from tf_defocus.models.mdp import MDP
 from tf_defocus.models.nrknet import NRKNet
+from tf_defocus.models.rdpd import RDPD
 
 # name -> (class, what differs from its defaults)
 MODELS = {
@@ -45,6 +46,7 @@ MODELS = {
     "kpac_3level_dual": (KPAC, {"levels": 3, "views": 2}),
     "mdp": (MDP, {}),
     "nrknet": (NRKNet, {}),
+    "rdpd": (RDPD, {}),
 }
 
 

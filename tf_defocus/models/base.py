@@ -31,6 +31,8 @@ class RestorationNetwork(keras.Model):
                          `transform(features)` and `decode(inputs, features)`, with
                          `feature_stride` [px] and `halo` [px]: tiles are encoded and
                          decoded apart, and `transform` sees the whole image's features
+        frame_maps(height, width)  further inputs that depend on the place in the frame,
+                         which a tile cannot know
         offers_batch_statistics  bool; True where `call` takes `batch_statistics=True`
                          to normalise by the image at hand at inference
 
@@ -48,6 +50,18 @@ class RestorationNetwork(keras.Model):
     def __init__(self, **kwargs):
         # The photograph keeps its float32 precision: only the layers cast.
         super().__init__(autocast=False, **kwargs)
+
+    def frame_maps(self, height, width):
+        """Further inputs that tell of every pixel where in the photograph it lies.
+
+        Args:
+            height, width: int or scalar integer tensor [px], of the whole photograph.
+
+        Returns:
+            dict of (height, width, channels) float32; of most networks, none.
+        """
+        del height, width
+        return {}
 
     def build(self, input_shape=None):
         """Creates every weight by tracing the smallest image, one that divides.

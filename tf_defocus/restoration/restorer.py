@@ -88,6 +88,8 @@ class Restorer:
         views = {name: view for name, view in views.items() if view is not None}
         check_views(views, self.view_names)
         height, width, _ = next(iter(views.values())).shape
+        maps = self.model.frame_maps(height, width)
+        views |= {k: keras.ops.convert_to_numpy(v) for k, v in maps.items()}
         views = {name: self._pad(view) for name, view in views.items()}
         progress = _Progress(on_progress)
         tiles, halo = self.plan(height, width)
