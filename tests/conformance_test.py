@@ -147,6 +147,8 @@ def test_mixed_precision_stays_near_float32(name, rng):
 def test_the_loss_reaches_every_weight(name, rng):
     model = small_model(name)
     views = views_for(model, rng)
+    if name == "rdpd":  # one frame alone never meets the recurrent kernel
+        views = {k: np.stack([view, view[:, ::-1]], 1) for k, view in views.items()}
     variables = [v.value for v in model.trainable_variables]
     with tf.GradientTape() as tape:
         outputs = model(views, training=True)

@@ -48,7 +48,8 @@ def views_of(model, size, rng):
 def test_sizes_that_do_not_divide_are_padded_and_cropped(model, rng, size):
     """(5, 9) is smaller than one window of K3DN, one cell of GKMNet."""
     views = views_of(model, size, rng)
-    batch = {name: view[None] for name, view in views.items()}
+    maps = model.frame_maps(*size)  # of the photograph before it is padded
+    batch = {name: view[None] for name, view in {**views, **maps}.items()}
     padded = {n: pad_to_multiple(v, model.size_multiple) for n, v in batch.items()}
     shape = next(iter(padded.values())).shape[1:3]
     assert all(n % m == 0 for n, m in zip(shape, model.size_multiple))
