@@ -29,6 +29,7 @@ from tf_defocus.training.tasks import create_trainee
 SMALL = {
     "dmenet": {"base_filters": 4},
     "bambnet": {"base_filters": 4, "reduction": 2},
+    "deeprft": {"base_filters": 4, "num_residual_units": 1},
     "dpdnet_dual": {"base_filters": 4},
     "dpdnet_single": {"base_filters": 4},
     "gkmnet": {"num_gaussians": 2, "max_kernel_size": 5},
@@ -50,6 +51,7 @@ SMALL = {
 REPRESENTATIVES = (
     "dmenet",
     "bambnet",
+    "deeprft",
     "dpdnet_single",
     "gkmnet",
     "ifan",

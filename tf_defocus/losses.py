@@ -13,6 +13,7 @@ from keras import ops
 
 from tf_defocus import hdf5_file, npz_file
 from tf_defocus.ops.colors import to_caffe_colors
+from tf_defocus.ops.image_spectrum import transform_modulus
 from tf_defocus.ops.structural_similarity import structural_similarity
 
 # Convolutions of each block of VGG-19 up to the layer the perceptual loss looks at.
@@ -48,6 +49,66 @@ class CharbonnierLoss(keras.losses.Loss):
 
     def get_config(self):
         return {**super().get_config(), "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class FourierLoss(keras.losses.Loss):
+    """Mean modulus of the difference's unnormalised Fourier transform.
+
+    Args:
+        reduction, name, dtype: as in `keras.losses.Loss`.
+
+    Reference:
+        [Mao et al., 2023](https://arxiv.org/abs/2111.11745).
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="fourier", **kwargs):
+        super().__init__(name=name, reduction=reduction, **kwargs)
+
+    def call(self, y_true, y_pred):
+        return ops.mean(transform_modulus(y_pred - y_true), axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class EdgeLoss(CharbonnierLoss):
+    """Charbonnier distance of what a Laplacian pyramid's finest level holds.
+
+        image - G(4 Z(G(image)));  Z keeps every second row and column, the rest zeros
+        G: (.05, .25, .4, .25, .05) along each axis, the border repeated
+
+    Args:
+        epsilon, reduction, name, dtype: as in `CharbonnierLoss`.
+
+    Reference:
+        [Zamir et al., 2021](https://arxiv.org/abs/2102.02808), Eq. 4.
+    """
+
+    def __init__(self, epsilon=1e-3, name="edge", **kwargs):
+        super().__init__(epsilon=epsilon, name=name, **kwargs)
+
+    def call(self, y_true, y_pred):
+        return super().call(_finest_edges(y_true), _finest_edges(y_pred))
+
+
+def _finest_edges(images):
+    rows, columns = (
+        ops.cast(ops.arange(side) % 2 == 0, images.dtype)
+        for side in ops.shape(images)[1:3]
+    )
+    kept = rows[:, None, None] * columns[:, None]
+    return images - _smoothed(4 * kept * _smoothed(images))
+
+
+def _smoothed(images):
+    for axis in (1, 2):
+        size = ops.shape(images)[axis]
+        taps = (
+            weight
+            * ops.take(images, ops.clip(ops.arange(size) + i, 0, size - 1), axis=axis)
+            for i, weight in enumerate((0.05, 0.25, 0.4, 0.25, 0.05), start=-2)
+        )
+        images = sum(taps)
+    return images
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")

@@ -12,18 +12,22 @@ from tf_defocus.layers.bambnet import (
 )
 
 
-def naive_convolution(inputs, layer):
+def naive_taps(inputs, kernel):
     """One tap after the other; zeros outside."""
-    kernel, bias = (np.asarray(w) for w in layer.get_weights())
     size = kernel.shape[0]
     edge = size // 2
     padded = np.pad(inputs, ((0, 0), (edge, edge), (edge, edge), (0, 0)))
     height, width = inputs.shape[1:3]
-    total = np.zeros((*inputs.shape[:3], kernel.shape[-1])) + bias
+    total = np.zeros((*inputs.shape[:3], kernel.shape[-1]))
     for row, column in np.ndindex(size, size):
         part = padded[:, row : row + height, column : column + width]
         total += part @ kernel[row, column]
     return total
+
+
+def naive_convolution(inputs, layer):
+    kernel, bias = (np.asarray(w) for w in layer.get_weights())
+    return naive_taps(inputs, kernel) + bias
 
 
 def sigmoid(values):

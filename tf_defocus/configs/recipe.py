@@ -34,6 +34,8 @@ class Recipe:
             change as the training goes on; the first one begins at step 0.
         scale_weights: weights of the output, of its half size, its quarter ..., each
             compared with the sharp image of that size.
+        target_pyramid: "triangle" or "binomial", the blur before each halving of that
+            sharp image: `ops.resizing.halve_antialiased` or `halve_binomial`.
         disparity_weight: float, of IFAN's task of warping one view to the other.
         reblurring_weight: float, of IFAN's or K3DN's task of blurring again.
         reblurring: dict, constructor arguments of IFAN's `ReblurringNetwork`.
@@ -84,6 +86,7 @@ class Recipe:
     losses: tuple = (("mae", 1.0),)
     loss_schedule: tuple = ()
     scale_weights: tuple = (1.0,)
+    target_pyramid: str = "triangle"
     disparity_weight: float = 0.0
     reblurring_weight: float = 0.0
     reblurring: dict = dataclasses.field(default_factory=dict)

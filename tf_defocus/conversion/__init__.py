@@ -8,6 +8,7 @@ what the model does not hold.
 
 from tf_defocus.conversion import (
     bambnet,
+    deeprft,
     dmenet,
     dpdnet,
     gkmnet,
@@ -20,6 +21,7 @@ from tf_defocus.conversion import (
 )
 from tf_defocus.conversion.assignment import fill
 from tf_defocus.models.bambnet import BaMBNet, BlurRadiusNetwork
+from tf_defocus.models.deeprft import DeepRFT
 from tf_defocus.models.dmenet import DMENet
 from tf_defocus.models.dmenet_domains import BinaryNetwork, FeatureDiscriminator
 from tf_defocus.models.dpdnet import DPDNet
@@ -36,6 +38,7 @@ _MAPPINGS = {
     DMENet: dmenet,
     BaMBNet: bambnet,
     BlurRadiusNetwork: bambnet,
+    DeepRFT: deeprft,
     DPDNet: dpdnet,
     FeatureDiscriminator: dmenet,
     GKMNet: gkmnet,

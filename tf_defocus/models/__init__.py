@@ -1,6 +1,7 @@
 """The architectures, by name."""
 
 from tf_defocus.models.bambnet import BaMBNet
+from tf_defocus.models.deeprft import DeepRFT
 from tf_defocus.models.dmenet import DMENet
 from tf_defocus.models.dpdnet import DPDNet
 from tf_defocus.models.gkmnet import GKMNet
@@ -15,6 +16,7 @@ from tf_defocus.models.rdpd import RDPD
 MODELS = {
     "dmenet": (DMENet, {}),
     "bambnet": (BaMBNet, {}),
+    "deeprft": (DeepRFT, {}),
     "dpdnet_dual": (DPDNet, {"views": 2}),
     "dpdnet_single": (DPDNet, {"views": 1}),
     "gkmnet": (GKMNet, {}),

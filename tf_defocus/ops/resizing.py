@@ -57,6 +57,30 @@ def halve_antialiased(images):
     return images
 
 
+def halve_binomial(images):
+    """Half the size: means of 2x2 pixels of the image blurred by binomial taps.
+
+        (1, 4, 6, 4, 1) / 16 along each axis, the border mirrored about its outermost
+        pixels
+
+    Args:
+        images: (batch, height, width, channels), float, even sizes of 4 at least.
+
+    Returns:
+        (batch, height/2, width/2, channels), dtype of `images`.
+    """
+    edges = [[0, 0], [2, 2], [2, 2], [0, 0]]
+    images = ops.pad(images, edges, mode="reflect")
+    for axis in (1, 2):
+        size = ops.shape(images)[axis] - 4
+        taps = (
+            weight * ops.take(images, ops.arange(i, i + size), axis=axis)
+            for i, weight in enumerate((1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16))
+        )
+        images = sum(taps)
+    return ops.average_pool(images, 2, 2, data_format="channels_last")
+
+
 def double_bilinear(images):
     """Twice the size, see `enlarge_bilinear`."""
     return enlarge_bilinear(images, 2)

@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from tf_defocus import losses
-from tf_defocus.ops.resizing import halve_antialiased
+from tf_defocus.ops.resizing import halve_antialiased, halve_binomial
 
 # Outputs of coarser scales, as `scale_weights` counts them.
 SCALES = ("deblurred", "deblurred_half", "deblurred_quarter", "deblurred_eighth")
@@ -36,8 +36,22 @@ def _charbonnier(recipe):
     return losses.CharbonnierLoss()
 
 
+def _edge(recipe):
+    del recipe
+    return losses.EdgeLoss()
+
+
+def _fourier(recipe):
+    del recipe
+    return losses.FourierLoss()
+
+
+# How `target_pyramid` makes the sharp image of the next scale.
+_HALVING = {"triangle": halve_antialiased, "binomial": halve_binomial}
 _LOSSES = {
     "charbonnier": _charbonnier,
+    "edge": _edge,
+    "fourier": _fourier,
     "mae": _mean_absolute_error,
     "mse": _mean_squared_error,
     "perceptual": _perceptual,
@@ -80,6 +94,7 @@ class RestorationObjective:
             "float32",
         )
         self.scale_weights = recipe.scale_weights
+        self.halve = _HALVING[recipe.target_pyramid]
         self.task_weights = {
             "disparity": recipe.disparity_weight,
             "reblurring": recipe.reblurring_weight,
@@ -106,7 +121,7 @@ class RestorationObjective:
             if name == SCALES[0]:
                 terms = values
             else:
-                sharp = halve_antialiased(sharp)
+                sharp = self.halve(sharp)
                 terms = self._terms(sharp, outputs[name])
             total = total + weight * _weighted(weights, terms)
         for name, weight in self.task_weights.items():
