@@ -40,7 +40,7 @@ setuptools.setup(
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     packages=setuptools.find_packages(include=["tf_defocus", "tf_defocus.*"]),
-    package_data={"tf_defocus": ["ops/cc/*"]},
+    package_data={"tf_defocus": ["ops/cc/*", "py.typed", "*.pyi", "*/*.pyi"]},
     cmdclass={"build_py": BuildWithCheckpoints},
     python_requires=">=3.10",
     install_requires=[
@@ -48,6 +48,7 @@ setuptools.setup(
         "h5py",
         "imageio",
         "keras>=3.15,<3.16",
+        "lazy-loader>=0.4",
         "numpy>=1.26",
         "opencv-python-headless",
         "Pillow",

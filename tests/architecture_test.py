@@ -37,7 +37,8 @@ ARROWS = {
     "conversion": BASE | NETWORKS,
     "data": BASE | {"images"},
     "restoration": BASE | NETWORKS | {"optics", "images"},
-    "training": BASE | NETWORKS | SCORES | {"optimizers", "data"},
+    "saved_models": NETWORKS | SCORES | {"deconvolution", "optimizers"},
+    "training": BASE | NETWORKS | SCORES | {"configs", "optimizers", "data"},
     "evaluation": BASE
     | NETWORKS
     | SCORES

@@ -6,7 +6,6 @@ Layers: their config rebuilds them as they stand in the networks. Losses, metric
 optimizers: serialised and back, they give the same number.
 """
 
-import pathlib
 import re
 
 import keras
@@ -182,11 +181,11 @@ def standing_alone():
     return [WienerDeconvolution(), *ablated, reblurring, radius]
 
 
-def registered_classes():
-    """Names of the classes that the package's sources register."""
+def registered_classes(room="."):
+    """Name -> base of the classes that a room's sources register."""
     pattern = re.compile(r"register_keras_serializable\(.*\)\nclass (\w+)\(([\w.]+)\)")
     found = {}
-    for path in pathlib.Path(ROOT / "tf_defocus").rglob("*.py"):
+    for path in (ROOT / "tf_defocus" / room).rglob("*.py"):
         found |= dict(pattern.findall(path.read_text()))
     return found
 

@@ -3,42 +3,18 @@
 >>> restorer = tf_defocus.Restorer.from_preset("kpac_3level")
 >>> deblurred = restorer.restore(blurred=photograph)
 
-Names are imported when first used, so that the command line answers at once.
+The names stand in `__init__.pyi`; each is imported when it is first used, so that the
+command line answers at once.
 """
 
-import importlib
+import sys
+
+import lazy_loader
 
 __version__ = "0.1.0"
 
-# public name -> module that defines it; a module's own name stands for itself
-_HOMES = {
-    "Restorer": "restoration",
-    "conversion": "conversion",
-    "create_model": "models",
-    "list_models": "models",
-    "list_presets": "models.presets",
-    "load_preset": "models.presets",
-    "save_preset": "models.presets",
-    "score": "evaluation.protocols",
-    "weights": "models.weights",
-}
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
-__all__ = [
-    "Restorer",
-    "conversion",
-    "create_model",
-    "list_models",
-    "list_presets",
-    "load_preset",
-    "save_preset",
-    "score",
-    "weights",
-]
-
-
-def __getattr__(name):
-    if name not in _HOMES:
-        raise AttributeError(f"module 'tf_defocus' has no attribute {name!r}")
-    home = _HOMES[name]
-    module = importlib.import_module(f"tf_defocus.{home}")
-    return module if name == home.split(".")[-1] else getattr(module, name)
+# Whoever imported Keras may load a network from its file: our classes must be known.
+if "keras" in sys.modules:
+    from tf_defocus import saved_models  # noqa: F401

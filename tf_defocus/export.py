@@ -29,13 +29,14 @@ import os
 import pathlib
 import platform
 import tempfile
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 import tf_defocus
-from tf_defocus.models.base import check_restores
+from tf_defocus.models.base import RestorationNetwork, check_restores
 from tf_defocus.models.weights import variable_names
 from tf_defocus.ops.adaptive_convolution import portable
 from tf_defocus.ops.padding import crop_like, pad_to_multiple
@@ -48,7 +49,12 @@ MAX_MEGAPIXELS = 100  # an encoded image that claims more is refused before deco
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
-def export_saved_model(model, output, preset, overwrite=False):
+def export_saved_model(
+    model: RestorationNetwork,
+    output: str | os.PathLike,
+    preset: str,
+    overwrite: bool = False,
+) -> dict[str, Any]:
     """Writes a model as a SavedModel with its card, once it agrees with the `Restorer`.
 
     Args:

@@ -1,5 +1,6 @@
 """Presets load what was saved and refuse what is damaged."""
 
+import hashlib
 import json
 import pickle
 
@@ -27,7 +28,7 @@ def rewrite(folder, arrays):
     """Replaces the weights and makes the sha256 agree."""
     np.savez(folder / "small.npz", **arrays)
     manifest = json.loads((folder / "manifest.json").read_text())
-    digest = presets.hashlib.sha256((folder / "small.npz").read_bytes()).hexdigest()
+    digest = hashlib.sha256((folder / "small.npz").read_bytes()).hexdigest()
     manifest["presets"]["small"]["sha256"] = digest
     (folder / "manifest.json").write_text(json.dumps(manifest))
 

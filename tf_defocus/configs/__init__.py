@@ -7,12 +7,12 @@ _PAPERS = (bambnet, deeprft, dpdnet, gkmnet, ifan, k3dn, kpac, mdp)
 _RECIPES = {recipe.name: recipe for paper in _PAPERS for recipe in paper.RECIPES}
 
 
-def list_recipes():
+def list_recipes() -> list[str]:
     """Sorted names that `get_recipe` knows."""
     return sorted(_RECIPES)
 
 
-def get_recipe(name):
+def get_recipe(name: str) -> Recipe:
     """The `Recipe` of that name.
 
     Raises:

@@ -6,6 +6,11 @@ where: its `assignments(model)` lists `Assignment`s, its `is_skipped(name, model
 what the model does not hold.
 """
 
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+
 from tf_defocus.conversion import (
     bambnet,
     deeprft,
@@ -52,7 +57,7 @@ _MAPPINGS = {
 }
 
 
-def load_official(model, arrays):
+def load_official(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
     """Fills a model with the authors' tensors.
 
     Args:

@@ -6,7 +6,10 @@ resizing) is done here; the arithmetic of the scores is `protocols.score`.
 """
 
 import dataclasses
+import os
 import platform
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import cv2
 import keras
@@ -21,15 +24,15 @@ from tf_defocus.evaluation.scores import INPUT, EvaluationReport
 
 
 def evaluate(
-    restorers,
-    examples,
-    protocol="ifan",
-    dataset="pairs",
-    picture_folder=None,
-    lpips=None,
-    noise_sigma=0.0,
-    single_pictures=False,
-):
+    restorers: Mapping[str, Any],
+    examples: Iterable,
+    protocol: str = "ifan",
+    dataset: str = "pairs",
+    picture_folder: str | os.PathLike | None = None,
+    lpips: keras.Model | None = None,
+    noise_sigma: float = 0.0,
+    single_pictures: bool = False,
+) -> EvaluationReport:
     """Runs restorers over pairs and scores them under a protocol.
 
     Networks receive float32 and are scored unrounded, unless the protocol rounds. The

@@ -108,7 +108,7 @@ PROTOCOLS = {
 }
 
 
-def get_protocol(name):
+def get_protocol(name: str) -> Protocol:
     """The protocol of that name.
 
     Args:
@@ -128,7 +128,9 @@ def get_protocol(name):
     return PROTOCOLS[name]
 
 
-def score(deblurred, sharp, protocol="ifan"):
+def score(
+    deblurred: np.ndarray, sharp: np.ndarray, protocol: str = "ifan"
+) -> dict[str, float]:
     """Scores a deblurred image against the sharp one, by a paper's arithmetic.
 
     Integers are scaled by their largest value; floats are taken to be in [0, 1], and

@@ -1,1 +1,117 @@
-"""The novel blocks of the four networks, as Keras layers."""
+"""The novel blocks of the networks, as Keras layers."""
+
+from tf_defocus.layers.bambnet import (
+    AttentionGroup,
+    BlurBranch,
+    ChannelAttentionBlock,
+    PooledChannelAttention,
+)
+from tf_defocus.layers.common import UnbiasedBatchNormalization
+from tf_defocus.layers.deeprft import OverparameterizedConvolution, ResidualFourierBlock
+from tf_defocus.layers.dmenet import (
+    AuxiliaryHead,
+    NormalizedConvolution,
+    RefinementBlock,
+    SymmetricConvolution,
+)
+from tf_defocus.layers.gkmnet import GaussianConvolution, WeightedSummation
+from tf_defocus.layers.gkmnet_attention import (
+    AttentionGate,
+    AttentionPredictionUnit,
+    ConvLSTMCell,
+    ResidualAttentionBlock,
+    ScaleRecurrentAttention,
+    TripletAttention,
+)
+from tf_defocus.layers.ifan import (
+    DisparityEstimator,
+    FeatureEncoder,
+    FilterAdaptiveConvolution,
+    IterativeAdaptiveConvolution,
+    ResidualGroup,
+    ResidualTrunk,
+)
+from tf_defocus.layers.k3dn import (
+    KernelQuery,
+    PSFBlock,
+    ResidualUnits,
+    SharpRegionPreservation,
+)
+from tf_defocus.layers.k3dn_disparity import (
+    SingleImageDisparity,
+    StereoDisparity,
+    WindowVectors,
+)
+from tf_defocus.layers.k3dn_invertible import (
+    InvertibleDepthwiseConvolution,
+    InvertiblePointwiseConvolution,
+)
+from tf_defocus.layers.k3dn_stereo import NormalisedConvolution, StereoFeatures
+from tf_defocus.layers.kpac import (
+    KernelSharingAtrousConvolution,
+    KPACBlock,
+    ScaleAttention,
+    ShapeAttention,
+)
+from tf_defocus.layers.kpac_residual import ResidualBlock
+from tf_defocus.layers.mdp import EarlyDecoder, LateDecoder
+from tf_defocus.layers.nrknet import (
+    MixedBlur,
+    MixingPrediction,
+    RecursiveKernels,
+    ReflectedConvolution,
+    ReflectedResidualUnits,
+)
+from tf_defocus.layers.rdpd import FrameLSTM
+
+__all__ = [
+    "AttentionGate",
+    "AttentionGroup",
+    "AttentionPredictionUnit",
+    "AuxiliaryHead",
+    "BlurBranch",
+    "ChannelAttentionBlock",
+    "ConvLSTMCell",
+    "DisparityEstimator",
+    "EarlyDecoder",
+    "FeatureEncoder",
+    "FilterAdaptiveConvolution",
+    "FrameLSTM",
+    "GaussianConvolution",
+    "InvertibleDepthwiseConvolution",
+    "InvertiblePointwiseConvolution",
+    "IterativeAdaptiveConvolution",
+    "KPACBlock",
+    "KernelQuery",
+    "KernelSharingAtrousConvolution",
+    "LateDecoder",
+    "MixedBlur",
+    "MixingPrediction",
+    "NormalisedConvolution",
+    "NormalizedConvolution",
+    "OverparameterizedConvolution",
+    "PSFBlock",
+    "PooledChannelAttention",
+    "RecursiveKernels",
+    "RefinementBlock",
+    "ReflectedConvolution",
+    "ReflectedResidualUnits",
+    "ResidualAttentionBlock",
+    "ResidualBlock",
+    "ResidualFourierBlock",
+    "ResidualGroup",
+    "ResidualTrunk",
+    "ResidualUnits",
+    "ScaleAttention",
+    "ScaleRecurrentAttention",
+    "ShapeAttention",
+    "SharpRegionPreservation",
+    "SingleImageDisparity",
+    "StereoDisparity",
+    "StereoFeatures",
+    "SymmetricConvolution",
+    "TripletAttention",
+    "UnbiasedBatchNormalization",
+    "WeightedSummation",
+    "WindowVectors",
+]

@@ -11,7 +11,12 @@ import math
 
 import keras
 
-from tf_defocus.models import MODELS, create_model, list_models
+from tf_defocus.models.named import (
+    MODELS,
+    create_model,
+    list_models,
+    network_class,
+)
 
 MAX_NUMBER = 512  # widths, sides of windows, rates
 MAX_KERNEL_SIZE = 128
@@ -39,7 +44,7 @@ def check_overrides(name, overrides):
             "expected overrides as an object of constructor arguments. Received: "
             f"{_short(overrides)}"
         )
-    parameters = inspect.signature(MODELS[name][0].__init__).parameters.values()
+    parameters = inspect.signature(network_class(name).__init__).parameters.values()
     words = {p.name for p in parameters if p.kind is not p.VAR_KEYWORD} - {"self"}
     for word, value in overrides.items():
         if word not in words:

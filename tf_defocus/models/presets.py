@@ -1,76 +1,33 @@
-"""Names of trained weights, and the weights behind them, verified.
+"""Trained weights by name: a preset of a folder (`manifest`), or of a training run.
 
-A folder of presets holds `manifest.json`:
-
-    {"presets": {"kpac_3level": {"model": "kpac_3level", "overrides": {},
-                                 "file": "kpac_3level.npz", "sha256": "...",
-                                 "card": "kpac_3level.md"}}}
-
-and, beside it, one `.npz` and one model card per preset. The folder of the shipped
-presets is the one that TF_DEFOCUS_CHECKPOINTS names, else `_checkpoints` inside the
-installed package, else `checkpoints` beside it in a source tree. The folder of a
-training run (`config.json` and `weights.npz`) serves as a preset too.
+The folder of a training run (`config.json` and `weights.npz`) serves as a preset too.
 """
 
-import hashlib
 import json
 import os
 import pathlib
+from typing import Any
 
 from tf_defocus import npz_file, whole_files
-from tf_defocus.models import create_model, list_models, plans, weights
+from tf_defocus.models import plans, weights
+from tf_defocus.models.base import RestorationNetwork
+from tf_defocus.models.manifest import (
+    FOLDER_VARIABLE,
+    MANIFEST,
+    PresetError,
+    checkpoints_folder,
+    list_presets,
+    read_json,
+    sha256,
+    verify_preset,
+)
+from tf_defocus.models.named import create_model, list_models
 
-FOLDER_VARIABLE = "TF_DEFOCUS_CHECKPOINTS"
-MANIFEST = "manifest.json"
 RUN_CONFIG, RUN_WEIGHTS = "config.json", "weights.npz"
 RUN_BEST_WEIGHTS = "weights_best.npz"  # of the highest validation
-MAX_JSON_BYTES = 2**22
 
 
-class PresetError(ValueError):
-    """A preset is unknown, incomplete or damaged: one line with the remedy."""
-
-
-def checkpoints_folder():
-    """Path of the folder that holds the shipped presets.
-
-    Raises:
-        PresetError: if TF_DEFOCUS_CHECKPOINTS names no folder of presets.
-    """
-    named = os.environ.get(FOLDER_VARIABLE)
-    if named:
-        if not (pathlib.Path(named) / MANIFEST).is_file():
-            raise PresetError(f"{FOLDER_VARIABLE}={named} holds no {MANIFEST}; fix it")
-        return pathlib.Path(named)
-    package = pathlib.Path(__file__).resolve().parent.parent
-    installed = package / "_checkpoints"
-    return installed if installed.is_dir() else package.parent / "checkpoints"
-
-
-def list_presets(folder=None):
-    """The presets of a folder, by default the shipped ones.
-
-    Returns:
-        dict, name -> entry of the manifest, sorted; empty if there is no manifest.
-
-    Raises:
-        PresetError: if the manifest cannot be understood.
-    """
-    path = pathlib.Path(folder or checkpoints_folder()) / MANIFEST
-    if not path.is_file():
-        return {}
-    entries = _read_json(path).get("presets")
-    if not isinstance(entries, dict):
-        raise PresetError(f'{path} has no "presets"; restore the file')
-    for name, entry in entries.items():
-        if not isinstance(entry, dict):
-            raise PresetError(
-                f"{path}: {name[:100]!r} must be an object; restore the file"
-            )
-    return dict(sorted(entries.items()))
-
-
-def load_preset(name_or_folder):
+def load_preset(name_or_folder: str | os.PathLike) -> RestorationNetwork:
     """Builds the model of a preset and fills it with verified weights.
 
     Args:
@@ -104,7 +61,7 @@ def load_preset(name_or_folder):
     )
 
 
-def load_run(folder, best=False):
+def load_run(folder: str | os.PathLike, best: bool = False) -> RestorationNetwork:
     """Builds the model of a training run.
 
     Args:
@@ -118,38 +75,18 @@ def load_run(folder, best=False):
         PresetError: if the folder holds no such run or weights.
     """
     folder = pathlib.Path(folder)
-    config = _read_json(folder / RUN_CONFIG)
+    config = read_json(folder / RUN_CONFIG)
     return _build(config, folder / (RUN_BEST_WEIGHTS if best else RUN_WEIGHTS))
 
 
-def verify_preset(name, folder=None):
-    """Checks that a preset's file is there and has the sha256 of the manifest.
-
-    Returns:
-        Path of the file.
-
-    Raises:
-        PresetError: if not.
-    """
-    folder = pathlib.Path(folder or checkpoints_folder())
-    entry = list_presets(folder)[name]
-    if not all(isinstance(entry.get(k), str) for k in ("model", "file", "sha256")):
-        raise PresetError(
-            f"{folder / MANIFEST}: {name} is incomplete; restore the file"
-        )
-    path = folder / entry["file"]
-    if path.parent != folder or not path.is_file():
-        raise PresetError(f"{path} is missing; get the preset {name} again")
-    digest = _sha256(path)
-    if digest != entry["sha256"]:
-        raise PresetError(
-            f"{path} is damaged: expected sha256 {entry['sha256']}, received {digest}; "
-            "get the file again"
-        )
-    return path
-
-
-def save_preset(model, folder, name, overrides=None, dtype="float16", **details):
+def save_preset(
+    model: RestorationNetwork,
+    folder: str | os.PathLike,
+    name: str,
+    overrides: dict[str, Any] | None = None,
+    dtype: str = "float16",
+    **details: Any,
+) -> dict[str, Any]:
     """Adds a model's weights to a folder of presets.
 
     Args:
@@ -173,7 +110,7 @@ def save_preset(model, folder, name, overrides=None, dtype="float16", **details)
         "model": model.name,
         "overrides": overrides or {},
         "file": path.name,
-        "sha256": _sha256(path),
+        "sha256": sha256(path),
         "card": f"{name}.md",
         **details,
     }
@@ -181,14 +118,6 @@ def save_preset(model, folder, name, overrides=None, dtype="float16", **details)
     text = json.dumps({"presets": dict(sorted(entries.items()))}, indent=2) + "\n"
     whole_files.write_text(folder / MANIFEST, text)
     return entry
-
-
-def _sha256(path):
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(2**20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _load_entry(folder, name):
@@ -211,17 +140,3 @@ def _build(description, path):
         reason = " ".join(str(error).split())[:1000]
         raise PresetError(f"{path} cannot be loaded: {reason}") from error
     return model
-
-
-def _read_json(path):
-    try:
-        if path.stat().st_size > MAX_JSON_BYTES:
-            raise ValueError(f"it is larger than {MAX_JSON_BYTES} bytes")
-        content = json.loads(path.read_text())
-    except (OSError, ValueError, RecursionError) as error:
-        raise PresetError(
-            f"{path} cannot be read ({error}); restore the file"
-        ) from error
-    if not isinstance(content, dict):
-        raise PresetError(f"{path} must hold a JSON object; restore the file")
-    return content

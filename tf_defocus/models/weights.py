@@ -1,5 +1,8 @@
 """A model's weights as one `.npz`: arrays by variable path, nothing pickled."""
 
+import os
+from collections.abc import Mapping
+
 import keras
 import numpy as np
 
@@ -15,7 +18,9 @@ def variable_names(model):
     return names
 
 
-def save_weights(model, path, dtype=None):
+def save_weights(
+    model: keras.Model, path: str | os.PathLike, dtype: str | None = None
+) -> None:
     """Writes every weight; the file appears only when it is whole.
 
     Args:
@@ -31,7 +36,7 @@ def save_weights(model, path, dtype=None):
         np.savez_compressed(file, **arrays)
 
 
-def load_weights(model, path):
+def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
     """Fills a model from a file of `save_weights`.
 
     Raises:
@@ -82,12 +87,12 @@ def listing(names, most=10):
     return f"{shown}{more}" if shown else "none"
 
 
-def read_weights(path):
+def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """Mapping variable name -> array of a `.npz`, without unpickling anything."""
     return npz_file.read_arrays(path)
 
 
-def initialize_from(model, arrays):
+def initialize_from(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
     """Starts a model from the weights of a related one.
 
     A kernel that sees several views where the other saw one starts as the mean of the

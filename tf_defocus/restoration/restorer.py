@@ -11,11 +11,14 @@ says how it can be tiled (`models.base.RestorationNetwork`):
   whole while it fits, else large overlapping tiles are blended.
 """
 
+import os
+from collections.abc import Callable
+
 import keras
 import numpy as np
 
 from tf_defocus.models import presets
-from tf_defocus.models.base import check_restores
+from tf_defocus.models.base import RestorationNetwork, check_restores
 from tf_defocus.ops.padding import pad_amounts
 from tf_defocus.restoration import tiling
 
@@ -45,7 +48,12 @@ class Restorer:
         >>> deblurred = restorer.restore(blurred=photograph)  # (height, width, 3) uint8
     """
 
-    def __init__(self, model, tile=None, batch_statistics=False):
+    def __init__(
+        self,
+        model: RestorationNetwork,
+        tile: int | None = None,
+        batch_statistics: bool = False,
+    ):
         check_restores(model)
         if batch_statistics and not model.offers_batch_statistics:
             raise ValueError(
@@ -58,17 +66,28 @@ class Restorer:
         self._functions = {}
 
     @classmethod
-    def from_preset(cls, name_or_folder, tile=None, batch_statistics=False):
+    def from_preset(
+        cls,
+        name_or_folder: str | os.PathLike,
+        tile: int | None = None,
+        batch_statistics: bool = False,
+    ) -> "Restorer":
         """A restorer with the weights of a preset; see `presets.load_preset`."""
         model = presets.load_preset(name_or_folder)
         return cls(model, tile=tile, batch_statistics=batch_statistics)
 
     @property
-    def view_names(self):
+    def view_names(self) -> tuple[str, ...]:
         """Names of the views `restore` wants: `("blurred",)` or with left and right."""
         return tuple(self.model.view_names)
 
-    def restore(self, blurred=None, left=None, right=None, on_progress=None):
+    def restore(
+        self,
+        blurred: np.ndarray | None = None,
+        left: np.ndarray | None = None,
+        right: np.ndarray | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> np.ndarray:
         """Deblurs one photograph.
 
         Args:

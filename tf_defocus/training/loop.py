@@ -8,6 +8,7 @@ gives the weights of one that was not. The backend's own part, the step, is in
 import concurrent.futures
 import contextlib
 import importlib
+import os
 import pathlib
 import time
 
@@ -15,6 +16,7 @@ import keras
 import numpy as np
 import tqdm
 
+from tf_defocus.configs import Recipe
 from tf_defocus.data.arrays import StoredArrays
 from tf_defocus.data.batches import make_batch
 from tf_defocus.optimizers import RectifiedAdam, create_schedule
@@ -43,14 +45,14 @@ _OPTIMIZERS = {
 
 
 def train(
-    recipe,
-    folder,
-    train_arrays,
-    validation_arrays=None,
-    strategy="none",
-    max_minutes=None,
-    stop_after=None,
-):
+    recipe: Recipe,
+    folder: str | os.PathLike,
+    train_arrays: str | os.PathLike,
+    validation_arrays: str | os.PathLike | None = None,
+    strategy: str = "none",
+    max_minutes: float | None = None,
+    stop_after: int | None = None,
+) -> Run:
     """Trains until the recipe's last step, or until the time is up.
 
     Args:

@@ -1,0 +1,51 @@
+from . import base, manifest, named, plans, presets, weights
+from .bambnet import BaMBNet, BlurRadiusNetwork
+from .base import RestorationNetwork
+from .deeprft import DeepRFT
+from .dmenet import DMENet
+from .dmenet_domains import BinaryNetwork, FeatureDiscriminator
+from .dpdnet import DPDNet
+from .gkmnet import GKMNet
+from .ifan import IFAN, ReblurringNetwork
+from .k3dn import K3DN
+from .kpac import KPAC
+from .manifest import PresetError, checkpoints_folder, list_presets, verify_preset
+from .mdp import MDP
+from .named import create_model, list_models
+from .nrknet import NRKNet
+from .presets import load_preset, load_run, save_preset
+from .rdpd import RDPD
+
+__all__ = [
+    "IFAN",
+    "K3DN",
+    "KPAC",
+    "MDP",
+    "RDPD",
+    "BaMBNet",
+    "BinaryNetwork",
+    "BlurRadiusNetwork",
+    "DMENet",
+    "DPDNet",
+    "DeepRFT",
+    "FeatureDiscriminator",
+    "GKMNet",
+    "NRKNet",
+    "PresetError",
+    "ReblurringNetwork",
+    "RestorationNetwork",
+    "base",
+    "checkpoints_folder",
+    "create_model",
+    "list_models",
+    "list_presets",
+    "load_preset",
+    "load_run",
+    "manifest",
+    "named",
+    "plans",
+    "presets",
+    "save_preset",
+    "verify_preset",
+    "weights",
+]
