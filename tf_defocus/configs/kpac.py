@@ -122,13 +122,13 @@ RECIPES = [
     _free(
         "kpac_3level",
         name="kpac_3level_free_start",
-        num_steps=1_500,
+        num_steps=800,
         decay="constant",
     ),
     _free(
         "kpac_3level",
         initial_weights="runs/kpac_3level_free_start/weights.npz",
-        num_steps=5_000,
+        num_steps=3_500,
         seed=1,
     ),
     _free(
