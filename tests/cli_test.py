@@ -70,6 +70,18 @@ def value(path):
     return int(read_image(path).pixels[0, 0, 0])
 
 
+def test_an_ensemble_averages_left_and_right_views(tmp_path, dual):
+    """`RightView` sees the left view as the right one in two of four orientations."""
+    names = {"combined": 10, "left": 40, "right": 80}
+    files = {name: save(tmp_path / f"{name}.png", v) for name, v in names.items()}
+    given = ["-i", files["combined"], "--left", files["left"]]
+    given += ["--right", files["right"]]
+    assert deblur(*given, "-o", tmp_path / "single.png") == 0
+    assert deblur(*given, "-o", tmp_path / "averaged.png", "--ensemble") == 0
+    assert value(tmp_path / "single.png") == 80
+    assert value(tmp_path / "averaged.png") == 60
+
+
 def test_one_file_goes_to_a_folder_or_to_a_named_file(tmp_path, single):
     source = save(tmp_path / "a.png", 55)
     assert deblur("-i", source, "-o", tmp_path / "out") == 0

@@ -59,6 +59,8 @@ def _add_deblur(commands):
     add("-t", "--tile", type=_tile, help="longest tile side [px]; 0 never tiles")
     add("--left", type=path, help="left dual-pixel view of the one photograph")
     add("--right", type=path, help="right dual-pixel view")
+    help_text = "restore in four orientations and average: better, four times the time"
+    add("--ensemble", action="store_true", help=help_text)
     help_text = "tell whether left and right seem exchanged"
     add("--check-views", action="store_true", help=help_text)
     add("--suffix", default="", help="added to the names of the outputs")
@@ -87,7 +89,9 @@ def deblur_photographs(options):
 
     naming = Naming(options.output, options.suffix, EXTENSIONS[options.ext])
     try:
-        restorer = Restorer.from_preset(options.preset, tile=options.tile)
+        restorer = Restorer.from_preset(
+            options.preset, tile=options.tile, ensemble=options.ensemble
+        )
         if options.check_views and "left" not in restorer.view_names:
             raise BatchError("--check-views needs a preset for left and right views")
         jobs = find_jobs(

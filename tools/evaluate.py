@@ -65,6 +65,9 @@ BATCH_STATISTICS = flags.DEFINE_bool(
     False,
     "Adds a row for each preset that can normalise by the image, as GKMNet's authors.",
 )
+ENSEMBLE = flags.DEFINE_bool(
+    "ensemble", False, "Adds a row for each preset: the mean of four orientations."
+)
 KEEP = flags.DEFINE_bool(
     "keep", False, "Keep the rows of other methods that are in --output already."
 )
@@ -116,14 +119,17 @@ def load_restorers():
         ValueError: if batch statistics are wanted and no preset offers them.
     """
     load = tf_defocus.Restorer.from_preset
-    restorers = {}
+    restorers, rows_of_statistics = {}, 0
     for preset in PRESET.value:
         name = pathlib.Path(preset).name
         restorers[name] = load(preset)
+        if ENSEMBLE.value:
+            restorers[f"{name}, ensemble"] = load(preset, ensemble=True)
         if BATCH_STATISTICS.value and restorers[name].model.offers_batch_statistics:
             row = f"{name}, batch statistics"
             restorers[row] = load(preset, batch_statistics=True)
-    if BATCH_STATISTICS.value and len(restorers) == len(PRESET.value):
+            rows_of_statistics += 1
+    if BATCH_STATISTICS.value and not rows_of_statistics:
         raise ValueError(
             f"--batch_statistics needs a gkmnet preset. Received: {PRESET.value}"
         )

@@ -159,6 +159,52 @@ def test_inexact_tiles_are_blended_without_a_step():
     assert steps.min() > 0
 
 
+class LeftMostly(Identity):
+    """Three quarters of the left view and a quarter of the right."""
+
+    view_names = ("left", "right")
+
+    def call(self, inputs):
+        return {"deblurred": 0.75 * inputs["left"] + 0.25 * inputs["right"]}
+
+
+@pytest.mark.parametrize("tile", [0, 40])
+def test_an_ensemble_is_the_mean_of_four_orientations(rng, tile):
+    model = Convolutions()
+    image = photograph(rng, 50, 62)
+    single = Restorer(model, tile=tile)
+    parts = [
+        single.restore(blurred=np.ascontiguousarray(image[::down, ::across]))
+        for down in (1, -1)
+        for across in (1, -1)
+    ]
+    down = [parts[0], parts[1][:, ::-1], parts[2][::-1], parts[3][::-1, ::-1]]
+    steps = []
+    averaged = Restorer(model, tile=tile, ensemble=True).restore(
+        blurred=image, on_progress=lambda *step: steps.append(step)
+    )
+    np.testing.assert_allclose(averaged, np.mean(down, axis=0), atol=1e-6)
+    assert np.abs(averaged - parts[0]).max() > 1e-3
+    assert len(steps) % 4 == 0
+    assert [done for done, _ in steps] == list(range(1, len(steps) + 1))
+    assert {total for _, total in steps} == {len(steps)}
+
+
+def test_mirrored_across_left_and_right_views_change_places(rng):
+    """Two of the four orientations see the right view as the left one."""
+    views = {name: photograph(rng, 16, 24) for name in LeftMostly.view_names}
+    averaged = Restorer(LeftMostly(), ensemble=True).restore(**views)
+    np.testing.assert_allclose(averaged, sum(views.values()) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_an_ensemble_is_rounded_once(rng, dtype):
+    image = photograph(rng, 9, 13, dtype)
+    restored = Restorer(Identity(), ensemble=True).restore(blurred=image)
+    assert restored.dtype == image.dtype
+    np.testing.assert_array_equal(restored, image)
+
+
 def test_batch_statistics_normalise_by_the_photograph(rng):
     """Off by default; on, the output is the network's with the option."""
     model = create_model("gkmnet", num_gaussians=3, max_kernel_size=5, num_scales=1)

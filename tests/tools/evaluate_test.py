@@ -18,23 +18,22 @@ import tf_defocus
 
 class Fake:
     view_names = ("blurred",)
-    def __init__(self, batch_statistics):
+    offers_batch_statistics = False
+    def __init__(self, batch_statistics, ensemble):
         self.model = self
         self.added = np.float32(0.12 if batch_statistics else 0.1)
+        self.added -= np.float32(0.02 if ensemble else 0)
     @classmethod
-    def from_preset(cls, name, batch_statistics=False):
+    def from_preset(cls, name, batch_statistics=False, ensemble=False):
         if name == "unknown":
             raise ValueError("no preset 'unknown'; known are a, b")
         kind = Normalised if name == "gkmnet" else cls
-        return kind(batch_statistics)
-    def call(self, inputs):
-        pass
+        return kind(batch_statistics, ensemble)
     def restore(self, blurred):
         return np.clip(blurred + self.added, 0, 1)
 
 class Normalised(Fake):
-    def call(self, inputs, batch_statistics=False):
-        pass
+    offers_batch_statistics = True
 
 tf_defocus.Restorer = Fake
 sys.argv = sys.argv[1:]
@@ -97,6 +96,19 @@ def test_batch_statistics_stand_beside_running_ones(folder, tmp_path):
     assert list(scores) == names
     expected = [20, 20 + 25.5, 20 + 25.5, 20 + 30.6]
     for name, error in zip(names, expected):
+        assert scores[name]["mean"]["mae"] == pytest.approx(error / 255, rel=1e-3)
+
+
+def test_an_ensemble_stands_beside_the_single_restoration(folder, tmp_path):
+    output = tmp_path / "results"
+    done = evaluate(
+        *("--preset", "a", "--folder", folder, "--ensemble"),
+        *("--protocol", "restormer", "--output", output),
+    )
+    assert done.returncode == 0, done.stderr
+    scores = json.loads((output / "scores.json").read_text())["methods"]
+    assert list(scores) == ["input", "a", "a, ensemble"]
+    for name, error in (("a", 20 + 25.5), ("a, ensemble", 20 + 20.4)):
         assert scores[name]["mean"]["mae"] == pytest.approx(error / 255, rel=1e-3)
 
 
