@@ -19,7 +19,8 @@ from absl import app, flags
 import tf_defocus
 from tf_defocus.commands import shown_command
 from tf_defocus.deconvolution.two_step import METHODS, TwoStepRestorer
-from tf_defocus.evaluation import evaluate, lpips
+from tf_defocus.evaluation import lpips
+from tf_defocus.evaluation.evaluate import evaluate
 from tf_defocus.evaluation.examples import read_set, sharp_as_input
 from tf_defocus.evaluation.protocols import PROTOCOLS
 from tf_defocus.evaluation.scores import EvaluationReport

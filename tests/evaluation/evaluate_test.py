@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from tf_defocus.evaluation import evaluate
-from tf_defocus.evaluation.evaluate import prepare
+from tf_defocus.evaluation.evaluate import evaluate, prepare
 from tf_defocus.evaluation.examples import Example, sharp_as_input
 from tf_defocus.evaluation.protocols import get_protocol, score
 from tf_defocus.evaluation.scores import EvaluationReport

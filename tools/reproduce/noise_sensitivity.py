@@ -18,7 +18,7 @@ from absl import app, flags
 import tf_defocus
 from tf_defocus import whole_files
 from tf_defocus.commands import shown_command
-from tf_defocus.evaluation import evaluate
+from tf_defocus.evaluation.evaluate import evaluate
 from tf_defocus.evaluation.examples import read_set
 from tf_defocus.evaluation.protocols import PROTOCOLS
 from tf_defocus.images.files import ImageFileError

@@ -6,7 +6,7 @@ import tf_defocus
 from tests.data.batches_test import store
 from tests.evaluation.evaluate_test import FakeRestorer, brighter, examples  # noqa: F401
 from tests.testing import load_tool
-from tf_defocus.evaluation import evaluate
+from tf_defocus.evaluation.evaluate import evaluate
 
 tool = load_tool("reproduce.noise_sensitivity")
 
