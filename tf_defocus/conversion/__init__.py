@@ -13,6 +13,7 @@ import numpy as np
 
 from tf_defocus.conversion import (
     bambnet,
+    dddnet,
     deeprft,
     dmenet,
     dpdnet,
@@ -26,6 +27,7 @@ from tf_defocus.conversion import (
 )
 from tf_defocus.conversion.assignment import fill
 from tf_defocus.models.bambnet import BaMBNet, BlurRadiusNetwork
+from tf_defocus.models.dddnet import DDDNet
 from tf_defocus.models.deeprft import DeepRFT
 from tf_defocus.models.dmenet import DMENet
 from tf_defocus.models.dmenet_domains import BinaryNetwork, FeatureDiscriminator
@@ -43,6 +45,7 @@ _MAPPINGS = {
     DMENet: dmenet,
     BaMBNet: bambnet,
     BlurRadiusNetwork: bambnet,
+    DDDNet: dddnet,
     DeepRFT: deeprft,
     DPDNet: dpdnet,
     FeatureDiscriminator: dmenet,

@@ -24,6 +24,14 @@ def torch_transposed_convolution(array):
     return np.transpose(array, (2, 3, 1, 0))
 
 
+def torch_convolution_3d(array):
+    """(out, in, depth, height, width) -> (depth, height, width, in, out).
+
+    Of a transposed one, (in, out, ...) -> (..., out, in).
+    """
+    return np.transpose(array, (2, 3, 4, 1, 0))
+
+
 def torch_linear(array):
     """(out, in) -> (in, out)."""
     return np.transpose(array)

@@ -1,10 +1,9 @@
 """K3DN's official tensors: the state of the authors' modules, by their names."""
 
-import numpy as np
-
 from tf_defocus.conversion.assignment import (
     Assignment,
     torch_convolution,
+    torch_convolution_3d,
     torch_linear,
     torch_transposed_convolution,
 )
@@ -96,7 +95,7 @@ def _stereo(estimator):
     yield Assignment("disp.feature.end.1.conv.weight", kernel, torch_convolution)
     for official, unit in zip(_MATCHING_UNITS, estimator.matching):
         name = f"disp.matching.{official}.conv"
-        yield from _unit(name, unit, layout=_torch_convolution_3d)
+        yield from _unit(name, unit, layout=torch_convolution_3d)
 
 
 def _single_image(estimator):
@@ -139,8 +138,3 @@ def _linear(name, layer):
 def _without_single_axes(array):
     """(1, channels, 1, ...) -> (channels, ...)."""
     return array[0, :, 0]
-
-
-def _torch_convolution_3d(array):
-    """(out, in, depth, height, width) -> (depth, height, width, in, out)."""
-    return np.transpose(array, (2, 3, 4, 1, 0))

@@ -152,7 +152,7 @@ class StereoFeatures(layers.Layer):
         size = ops.shape(features)
         pooled = []
         for cell, branch in self.branches.items():
-            means = ops.average_pool(_at_least(features, int(cell)), int(cell))
+            means = ops.average_pool(at_least(features, int(cell)), int(cell))
             means = branch(means, training=training)
             pooled.append(resize_bilinear_aligned(means, size[1], size[2]))
         merged = ops.concatenate([*pooled, features], axis=-1)
@@ -179,7 +179,7 @@ def cost_volume(left, right, num_shifts):
     return ops.stack(planes, axis=1)
 
 
-def _at_least(features, size):
+def at_least(features, size):
     """Repeats features smaller than a pooling cell until one fits."""
     for axis in (1, 2):
         given = ops.shape(features)[axis]

@@ -35,6 +35,7 @@ from tf_defocus.layers.deeprft import (
     OverparameterizedConvolution,
     ResidualFourierBlock,
 )
+from tf_defocus.layers.k3dn import uniform_initializer
 from tf_defocus.models.base import RestorationNetwork, check_arguments, check_choice
 
 WINDOW = 512  # [px], of the authors' test
@@ -179,10 +180,7 @@ class DeepRFT(RestorationNetwork):
                 padding="same",
                 activation="relu",
                 use_bias=False,
-                # PyTorch's default, whose fan-in is that of the outputs here.
-                kernel_initializer=keras.initializers.VarianceScaling(
-                    1 / 3, "fan_out", "uniform"
-                ),
+                kernel_initializer=uniform_initializer(),
                 name=f"upsampling{i}",
             )
             for i, width in enumerate((2 * base, base), start=1)
