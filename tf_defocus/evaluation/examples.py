@@ -11,7 +11,8 @@ import numpy as np
 
 from tf_defocus.data.arrays import StoredArrays
 from tf_defocus.data.builders import load_examples
-from tf_defocus.images.files import format_of_extension, read_image
+from tf_defocus.images.files import read_image
+from tf_defocus.images.kinds import format_of_extension
 
 # File or folder name -> name of the view; `target` is the sharp image.
 VIEW_OF_FILE = {"combined": "blurred", "left": "left", "right": "right"}

@@ -2,10 +2,10 @@
 
 from tf_defocus.images.files import (
     Image,
-    ImageFileError,
     convert_for,
     read_image,
     write_image,
 )
+from tf_defocus.images.refusals import ImageFileError
 
 __all__ = ["Image", "ImageFileError", "convert_for", "read_image", "write_image"]

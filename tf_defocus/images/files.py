@@ -1,65 +1,26 @@
 """Photographs in and out of files, losslessly and whole or not at all.
 
 The one place that decodes a photographer's file. What a file holds besides RGB (alpha,
-greyness, depth, colour profile, EXIF) travels with the pixels and is written back;
-what cannot be kept is said in `Image.notes`. A file that is damaged, cut off, animated,
-mislabelled or too large is refused with one line that names it and the remedy.
+greyness, depth, colour profile, resolution, EXIF, XMP, IPTC, texts) travels with the
+pixels and is written back; what cannot be kept is said in `Image.notes`. A file that is
+damaged, cut off, animated, mislabelled or too large is refused with one line that names
+it and the remedy.
 """
 
-import contextlib
 import dataclasses
 import errno
-import io
-import os
 import pathlib
-import struct
-import zlib
 
-import cv2
 import numpy as np
-import PIL.Image
-from PIL import ImageCms
 
 from tf_defocus import whole_files
-from tf_defocus.images import png, tiff
+from tf_defocus.images import bounds, exif, jpeg, kinds, levels, png, png_chunks, tiff
+from tf_defocus.images import xmp as xmp_packets
+from tf_defocus.images.kinds import format_of_extension
+from tf_defocus.images.refusals import ImageFileError, Refused
 
-EXTENSIONS = {
-    "png": (".png",),
-    "tiff": (".tif", ".tiff"),
-    "jpeg": (".jpg", ".jpeg", ".jpe"),
-}
-JPEG_QUALITY = 95
-MAX_MEGAPIXELS = 400.0  # TF_DEFOCUS_MAX_MEGAPIXELS overrides it
-MAX_MEGAPIXELS_VARIABLE = "TF_DEFOCUS_MAX_MEGAPIXELS"
-MAGIC = (
-    (png.SIGNATURE, "png"),
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"II*\0", "tiff"),
-    (b"MM\0*", "tiff"),
-    (b"II+\0", "tiff"),  # BigTIFF
-    (b"MM\0+", "tiff"),
-    (b"GIF8", "GIF"),
-    (b"BM", "BMP"),
-    (b"RIFF", "WebP"),
-    (b"%PDF", "PDF"),
-)
 DEPTHS = {"png": ("uint8", "uint16"), "jpeg": ("uint8",)}
-DECODER_ERRORS = (
-    ValueError,
-    OSError,
-    SyntaxError,  # Pillow's word for a broken PNG
-    EOFError,
-    KeyError,
-    IndexError,
-    TypeError,
-    struct.error,
-    zlib.error,
-    cv2.error,
-)
-
-
-class ImageFileError(Exception):
-    """A file cannot be read or written: one line with the file and the remedy."""
+READERS = {"png": png.read_png, "tiff": tiff.read_tiff, "jpeg": jpeg.read_jpeg}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,11 +30,17 @@ class Image:
     Attributes:
         pixels: (height, width, 3) uint8, uint16 or float32, upright; a grey picture has
             three equal channels.
-        alpha: (height, width) of the same dtype, or None.
+        alpha: (height, width) of the same dtype, or None; colours are not multiplied
+            by it.
         is_gray: bool, whether the file is grey: it is written grey again.
         format: `"png"`, `"tiff"` or `"jpeg"`.
-        icc, exif, xmp: bytes or None; `exif` starts with its TIFF header.
-        notes: tuple of str, what was converted on the way in.
+        icc, exif, xmp, photoshop: bytes or None; `exif` starts with its TIFF header,
+            `photoshop` are its image resources, IPTC among them.
+        resolution: (x, y, unit) in dots per `"inch"`, `"cm"` or `"metre"`, or a ratio
+            of sides with the unit None; or None. TIFF has it in `exif`.
+        extras: tuple of (name, bytes): chunks of a PNG file or segments of a JPEG file
+            that other formats have no place for.
+        notes: tuple of str, what was converted or dropped on the way in.
     """
 
     pixels: np.ndarray
@@ -83,13 +50,10 @@ class Image:
     icc: bytes | None = None
     exif: bytes | None = None
     xmp: bytes | None = None
+    photoshop: bytes | None = None
+    resolution: tuple | None = None
+    extras: tuple = ()
     notes: tuple = ()
-
-
-def format_of_extension(path):
-    """`"png"`, `"tiff"`, `"jpeg"`, or None for any other extension."""
-    suffix = pathlib.Path(path).suffix.lower()
-    return next((name for name, known in EXTENSIONS.items() if suffix in known), None)
 
 
 def read_image(path, max_megapixels=None):
@@ -105,174 +69,86 @@ def read_image(path, max_megapixels=None):
 
     Raises:
         ImageFileError: for a file that is missing, empty, damaged, cut off, animated,
-            mislabelled, too large, or of an unsupported kind.
+            mislabelled, too large, or of an unsupported kind; and for a pipe.
     """
     path = pathlib.Path(path)
     if max_megapixels is None:
-        limit = os.environ.get(MAX_MEGAPIXELS_VARIABLE, MAX_MEGAPIXELS)
-        max_megapixels = float(limit)
+        max_megapixels = bounds.max_megapixels()
     try:
-        with open(path, "rb") as file:
-            kind = _sniff(path, file)
-            readers = {"png": _read_png, "tiff": _read_tiff, "jpeg": _read_jpeg}
-            return readers[kind](file, max_megapixels)
-    except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+        with kinds.open_file(path) as file:
+            kind = kinds.recognise(path, file.read(kinds.LONGEST_START))
+            found = READERS[kind](file, bounds.size_check(max_megapixels))
+        return _image(kind, **found)
+    except Refused as error:
+        raise ImageFileError(f"{path}: cannot be read: {error}") from error
+    except OSError as error:
         raise ImageFileError(f"{path}: cannot be opened ({error.strerror})") from error
-    except DECODER_ERRORS as error:
-        remedy = "" if ";" in str(error) else "; get the file again from its source"
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ImageFileError(f"{path}: cannot be read: {reason}{remedy}") from error
+    except MemoryError as error:
+        raise ImageFileError(
+            f"{path}: cannot be read: it needs more memory than there is"
+        ) from error
 
 
-def _sniff(path, file):
-    start = file.read(16)
-    file.seek(0)
-    if not start:
-        raise ValueError("the file is empty")
-    kind = next((name for magic, name in MAGIC if start.startswith(magic)), None)
-    if kind not in EXTENSIONS:
-        if kind in ("GIF", "WebP") and _is_animated(file):
-            raise ValueError(f"it is an animated {kind}; save one frame as PNG")
-        held = f"holds {kind} data" if kind else "is no image file"
-        raise ValueError(f"it {held}; supported are PNG, TIFF and JPEG")
-    if kind != format_of_extension(path):
-        right = EXTENSIONS[kind][0]
-        raise ValueError(
-            f"its extension is {path.suffix or 'missing'} but it holds {kind.upper()} "
-            f"data; rename it to {path.with_suffix(right).name}"
-        )
-    return kind
+def _image(kind, colour, alpha, notes, exif=None, xmp=None, resolution=None, **fields):
+    """The upright `Image`, whatever its metadata said of its orientation."""
+    notes = (*notes, *_check_floats(colour))
+    orientation, exif = exif_upright(exif)
+    if xmp:
+        xmp = xmp_packets.upright(xmp_packets.as_utf8(xmp), orientation)
+    if resolution and orientation > 4:
+        resolution = (resolution[1], resolution[0], resolution[2])
+    pixels = apply_orientation(colour, orientation)
+    if pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2)
+    if alpha is not None:
+        alpha = np.ascontiguousarray(apply_orientation(alpha, orientation))
+    return Image(
+        np.ascontiguousarray(pixels),
+        alpha,
+        is_gray=colour.shape[2] == 1,
+        format=kind,
+        exif=exif,
+        xmp=xmp,
+        resolution=resolution,
+        notes=notes,
+        **fields,
+    )
 
 
-def _is_animated(file):
-    with PIL.Image.open(file) as picture:
-        return getattr(picture, "n_frames", 1) > 1
-
-
-def _check_size(width, height, max_megapixels):
-    if width * height > max_megapixels * 1e6:
-        raise ValueError(
-            f"it declares {width}x{height} pixels, more than {max_megapixels:g} "
-            f"megapixels; set {MAX_MEGAPIXELS_VARIABLE} if that is meant"
-        )
-
-
-def _read_png(file, max_megapixels):
-    width, height, depth, colour_type = png.read_header(file.read(33))
-    _check_size(width, height, max_megapixels)
-    file.seek(0)
-    data = file.read()
-    found = png.read_chunks(data)
-    if found.pop("animated", False):
-        raise ValueError("it is an animated PNG; save one frame as PNG")
-    notes = ()
-    if depth == 16:
-        samples = png.decode_16bit(data, colour_type)
-    else:
-        samples, notes, found["icc"] = _pillow_samples(file, found.get("icc"))
-    found.pop("transparent", None)
-    return _image(samples, "png", notes, **found)
-
-
-def _read_jpeg(file, max_megapixels):
-    with _pillow_open(file) as picture:
-        _check_size(*picture.size, max_megapixels)
-        exif = picture.info.get("exif", b"").removeprefix(b"Exif\0\0") or None
-        xmp, icc = picture.info.get("xmp"), picture.info.get("icc_profile")
-    samples, notes, icc = _pillow_samples(file, icc)
-    return _image(samples, "jpeg", notes, icc=icc, exif=exif, xmp=xmp)
-
-
-def _read_tiff(file, max_megapixels):
-    info = tiff.inspect(file)
-    _check_size(info["width"], info["height"], max_megapixels)
-    notes, icc, dtype = (), info["icc"], info["dtype"]
-    orientation = info["orientation"]
-    if dtype in ("bool", "uint8"):
-        samples, notes, icc = _pillow_samples(file, icc)
-        orientation = 1  # Pillow has applied it
-    elif dtype in ("uint16", "float32"):
-        samples = tiff.decode_deep(file)
-    else:
-        raise ValueError(
-            f"its samples are {dtype}; save it with 8, 16 or float 32 bits"
-        )
-    if dtype == "float32":
-        notes = _check_floats(samples)
-    return _image(samples, "tiff", notes, icc, info["exif"], info["xmp"], orientation)
-
-
-def _check_floats(samples):
-    low, high = float(samples.min()), float(samples.max())
-    if not np.isfinite([low, high]).all():
-        raise ValueError("it holds values that are not finite; repair them first")
+def _check_floats(colour):
+    if colour.dtype.kind != "f":
+        return ()
+    try:
+        low, high = levels.check_range(colour)
+    except ValueError as error:
+        raise Refused(str(error)) from error
     if low < 0 or high > 1:
         return (f"values from {low:g} to {high:g} were clipped to 0..1",)
     return ()
 
 
-@contextlib.contextmanager
-def _pillow_open(file):
-    """Pillow's picture, not yet decoded; the callers bound its size themselves."""
-    file.seek(0)
-    limit, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
-    try:
-        picture = PIL.Image.open(file)
-    except PIL.UnidentifiedImageError as error:
-        raise ValueError("the header is damaged") from error
-    finally:
-        PIL.Image.MAX_IMAGE_PIXELS = limit
-    yield picture
+def exif_upright(block):
+    """`exif.upright`, for a block that may be None."""
+    return exif.upright(block) if block else (1, None)
 
 
-def _pillow_samples(file, icc):
-    """8-bit samples with 1 to 4 channels, what was converted, and the profile left."""
-    with _pillow_open(file) as picture:
-        picture.load()
-        transparent = "transparency" in picture.info
-        targets = {
-            "1": "LA" if transparent else "L",
-            "L": "LA" if transparent else "L",
-            "LA": "LA",
-            "P": "RGBA" if transparent else "RGB",
-            "PA": "RGBA",
-            "RGB": "RGBA" if transparent else "RGB",
-            "RGBA": "RGBA",
-            "YCbCr": "RGB",
-        }
-        if picture.mode == "CMYK":
-            samples = np.asarray(_cmyk_to_rgb(picture, icc))
-            return samples, ("CMYK was converted to RGB (sRGB)",), None
-        if picture.mode not in targets:
-            raise ValueError(
-                f"{picture.mode} colours are not supported; save it as RGB"
-            )
-        samples = np.asarray(picture.convert(targets[picture.mode]))
-    return samples if samples.ndim == 3 else samples[..., None], (), icc
+def apply_orientation(pixels, orientation):
+    """The picture as it should be seen.
 
+    Args:
+        pixels: (height, width, ...) array.
+        orientation: int, 1 to 8 as in the EXIF tag; other values count as 1.
 
-def _cmyk_to_rgb(picture, icc):
-    if not icc:
-        return picture.convert("RGB")
-    source = ImageCms.ImageCmsProfile(io.BytesIO(icc))
-    target = ImageCms.createProfile("sRGB")
-    return ImageCms.profileToProfile(picture, source, target, outputMode="RGB")
-
-
-def _image(samples, kind, notes, icc=None, exif=None, xmp=None, orientation=None):
-    exif_orientation, exif = tiff.upright_exif(exif) if exif else (1, None)
-    if orientation is None:
-        orientation = exif_orientation
-    samples = tiff.apply_orientation(samples, orientation)
-    channels = samples.shape[2]
-    if channels > 4:
-        raise ValueError(f"it has {channels} channels; save it as RGB")
-    if channels < 3:
-        pixels = np.repeat(samples[..., :1], 3, axis=2)
-    else:
-        pixels = np.ascontiguousarray(samples[..., :3])
-    alpha = np.ascontiguousarray(samples[..., -1]) if channels in (2, 4) else None
-    return Image(pixels, alpha, channels < 3, kind, icc, exif, xmp, tuple(notes))
+    Returns:
+        A view; 5 to 8 exchange height and width.
+    """
+    if orientation in (5, 6, 7, 8):
+        pixels = np.swapaxes(pixels, 0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels
 
 
 def write_image(path, image):
@@ -299,6 +175,8 @@ def write_image(path, image):
             _encode(file, kind, image)
     except OSError as error:
         raise ImageFileError(f"{path}: {_explain(error)}") from error
+    except OverflowError as error:
+        raise ImageFileError(f"{path}: {error}; write it as .png") from error
 
 
 def _explain(error):
@@ -306,22 +184,21 @@ def _explain(error):
         return "the disk is full; free some space or choose another output folder"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
         return "the folder cannot be written; choose another output folder"
+    if error.errno == errno.ENAMETOOLONG:
+        return "the name is too long for the file system; use a shorter --suffix"
     return f"cannot be written ({error}); choose another output folder"
 
 
 def _encode(file, kind, image):
     samples = samples_of(image)
+    if image.format != kind:
+        image = dataclasses.replace(image, format=kind, extras=())
     if kind == "png":
-        png.write_png(file, samples, image.icc, image.exif, image.xmp)
+        png.write_png(file, samples, image)
     elif kind == "tiff":
-        tiff.write_tiff(file, samples, image.icc, image.exif, image.xmp)
+        tiff.write_tiff(file, samples, image)
     else:
-        picture = PIL.Image.fromarray(samples[..., 0] if image.is_gray else samples)
-        extras = {"icc_profile": image.icc, "xmp": image.xmp}
-        extras = {name: value for name, value in extras.items() if value}
-        if image.exif:
-            extras["exif"] = b"Exif\0\0" + image.exif
-        picture.save(file, "JPEG", quality=JPEG_QUALITY, subsampling=0, **extras)
+        jpeg.write_jpeg(file, samples, image)
 
 
 def samples_of(image):
@@ -352,25 +229,42 @@ def convert_for(image, path):
         An `Image` that `write_image(path, ...)` accepts.
     """
     kind = format_of_extension(path)
-    notes = list(image.notes)
+    notes, changes = list(image.notes), {}
     depth, limits = str(image.pixels.dtype), DEPTHS.get(kind)
     if limits and depth not in limits:
+        deepest = limits[-1]
         notes.append(
-            f"{depth} was converted to {limits[-1]}, the most {kind.upper()} holds"
+            f"{depth} was converted to {deepest}, the most {kind.upper()} holds"
         )
-        image = dataclasses.replace(
-            image,
-            pixels=_requantize(image.pixels, limits[-1]),
-            alpha=None if image.alpha is None else _requantize(image.alpha, limits[-1]),
-        )
+        changes["pixels"] = levels.convert(image.pixels, deepest)
+        if image.alpha is not None:
+            changes["alpha"] = levels.convert(image.alpha, deepest)
     if kind == "jpeg" and image.alpha is not None:
         notes.append("transparency was dropped: JPEG has none")
-        image = dataclasses.replace(image, alpha=None)
+        changes["alpha"] = None
+    if kind != image.format:
+        changes |= _change_format(image, kind, notes)
+    image = dataclasses.replace(image, **changes)
+    if kind == "jpeg":
+        image, more = jpeg.fitting(image)
+        notes += more
     return dataclasses.replace(image, notes=tuple(notes))
 
 
-def _requantize(values, dtype):
-    """Rounded to another depth, full scale to full scale."""
-    full = 1.0 if values.dtype.kind == "f" else float(np.iinfo(values.dtype).max)
-    scaled = np.clip(values.astype(np.float32) / full, 0, 1) * np.iinfo(dtype).max
-    return np.rint(scaled).astype(dtype)
+def _change_format(image, kind, notes):
+    """Metadata that have another place in the new format, or none there."""
+    changes = {"format": kind, "extras": ()}
+    if image.resolution is None:
+        changes["resolution"] = exif.resolution(image.exif)
+    if image.format == "png":
+        lost = png_chunks.lost_elsewhere(image.extras)
+        if lost:
+            notes.append(
+                f"PNG's {lost} was dropped: {kind.upper()} has no place for it"
+            )
+    elif image.extras:
+        notes.append("comments and maker's segments of the JPEG file were dropped")
+    if kind == "png" and image.photoshop:
+        notes.append("IPTC and Photoshop's resources were dropped: PNG has none")
+        changes["photoshop"] = None
+    return changes

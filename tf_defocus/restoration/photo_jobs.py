@@ -11,13 +11,12 @@ import pathlib
 import numpy as np
 
 from tf_defocus.images.files import (
-    EXTENSIONS,
     ImageFileError,
     convert_for,
-    format_of_extension,
     read_image,
     write_image,
 )
+from tf_defocus.images.kinds import EXTENSIONS, format_of_extension
 from tf_defocus.restoration.view_order import check_view_order
 
 PICTURE_SUFFIXES = tuple(suffix for known in EXTENSIONS.values() for suffix in known)
