@@ -55,7 +55,6 @@ setuptools.setup(
         "scikit-image",
         "scipy",
         "tensorflow>=2.21,<2.22",
-        "tifffile",
         "tqdm",
     ],
     extras_require={
@@ -73,6 +72,7 @@ setuptools.setup(
             "pytest-xdist",
             "ruff",
             "tensorboard",
+            "tifffile",
         ],
     },
     entry_points={"console_scripts": ["tf-defocus = tf_defocus.cli:main"]},

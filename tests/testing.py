@@ -1,9 +1,10 @@
 """What several tests share: recorded vectors, their tolerance rule, layer contracts.
 
 The recorded vectors and the sample photographs are not part of the repository. They are
-looked for where `TF_DEFOCUS_REFERENCE` and `TF_DEFOCUS_DATA` point, else in
-`../shared/reference` and `../shared/data` beside the checkout; a test that needs them
-skips elsewhere and says so.
+looked for where `TF_DEFOCUS_REFERENCE` and `TF_DEFOCUS_DATA` point, and troublesome
+files where `TF_DEFOCUS_CASES` does, else in `../shared/reference`, `../shared/data` and
+`../shared/cases` beside the checkout; a test that needs them skips elsewhere and says
+so.
 """
 
 import importlib
@@ -46,6 +47,11 @@ def reference_file(name):
 def data_folder(name):
     """Path of a folder of sample data (`bsds500`, `dpdd_samples`), or skips."""
     return _external("TF_DEFOCUS_DATA", "data", name)
+
+
+def case_file(name):
+    """Path of a troublesome file such as `png/gama_linear_8.png`, or skips."""
+    return _external("TF_DEFOCUS_CASES", "cases", name)
 
 
 def golden_file(name):

@@ -67,7 +67,7 @@ def chunk(name, body, crc=None):
 
 
 def png_file(values, *side, colour_type=None, depth=None, packed=None, palette=b""):
-    """A PNG file with filter 0 and the chunks `side` (name, body) before the picture."""
+    """A PNG file with filter 0 and the chunks `side` (name, body) at its start."""
     height, width, channels = values.shape
     colour_type = (
         {1: 0, 2: 4, 3: 2, 4: 6}[channels] if colour_type is None else colour_type
@@ -106,7 +106,7 @@ def tiff_file(values, *tags, **options):
     file = io.BytesIO()
     if options.get("planarconfig") == "separate":
         values = np.ascontiguousarray(np.moveaxis(values, -1, 0))
-    colour = "rgb" if values.ndim == 3 and 3 <= values.shape[-1] else "minisblack"
+    colour = "rgb" if values.ndim == 3 and values.shape[-1] >= 3 else "minisblack"
     options.setdefault("photometric", "rgb" if options.get("planarconfig") else colour)
     extra = [(*tag, True) for tag in tags]
     tifffile.imwrite(file, values, metadata=None, extratags=extra, **options)

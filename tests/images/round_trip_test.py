@@ -146,7 +146,7 @@ def test_tiff_keeps_every_tag(tmp_path, name):
 @pytest.mark.parametrize("name", ["uint8.tif", "uint8_motorola.tif", "8_meta.png"])
 @pytest.mark.parametrize("target", ["a.jpg", "a.png", "a.tif"])
 def test_descriptions_cross_formats(tmp_path, name, target):
-    written, image = through(tmp_path, name, target)
+    written, _image = through(tmp_path, name, target)
     again = read_image_of(tmp_path, target, written)
     assert again.icc == photograph_files.SRGB
     assert again.xmp == photograph_files.packet()

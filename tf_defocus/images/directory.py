@@ -94,7 +94,7 @@ class Reader:
         """The directories one after another.
 
         Raises:
-            Damaged: if the list is cut off, has no end, or returns to itself.
+            Damaged: if the list is empty, cut off, without end, or returns to itself.
         """
         found, seen, offset = [], set(), self.first
         while offset:
@@ -103,6 +103,8 @@ class Reader:
             seen.add(offset)
             found.append(self.directory(offset))
             offset = found[-1].next
+        if not found:
+            raise Damaged("the TIFF file holds no page")
         return found
 
     def directory(self, offset):

@@ -92,6 +92,8 @@ def read_image(path, max_megapixels=None):
 def _image(kind, colour, alpha, notes, exif=None, xmp=None, resolution=None, **fields):
     """The upright `Image`, whatever its metadata said of its orientation."""
     notes = (*notes, *_check_floats(colour))
+    if alpha is not None:
+        _check_floats(alpha)
     orientation, exif = exif_upright(exif)
     if xmp:
         xmp = xmp_packets.upright(xmp_packets.as_utf8(xmp), orientation)

@@ -48,6 +48,8 @@ def read_header(start):
     width, height, depth, colour_type = struct.unpack(">IIBB", start[16:26])
     if not width or not height or depth not in DEPTHS.get(colour_type, ()):
         raise Damaged("the PNG header states no size or no colours")
+    if start[26:28] != b"\0\0" or start[28] > 1:
+        raise Damaged("the PNG header names unknown methods")
     return width, height, depth, colour_type
 
 
@@ -67,6 +69,8 @@ def read_png(file, check_size):
     names = [name for name, _ in chunks]
     if any(name == b"acTL" for name, _ in side):
         raise Refused("it is an animated PNG; save one frame as PNG")
+    if names[:1] != [b"IHDR"] or names.count(b"IHDR") > 1:
+        raise Damaged("the PNG header stands in a wrong place")
     if b"IDAT" not in names or (colour_type == 3 and b"PLTE" not in names):
         raise Damaged("the PNG data is cut off")
     if colour_type != 3:  # a palette is then a suggestion only

@@ -147,6 +147,8 @@ def _photometric(directory, samples, dtype):
         raise Refused(
             f"its {name} colours are not supported at {dtype}; save it as RGB"
         )
+    if directory.number(259, NONE) in CCITT and dtype != "uint1":
+        raise Damaged("the TIFF header claims fax codes of more than one bit")
     if samples < PHOTOMETRICS[value] or (small and samples > 1):
         raise Refused(f"it has {samples} channels of {dtype}; save it as RGB")
     if value == PALETTE:

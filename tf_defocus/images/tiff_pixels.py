@@ -24,8 +24,8 @@ from tf_defocus.images.refusals import Damaged, decoder
 
 PLAIN_COLOURS = (known.WHITE_IS_ZERO, known.BLACK_IS_ZERO, known.RGB)
 PLAIN_DTYPES = ("uint8", "uint16", "float32")
-DECODER_TAGS = (256, 257, 258, 259, 262, 266, 277, 278, 284, 292, 293, 317, 320, 322)
-DECODER_TAGS += (323, 338, 339, 347, 530, 531, 532)
+# Fill order, fax options, palette, extra samples, JPEG's tables and chroma.
+DECODER_TAGS = (266, 292, 293, 320, 338, 347, 530, 531, 532)
 
 
 def is_plain(layout):
@@ -126,8 +126,11 @@ def _inflate_by_libtiff(data, compression, rows, row):
     tags = {code: number_tag("<", LONG, value) for code, value in numbers.items()}
     tags[259] = number_tag("<", SHORT, compression)
     file = _file_around(tags, "<", [data])
-    name = known.OTHER_COMPRESSIONS.get(compression, "TIFF")
-    with decoder(name), TiffImagePlugin.TiffImageFile(file) as picture:
+    name = {known.LZW: "LZW", known.LZMA: "LZMA", known.ZSTD: "ZSTD"}.get(compression)
+    with (
+        decoder(f"{name or 'PackBits'}-compressed TIFF"),
+        TiffImagePlugin.TiffImageFile(file) as picture,
+    ):
         return picture.tobytes()
 
 
@@ -154,9 +157,20 @@ def decode_by_pillow(file, layout):
         segments.append(file.read(length))
     order, tags = layout.directory.order, layout.directory.tags
     tags = {code: tags[code] for code in DECODER_TAGS if code in tags}
-    tiled = 322 in tags
-    lengths = number_tag(order, LONG, *map(len, segments))
-    tags[325 if tiled else 279] = lengths
+    (rows, columns), tiled = layout.block, 324 in layout.directory.tags
+    longs = {256: [layout.width], 257: [layout.height]}
+    longs |= {322: [columns], 323: [rows]} if tiled else {278: [rows]}
+    longs[325 if tiled else 279] = [len(segment) for segment in segments]
+    shorts = {
+        258: layout.directory.numbers(258, (1,))[:1] * layout.samples,
+        259: [layout.compression],
+        262: [layout.photometric],
+        277: [layout.samples],
+        284: [2 if layout.is_planar else 1],
+        317: [layout.predictor],
+    }
+    tags |= {code: number_tag(order, LONG, *values) for code, values in longs.items()}
+    tags |= {code: number_tag(order, SHORT, *values) for code, values in shorts.items()}
     made = _file_around(tags, order, segments, 324 if tiled else 273)
     with decoder("TIFF"):
         picture = TiffImagePlugin.TiffImageFile(made)
@@ -204,7 +218,8 @@ def _divided(colour, alpha):
     for row, (colours, opacity) in enumerate(zip(colour, alpha)):
         opacity = opacity[:, None].astype(np.float64)
         divided = colours * (full / np.where(opacity > 0, opacity, full))
+        divided = np.clip(divided, 0, np.maximum(colours, full))
         if colour.dtype.kind == "u":
-            divided = np.rint(np.clip(divided, 0, full))
+            divided = np.rint(divided)
         result[row] = divided
     return result
