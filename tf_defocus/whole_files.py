@@ -6,6 +6,7 @@ is found and removed.
 """
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import re
@@ -47,6 +48,30 @@ def write_text(path, text):
     """Writes a text file in UTF-8, whole or not at all; see `open_whole`."""
     with open_whole(path) as file:
         file.write(text.encode("utf-8"))
+
+
+@contextlib.contextmanager
+def lock_folder(folder):
+    """Keeps other processes out of a folder while the block runs.
+
+    The lock is the operating system's, on a file `.lock`: it ends with the process,
+    however that ends.
+
+    Args:
+        folder: str or path, there already.
+
+    Raises:
+        ValueError: if another process holds it.
+    """
+    with open(pathlib.Path(folder) / ".lock", "a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(
+                f"{folder} is in use by another process; wait for it, or name another "
+                "folder"
+            ) from None
+        yield
 
 
 def remove_abandoned(folder):

@@ -74,14 +74,14 @@ def stored_splits(dataset, splits, base, data_dir=None, manual_dir=None):
 
 
 def run():
-    """Prepares, decodes and trains, as the flags say."""
+    """Prepares, decodes and trains, as the flags say; returns the `Run`."""
     from tf_defocus.training import loop
 
     recipe = changed(configs.get_recipe(_RECIPE.value), _SET.value)
     base = pathlib.Path(_ARRAYS.value or pathlib.Path(_DATA_DIR.value or "runs"))
     base = base if _ARRAYS.value else base / "arrays" / recipe.dataset
     splits = _TRAIN_SPLIT.value, _VALIDATION_SPLIT.value
-    loop.train(
+    return loop.train(
         recipe,
         _OUTPUT.value or pathlib.Path("runs") / recipe.name,
         *stored_splits(
@@ -93,10 +93,18 @@ def run():
 
 
 def main(_):
+    again = "the same command goes on from the last checkpoint"
     try:
-        run()
+        trained = run()
     except (ValueError, ArithmeticError, OSError) as error:
         sys.exit(f"train: {error}")
+    except KeyboardInterrupt:
+        print(f"train: interrupted; {again}", file=sys.stderr)
+        sys.exit(130)
+    if trained.stopped_by is not None:
+        name, number = trained.stopped_by.name, int(trained.stopped_by)
+        print(f"train: {name} after step {trained.step}; {again}", file=sys.stderr)
+        sys.exit(128 + number)
 
 
 if __name__ == "__main__":

@@ -177,7 +177,7 @@ def test_a_run_begun_on_tensorflow_continues_on_jax(data, tmp_path):
     loop.train(RECIPE, tmp_path / "both", *data, stop_after=3)
     script = (
         "import sys; from tests.training.loop_test import RECIPE; "
-        "from tf_defocus.training.loop import loop; loop.train(RECIPE, *sys.argv[1:])"
+        "from tf_defocus.training import loop; loop.train(RECIPE, *sys.argv[1:])"
     )
     result = subprocess.run(
         [sys.executable, "-c", script, tmp_path / "both", *data],

@@ -174,13 +174,12 @@ def test_one_clip_spans_the_network_and_the_reblurring():
     assert len(trainee.trainable_variables) == count + others
 
 
-def test_k3dn_reblurs_its_result_towards_the_mean_of_the_views():
+def test_k3dn_blurs_the_sharp_image_towards_the_mean_of_the_views():
+    """[K3DN Eq. 17]"""
     batch = images(128)
     trainee = trainee_of(K3DN)
     outputs = trainee(batch, training=True)
-    expected = trainee.network.reblur(
-        outputs["deblurred"], outputs["disparity_vectors"]
-    )
+    expected = trainee.network.reblur(batch["sharp"], outputs["disparity_vectors"])
     np.testing.assert_allclose(outputs["reblurring"], expected, atol=1e-5)
     mean = (batch["left"] + batch["right"]) / 2
     np.testing.assert_allclose(outputs["reblurring_target"], mean, atol=1e-6)

@@ -111,6 +111,15 @@ class Recipe:
 
     NAMING: ClassVar = ("name", "model")
     NOT_DECIDING: ClassVar = ("validate_every", "checkpoint_every", "log_every")
+    COUNTS: ClassVar = (
+        "batch_size",
+        "accumulation_steps",
+        "num_steps",
+        "validate_every",
+        "checkpoint_every",
+        "log_every",
+        "num_validation",
+    )
     DEFAULT_OPTIONS: ClassVar = (
         "flip_probability",
         "color_permutation",
@@ -119,7 +128,12 @@ class Recipe:
     )
 
     def __post_init__(self):
-        """Refuses options that the named augmentation does not look at."""
+        """Refuses counts below one and options that the augmentation has no use for."""
+        for name in self.COUNTS:
+            if getattr(self, name) < 1:
+                raise ValueError(
+                    f"{name} must be at least 1. Received: {name}={getattr(self, name)}"
+                )
         unused = ["augmentation_options"] if self.augmentation_options else []
         if self.augmentation != "default":
             fields = {field.name: field.default for field in dataclasses.fields(self)}

@@ -6,6 +6,7 @@ machine without TensorFlow can train.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import pathlib
@@ -14,6 +15,7 @@ import shutil
 import numpy as np
 import tqdm
 
+from tf_defocus import whole_files
 from tf_defocus.data import builders
 
 IMAGE_KINDS = ("blurred", "left", "right", "sharp")
@@ -31,6 +33,7 @@ class StoredArrays:
 
     Raises:
         FileNotFoundError: if the folder holds no finished arrays.
+        ValueError: if they are damaged.
     """
 
     def __init__(self, folder):
@@ -41,11 +44,23 @@ class StoredArrays:
                 f"No finished arrays in {self.folder}; make them with "
                 "tf_defocus.data.arrays.store_arrays"
             )
-        self.source = json.loads(index.read_text())
-        self._arrays = {
-            path.stem: np.load(path, mmap_mode="r", allow_pickle=False)
-            for path in sorted(self.folder.glob("*.npy"))
-        }
+        try:
+            self.source = json.loads(index.read_text())
+            self._arrays = {
+                path.stem: np.load(path, mmap_mode="r", allow_pickle=False)
+                for path in sorted(self.folder.glob("*.npy"))
+            }
+            counts = {len(array) for array in self._arrays.values()}
+            if "sharp" not in self._arrays or len(counts) > 1:
+                raise ValueError(
+                    f"it holds {sorted(self._arrays)} of {counts} examples"
+                )
+        except (ValueError, OSError, EOFError) as error:
+            reason = " ".join(str(error).split())
+            raise ValueError(
+                f"{self.folder} is damaged ({reason}); remove the folder, and the same "
+                "command makes it again"
+            ) from error
 
     def __len__(self):
         return len(self._arrays["sharp"])
@@ -54,6 +69,22 @@ class StoredArrays:
     def kinds(self):
         """Names of the images that are stored."""
         return tuple(k for k in IMAGE_KINDS if k in self._arrays)
+
+    def fingerprint(self):
+        """A short hash that tells these data from others.
+
+        It covers where they come from, the shape and type of every kind of image, and
+        the middle row of up to 64 examples of each, not every byte: gigabytes would
+        take minutes at every start.
+        """
+        digest = hashlib.sha256(json.dumps(self.source, sort_keys=True).encode())
+        for name, array in sorted(self._arrays.items()):
+            digest.update(f"{name} {array.shape} {array.dtype}".encode())
+            for index in np.unique(np.linspace(0, len(array) - 1, 64).astype(int)):
+                example = array[index]
+                row = example[len(example) // 2] if example.ndim else example
+                digest.update(np.ascontiguousarray(row).tobytes())
+        return digest.hexdigest()[:16]
 
     def require(self, kinds):
         """Refuses to go on without some kinds of images.
@@ -159,7 +190,11 @@ def write_arrays(folder, examples, count, source):
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     _write_columns(partial, examples, count)
-    (partial / "arrays.json").write_text(json.dumps({**source, "examples": count}))
+    for path in partial.iterdir():  # on the disk before the folder gets its name
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+    index = json.dumps({**source, "examples": count})
+    whole_files.write_text(partial / _INDEX, index)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)
     return folder

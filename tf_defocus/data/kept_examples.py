@@ -17,6 +17,8 @@ import tqdm
 from absl import logging
 from etils import epath
 
+from tf_defocus import npz_file
+
 _POLL_SECONDS = 2.0
 
 
@@ -120,9 +122,17 @@ def _flatten(example):
 
 
 def _read(path):
-    """The example of a file; None where there is none."""
+    """The example of a file; None where there is none, or a damaged one."""
     if not path.exists():
         return None
+    try:
+        return _read_arrays(path)
+    except npz_file.BROKEN_FILE_ERRORS as error:
+        logging.warning("%s is damaged (%s) and is made again", path, error)
+        return None
+
+
+def _read_arrays(path):
     example = {}
     with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         for name in arrays.files:

@@ -5,15 +5,15 @@ Deblurring", CVPR 2023.
 
 Idea: left and right half-aperture views agree where the photograph is in focus and are
 shifted where it is not, so their disparity tells the blur kernel. Each window of the
-features picks its kernels from a trained set; the same kernels, inverted, blur the
-result again, which must give the photograph back; where features did not change, the
+features picks its kernels from a trained set; the same kernels, inverted, blur
+the sharp image, which must give the photograph back; where features did not change, the
 photograph was sharp and is preserved.
 
 Inputs:   left, right         (batch, height, width, 3) float32 in [0, 1]
           blurred             instead of them, for `views=1`
 Outputs:  deblurred           the same shape, clipped to [-0.5, 1.5] by the network
           disparity_vectors   (batch, window rows, window columns, 256)
-          reblurred           the same shape as an input; in training only
+          reblurred           the same shape; in training only, where `sharp` is given
 Requires: height and width divisible by `size_multiple`, 8 windows' samples.
 
 Paper -> code
@@ -72,7 +72,7 @@ class K3DN(RestorationNetwork):
         views: 2 (left and right) or 1 (photograph).
         sharp_region_preservation: bool; False is the first stage of training (and a
             line of Table 4).
-        reblurring: bool; True reblurs the result in training (Table 4).
+        reblurring: bool; True blurs the sharp image in training (Table 4).
         frozen_kernels: bool; True is the inference form, see `to_inference`.
         variant: "paper" or "released" (the authors' checkpoints).
 
@@ -149,7 +149,16 @@ class K3DN(RestorationNetwork):
         return 2 * reach + 1
 
     def call(self, inputs, training=None):
-        """Deblurs; in training also reblurs the result, unless told not to."""
+        """Deblurs; in training also blurs the sharp image, if it is among the inputs.
+
+        Args:
+            inputs: dict of the views and, to train the kernels both ways, of "sharp",
+                the in-focus image [K3DN Sec. 3.3, Fig. 5].
+            training: bool.
+
+        Returns:
+            dict, see the module.
+        """
         self._check_views(inputs)
         outputs = {}
         vectors = None
@@ -159,8 +168,10 @@ class K3DN(RestorationNetwork):
         views = [_shift(inputs[name]) for name in self.view_names]
         deblurred = self._restore(views, vectors)
         outputs = {"deblurred": deblurred, **outputs}
-        if training and self.reblurring:
-            outputs["reblurred"] = self.reblur(deblurred, vectors)
+        if training and self.reblurring and "sharp" in inputs:
+            outputs["reblurred"] = self.reblur(
+                inputs["sharp"], vectors
+            )  # [K3DN Eq. 17]
         return outputs
 
     def disparity_vectors(self, inputs, training=None):

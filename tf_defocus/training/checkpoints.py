@@ -10,11 +10,12 @@ import datetime
 import json
 import pathlib
 import platform
+import signal
 
 import keras
 import numpy as np
 
-from tf_defocus import whole_files
+from tf_defocus import npz_file, whole_files
 from tf_defocus.models import presets, weights
 
 CHECKPOINT = "checkpoint.npz"
@@ -33,6 +34,8 @@ class Run:
         step: int, steps taken.
         best_psnr: float [dB], the highest validation so far, whose averaged weights
             are `weights_best.npz`.
+        data: str, `StoredArrays.fingerprint` of what it learns from.
+        stopped_by: signal.Signals that ended it before its last step, or None.
     """
 
     recipe: object
@@ -42,6 +45,8 @@ class Run:
     optimizer: keras.optimizers.Optimizer
     step: int = 0
     best_psnr: float = float("-inf")
+    data: str = ""
+    stopped_by: signal.Signals | None = None
 
 
 @contextlib.contextmanager
@@ -65,6 +70,7 @@ def save_checkpoint(run):
     state["step"] = np.int64(run.step)
     state["best_psnr"] = np.float64(run.best_psnr)
     state["recipe"] = np.str_(run.recipe.fingerprint())
+    state["data"] = np.str_(run.data)
     with whole_files.open_whole(run.folder / CHECKPOINT) as file:
         np.savez(file, **state)
     with averaged_weights(run):
@@ -78,27 +84,46 @@ def keep_best(run, psnr):
         weights.save_weights(run.model, run.folder / presets.RUN_BEST_WEIGHTS)
 
 
-def resume(run):
+def resume(run, arrays):
     """Continues from the checkpoint of the run's folder, if there is one.
 
+    Args:
+        run: `Run`.
+        arrays: `StoredArrays` to learn from.
+
     Raises:
-        ValueError: if it is the checkpoint of another recipe.
+        ValueError: if it is damaged, or of another recipe or other data.
     """
+    run.data = arrays.fingerprint()
     path = run.folder / CHECKPOINT
     if not path.exists():
         return
-    with np.load(path, allow_pickle=False) as state:
-        if str(state["recipe"]) != run.recipe.fingerprint():
-            raise ValueError(
-                f"{path} belongs to another recipe or seed. Give the one in "
-                f"{run.folder / 'config.json'}, or another --output"
-            )
-        for variable in run.trainee.variables:
-            variable.assign(state[f"model/{variable.path}"])
-        for variable in run.optimizer.variables:
-            variable.assign(state[f"optimizer/{variable.path}"])
-        run.step = int(state["step"])
-        run.best_psnr = float(state.get("best_psnr", run.best_psnr))
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            state = {name: file[name] for name in file.files}
+        recipe, step = str(state["recipe"]), int(state["step"])
+    except npz_file.BROKEN_FILE_ERRORS as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(
+            f"{path} is damaged ({reason}); remove it to begin the run anew, or give "
+            "another --output"
+        ) from error
+    if recipe != run.recipe.fingerprint():
+        raise ValueError(
+            f"{path} belongs to another recipe or seed. Give the one in "
+            f"{run.folder / 'config.json'}, or another --output"
+        )
+    if str(state.get("data", run.data)) != run.data:
+        raise ValueError(
+            f"{path} was trained on other data than {arrays.folder} holds now. Give "
+            "those, or another --output"
+        )
+    for variable in run.trainee.variables:
+        variable.assign(state[f"model/{variable.path}"])
+    for variable in run.optimizer.variables:
+        variable.assign(state[f"optimizer/{variable.path}"])
+    run.step = step
+    run.best_psnr = float(state.get("best_psnr", run.best_psnr))
 
 
 def describe(run, strategy, arrays):

@@ -127,6 +127,6 @@ class JaxStep:
         return gradients, norm
 
 
-def make_logger(folder):
+def make_logger(folder, step):
     """A log of JSON lines; TensorBoard's writer is TensorFlow's."""
-    return JsonLinesLogger(folder)
+    return JsonLinesLogger(folder, step)

@@ -2,16 +2,24 @@
 
 import json
 
+from tf_defocus import whole_files
+
 
 class JsonLinesLogger:
     """Writes the scalars of a run to `metrics.jsonl` in its folder.
 
     Args:
         folder: pathlib.Path of the run.
+        step: int, steps taken so far; lines of later steps, which a run that was killed
+            had written after its last checkpoint, are removed.
     """
 
-    def __init__(self, folder):
-        self.lines = open(folder / "metrics.jsonl", "a", buffering=1)  # noqa: SIM115
+    def __init__(self, folder, step=0):
+        path = folder / "metrics.jsonl"
+        if path.exists():
+            kept = [line for line in path.read_text().splitlines() if _is(line, step)]
+            whole_files.write_text(path, "".join(f"{line}\n" for line in kept))
+        self.lines = open(path, "a", buffering=1)  # noqa: SIM115
 
     def scalars(self, step, values):
         """Logs a dict of floats."""
@@ -19,3 +27,11 @@ class JsonLinesLogger:
 
     def images(self, step, pictures):
         """Pictures are left to TensorBoard."""
+
+
+def _is(line, step):
+    """Whether a line is whole and of a step up to this one."""
+    try:
+        return json.loads(line)["step"] <= step
+    except (ValueError, KeyError, TypeError):
+        return False

@@ -7,6 +7,7 @@ gives the weights of one that was not. The backend's own part, the step, is in
 
 import concurrent.futures
 import contextlib
+import functools
 import importlib
 import os
 import pathlib
@@ -16,6 +17,7 @@ import keras
 import numpy as np
 import tqdm
 
+from tf_defocus import whole_files
 from tf_defocus.configs import Recipe
 from tf_defocus.data.arrays import StoredArrays
 from tf_defocus.data.batches import make_batch
@@ -28,6 +30,7 @@ from tf_defocus.training.checkpoints import (
     resume,
     save_checkpoint,
 )
+from tf_defocus.training.interruption import stop_requests
 from tf_defocus.training.objectives import RestorationObjective
 from tf_defocus.training.tasks import (
     create_network,
@@ -67,46 +70,58 @@ def train(
     Returns:
         The `Run`, whose folder then holds `weights.npz` (averaged weights),
         `config.json`, so that `Restorer.from_preset` opens it, and, where it was
-        validated, `weights_best.npz`, of the highest validation PSNR.
+        validated, `weights_best.npz`, of the highest validation PSNR. After Ctrl-C or
+        SIGTERM it stops with a checkpoint when its step is done, and `stopped_by` says
+        so.
 
     Raises:
-        ValueError: if the folder holds another recipe's checkpoint, or the data lack
-            an image that the recipe needs.
+        ValueError: if the folder holds the checkpoint of another recipe or of other
+            data or a damaged one, another process trains into it, or the data lack an
+            image that the recipe needs.
         FloatingPointError: if loss or gradient are infinite or NaN in
             `MAX_FAILED_STEPS` steps in a row, or a running statistic is. In fewer such
             steps the gradient counts as zero.
     """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    last = min(recipe.num_steps, stop_after or recipe.num_steps)
+    deadline = time.monotonic() + 60 * max_minutes if max_minutes else float("inf")
+    validation = StoredArrays(validation_arrays) if validation_arrays else None
+    with whole_files.lock_folder(folder):
+        run, arrays, step_function, logger = _prepare(
+            recipe, folder, train_arrays, strategy
+        )
+        # After an error the last checkpoint stays: what is at hand may be half a step.
+        with stop_requests() as request:
+            goes_on = functools.partial(_goes_on, run, last, deadline, request)
+            _loop(run, step_function, arrays, validation, logger, last, goes_on)
+            step_function.synchronize()
+            save_checkpoint(run)
+    run.stopped_by = request.signal if run.step < last else None
+    return run
+
+
+def _prepare(recipe, folder, train_arrays, strategy):
+    """The run as its last checkpoint left it, its data, its step and its log."""
     keras.utils.set_random_seed(recipe.seed)
     step_module = f"tf_defocus.training.{keras.backend.backend()}_step"
     backend = importlib.import_module(step_module)
     arrays = StoredArrays(train_arrays)
     recipe = without_missing_views(recipe, arrays.kinds)
-    validation = StoredArrays(validation_arrays) if validation_arrays else None
-    folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     strategy = backend.create_strategy(strategy)
     with strategy.scope():
         run = _create_run(recipe, folder)
     arrays.require(run.trainee.view_names)
-    resume(run)
+    resume(run, arrays)
     describe(run, strategy, arrays)
     step_function = backend.make_train_step(
         run.trainee, RestorationObjective(recipe), run.optimizer, recipe, strategy
     )
-    logger = backend.make_logger(folder)
-    last = min(recipe.num_steps, stop_after or recipe.num_steps)
-    deadline = time.monotonic() + 60 * max_minutes if max_minutes else float("inf")
-    diverged = False
-    try:
-        _loop(run, step_function, arrays, validation, logger, last, deadline)
-    except FloatingPointError:
-        diverged = True  # the checkpoint from before it did stays
-        raise
-    finally:
-        if not diverged:
-            step_function.synchronize()
-            save_checkpoint(run)
-    return run
+    return run, arrays, step_function, backend.make_logger(folder, run.step)
+
+
+def _goes_on(run, last, deadline, request):
+    return run.step < last and time.monotonic() < deadline and request.signal is None
 
 
 def _create_run(recipe, folder):
@@ -154,7 +169,7 @@ def create_optimizer(recipe):
     )
 
 
-def _loop(run, step_function, arrays, validation, logger, last, deadline):
+def _loop(run, step_function, arrays, validation, logger, last, goes_on):
     recipe, failed = run.recipe, 0
     bar = tqdm.tqdm(total=last, initial=run.step, desc=recipe.name, unit="step")
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
@@ -163,7 +178,7 @@ def _loop(run, step_function, arrays, validation, logger, last, deadline):
             return pool.submit(make_batch, arrays, recipe, step, run.trainee.view_names)
 
         upcoming = prepare(run.step)
-        while run.step < last and time.monotonic() < deadline:
+        while goes_on():
             batch = upcoming.result()
             upcoming = prepare(run.step + 1)
             scalars = step_function(batch)

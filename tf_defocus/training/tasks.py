@@ -162,7 +162,7 @@ class IFANTasks(keras.Model):
 
 
 class K3DNTasks(keras.Model):
-    """K3DN and the blur it puts back onto its own result [K3DN Sec. 3.3].
+    """K3DN and the blur that its kernels put onto the sharp image [K3DN Sec. 3.3].
 
     Args:
         network: built `K3DN` with `reblurring`.
@@ -179,12 +179,13 @@ class K3DNTasks(keras.Model):
     @property
     def view_names(self):
         """Names of the images a call takes."""
-        return self.network.view_names
+        return (*self.network.view_names, "sharp")
 
     def call(self, inputs, training=None):
-        """Deblurs and reblurs."""
+        """Deblurs, and blurs the sharp image."""
         outputs = self.network(inputs, training=training)
-        views = [ops.convert_to_tensor(inputs[name]) for name in self.view_names]
+        names = self.network.view_names
+        views = [ops.convert_to_tensor(inputs[name]) for name in names]
         outputs["reblurring"] = outputs.pop("reblurred")
         outputs["reblurring_target"] = sum(views) / len(views)
         return outputs

@@ -2,11 +2,17 @@
 
 Keras' own `fit` clips each device's gradient before the reduction and refuses to
 accumulate under a strategy; here the order is: sum over accumulations, sum over
-devices, clip, apply. The result does not depend on how a batch was divided.
+devices, clip, apply. Batch normalisation takes its moments over all devices. The
+result does not depend on how a batch was divided.
 """
+
+import contextlib
+import functools
+import importlib.util
 
 import tensorflow as tf
 
+from tf_defocus.layers.common import moments_over_devices
 from tf_defocus.training.log import JsonLinesLogger
 
 
@@ -81,8 +87,9 @@ class TensorFlowStep:
 
     def _replica_step(self, batch):
         replicas = self.strategy.num_replicas_in_sync
-        gradients, scalars = self._accumulate(batch)
         context = tf.distribute.get_replica_context()
+        with self._shared_moments(context, replicas):
+            gradients, scalars = self._accumulate(batch)
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
         gradients = [g / replicas for g in gradients]  # of the mean over the batch
         norm = tf.linalg.global_norm(gradients)
@@ -99,6 +106,13 @@ class TensorFlowStep:
         shares = [g / replicas for g in gradients]
         self.optimizer.apply(shares, self.model.trainable_variables)
         return {**scalars, "gradient_norm": norm}
+
+    def _shared_moments(self, context, replicas):
+        """Batch moments are those of the whole batch, whatever device holds a part."""
+        if replicas == 1:
+            return contextlib.nullcontext()
+        mean = functools.partial(context.all_reduce, tf.distribute.ReduceOp.MEAN)
+        return moments_over_devices(mean, replicas)
 
     def _accumulate(self, batch):
         """Gradients and scalars of this device's share, averaged over its parts."""
@@ -122,16 +136,19 @@ class TensorFlowStep:
         return [g / parts for g in total], mean
 
 
-def make_logger(folder):
-    """A log for TensorBoard in `folder`, and the same scalars as JSON lines."""
-    return TensorBoardLogger(folder)
+def make_logger(folder, step):
+    """A log of JSON lines in `folder` and, where it is installed, for TensorBoard."""
+    if importlib.util.find_spec("tensorboard") is None:
+        print("no TensorBoard log: pip install tensorboard; metrics.jsonl is written")
+        return JsonLinesLogger(folder, step)
+    return TensorBoardLogger(folder, step)
 
 
 class TensorBoardLogger(JsonLinesLogger):
     """Writes scalars and images of a run for TensorBoard as well."""
 
-    def __init__(self, folder):
-        super().__init__(folder)
+    def __init__(self, folder, step=0):
+        super().__init__(folder, step)
         self.writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
 
     def scalars(self, step, values):

@@ -1,0 +1,71 @@
+"""Two devices give the weights of one: networks with batch moments and tasks, too."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from tests.data.batches_test import store
+from tests.testing import ROOT
+from tests.training import tasks_test
+from tf_defocus.configs import Recipe
+
+GKMNET = Recipe(
+    name="test_gkmnet",
+    model="gkmnet",
+    overrides={"num_gaussians": 2, "max_kernel_size": 5},
+    crop_size=16,
+    losses=(("mse", 1.0),),
+)
+RECIPES = {
+    "gkmnet": (GKMNET, 16),
+    "ifan": (tasks_test.IFAN, 16),
+    "k3dn": (tasks_test.K3DN, 128),
+    "mdp": (tasks_test.MDP, 16),
+    "bambnet": (tasks_test.BAMBNET, 16),
+}
+CHANGES = {
+    "batch_size": 4,
+    "num_steps": 3,
+    "optimizer": "adam",
+    "epsilon": 1e-3,  # where a gradient is zero but for rounding, its sign decides
+    "learning_rate": 1e-3,
+    "clip_norm": 1.0,
+    "validate_every": 100,
+}
+SCRIPT = """
+import sys, tensorflow as tf
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(
+    cpu, [tf.config.LogicalDeviceConfiguration()] * 2
+)
+from tests.training.devices_test import CHANGES, RECIPES
+from tf_defocus.training import loop
+name, arrays, output = sys.argv[1:]
+recipe = RECIPES[name][0].replace(**CHANGES)
+for strategy in ("none", "mirrored"):
+    loop.train(recipe, f"{output}/{strategy}", arrays, strategy=strategy)
+"""
+
+
+@pytest.mark.parametrize("name", sorted(RECIPES))
+def test_two_devices_give_the_weights_of_one(tmp_path, name):
+    _, size = RECIPES[name]
+    store(tmp_path / "arrays", count=4, size=size)
+    command = [sys.executable, "-c", SCRIPT, name, tmp_path / "arrays", tmp_path]
+    result = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    states = []
+    for strategy in ("none", "mirrored"):
+        path = tmp_path / strategy / "checkpoint.npz"
+        with np.load(path, allow_pickle=False) as file:
+            states.append({k: file[k] for k in file.files if k.startswith("model/")})
+    one, two = states
+    assert one.keys() == two.keys()
+    for key, value in one.items():
+        scale = max(np.abs(value).max(), 1e-3)
+        error = np.abs(two[key] - value).max() / scale
+        assert error <= 1e-6, f"{key}: {error:.1e}"
