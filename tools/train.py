@@ -9,6 +9,8 @@ part of what it has:
         --train_split "train[:95%]" --validation_split "train[95%:]"
 """
 
+import dataclasses
+import json
 import pathlib
 import sys
 
@@ -28,27 +30,60 @@ _VALIDATION_SPLIT = flags.DEFINE_string("validation_split", "validation", "Likew
 _STRATEGY = flags.DEFINE_enum("strategy", "none", ["none", "mirrored"], "Devices.")
 _MAX_MINUTES = flags.DEFINE_float("max_minutes", None, "Stop with a checkpoint then.")
 _SET = flags.DEFINE_multi_string(
-    "set", [], "Change one field of the recipe: --set num_steps=2000 --set seed=1."
+    "set", [], "Change one field: --set num_steps=2000 --set crop_size=[96,128]."
 )
 
 
 def changed(recipe, assignments):
     """The recipe with fields set from `name=value` texts, in the field's own type.
 
+    Args:
+        recipe: `Recipe`.
+        assignments: list of str. Text fields take the value as it is, switches true or
+            false, all others JSON: `crop_size=[96,128]`, `losses=[["mae",1]]`,
+            `overrides={"num_blocks":3}`, `noise_range=[0,0.02]`.
+
     Raises:
-        ValueError: if a text names no field or no number.
+        ValueError: if a text names no field, or its value is not of the field's type.
     """
+    fields = {field.name: field for field in dataclasses.fields(recipe)}
     changes = {}
     for text in assignments:
-        name, _, value = text.partition("=")
-        current = getattr(recipe, name, None)
-        if not isinstance(current, (bool, int, float, str)):
-            raise ValueError(f"--set takes name=value of a recipe. Received: {text!r}")
-        if isinstance(current, bool):
-            changes[name] = value.lower() in ("1", "true", "yes")
-        else:
-            changes[name] = type(current)(value)
+        name, equals, value = text.partition("=")
+        if name not in fields or not equals:
+            raise ValueError(
+                f"--set takes name=value, with a name of {sorted(fields)}. "
+                f"Received: {text!r}"
+            )
+        changes[name] = _parse(name, value, getattr(recipe, name))
     return recipe.replace(**changes)
+
+
+def _parse(name, text, current):
+    """The value of a text, of the type that the field holds now."""
+    kind = type(current)
+    if kind is str:
+        return text
+    try:
+        value = _as_tuples(json.loads(text.lower() if kind is bool else text))
+    except ValueError:
+        value = None
+    if kind is float and type(value) is int:
+        value = float(value)
+    # a crop is a number or two
+    if type(value) is not kind and not (name == "crop_size" and type(value) is tuple):
+        raise ValueError(
+            f"--set {name} expects a {kind.__name__} such as {json.dumps(current)}. "
+            f"Received: {text!r}"
+        )
+    return value
+
+
+def _as_tuples(value):
+    """Lists as tuples, at every depth, as recipes hold them."""
+    if isinstance(value, list):
+        return tuple(_as_tuples(item) for item in value)
+    return value
 
 
 def stored_splits(dataset, splits, base, data_dir=None, manual_dir=None):

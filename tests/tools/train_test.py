@@ -1,0 +1,55 @@
+"""`tools/train.py`: every field of a recipe can be set, in its own type."""
+
+import pytest
+
+from tests.testing import load_tool
+from tf_defocus.configs import get_recipe
+
+changed = load_tool("train").changed
+RECIPE = get_recipe("kpac_3level_synthetic")
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "value"),
+    [
+        ("num_steps=2000", "num_steps", 2000),
+        ("learning_rate=1", "learning_rate", 1.0),
+        ("learning_rate=3e-4", "learning_rate", 3e-4),
+        ("color_permutation=False", "color_permutation", False),
+        ("dataset=lfdof", "dataset", "lfdof"),
+        ("initial_weights=a=b.npz", "initial_weights", "a=b.npz"),
+        ("crop_size=96", "crop_size", 96),
+        ("crop_size=[96, 128]", "crop_size", (96, 128)),
+        ("noise_range=[0, 0.02]", "noise_range", (0, 0.02)),
+        ('losses=[["mae", 1], ["ssim", 0.1]]', "losses", (("mae", 1), ("ssim", 0.1))),
+        ('overrides={"num_blocks": 3}', "overrides", {"num_blocks": 3}),
+    ],
+)
+def test_a_field_takes_its_own_type(text, name, value):
+    found = getattr(changed(RECIPE, [text]), name)
+    assert found == value
+    assert type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("no_such_field=1", "takes name=value"),
+        ("num_steps", "takes name=value"),
+        ("num_steps=many", "num_steps expects a int"),
+        ("num_steps=1.5", "num_steps expects a int"),
+        ("color_permutation=maybe", "color_permutation expects a bool"),
+        ("noise_range=0.1", "noise_range expects a tuple"),
+        ("overrides=[1]", "overrides expects a dict"),
+        ("batch_size=0", "batch_size must be at least 1"),
+    ],
+)
+def test_other_values_are_refused_by_name(text, message):
+    with pytest.raises(ValueError, match=message):
+        changed(RECIPE, [text])
+
+
+def test_several_fields_are_set_at_once():
+    recipe = changed(RECIPE, ["seed=3", "batch_size=2"])
+    assert (recipe.seed, recipe.batch_size) == (3, 2)
+    assert recipe.num_steps == RECIPE.num_steps
