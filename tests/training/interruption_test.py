@@ -63,7 +63,7 @@ def test_a_stopped_run_equals_the_uninterrupted_one(
     process.send_signal(number)
     output, _ = process.communicate(timeout=240)
     if number != signal.SIGKILL:
-        step, stopped_by = output.split()
+        step, stopped_by = output.splitlines()[-1].split()
         assert 5 <= int(step) < 30
         assert stopped_by == str(int(number)) or stopped_by.endswith(number.name)
         assert int(checkpoint(tmp_path / "run")["step"]) == int(step)
