@@ -14,7 +14,7 @@ from tf_defocus.configs import Recipe
 GKMNET = Recipe(
     name="test_gkmnet",
     model="gkmnet",
-    overrides={"num_gaussians": 2, "max_kernel_size": 5},
+    overrides={"num_gaussians": 2, "max_kernel_size": 5, "num_scales": 1},
     crop_size=16,
     losses=(("mse", 1.0),),
 )
