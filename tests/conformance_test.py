@@ -212,7 +212,8 @@ def test_every_registered_layer_is_rebuilt_by_its_config():
 
 def test_losses_survive_serialisation(rng):
     sharp, deblurred = rng.random((2, 1, 16, 16, 3), dtype=np.float32)
-    for loss in (losses.CharbonnierLoss(epsilon=0.1), losses.SSIMLoss()):
+    parts = losses.FourierPartsLoss()
+    for loss in (losses.CharbonnierLoss(epsilon=0.1), losses.SSIMLoss(), parts):
         clone = keras.saving.deserialize_keras_object(
             keras.saving.serialize_keras_object(loss)
         )

@@ -23,7 +23,8 @@ class Recipe:
         optimizer: "adam", "adamw" or "rectified_adam".
         learning_rate, final_learning_rate: float, first and last rate.
         decay: "constant", "step", "linear" or "cosine".
-        decay_boundaries, decay_factor: steps and factor of "step".
+        decay_boundaries, decay_factor: steps of "step", and the factor at each; or, in
+            place of that, a factor of the first rate for each.
         hold_steps: int, steps at the first rate before a decay begins.
         beta_1, beta_2, epsilon: float, of Adam.
         weight_decay: float, decoupled; 0 for none.
@@ -39,8 +40,10 @@ class Recipe:
         disparity_weight: float, of IFAN's task of warping one view to the other.
         reblurring_weight: float, of IFAN's or K3DN's task of blurring again.
         reblurring: dict, constructor arguments of IFAN's `ReblurringNetwork`.
-        view_tasks: tuple of (task name, weight): MDP's of left and right, "views",
-            "mean_view" and "view_difference".
+        tasks: tuple of (task name, weight) or, where its losses are not the recipe's,
+            (task name, weight, losses): MDP's of left and right, "views", "mean_view"
+            and "view_difference"; NRKNet's "series" and "reblurring" of the whole size,
+            of "_half" and of "_quarter".
         frozen: names of the network's layers that keep their weights.
         second_stage: bool, train K3DN's preservation blocks alone, on the first stage's
             `initial_weights`.
@@ -75,7 +78,7 @@ class Recipe:
     final_learning_rate: float = 0.0
     decay: str = "constant"
     decay_boundaries: tuple = ()
-    decay_factor: float = 0.5
+    decay_factor: float | tuple = 0.5
     hold_steps: int = 0
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -90,7 +93,7 @@ class Recipe:
     disparity_weight: float = 0.0
     reblurring_weight: float = 0.0
     reblurring: dict = dataclasses.field(default_factory=dict)
-    view_tasks: tuple = ()
+    tasks: tuple = ()
     frozen: tuple = ()
     second_stage: bool = False
     blur_radius_weights: str = ""

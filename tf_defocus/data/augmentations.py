@@ -64,7 +64,7 @@ def default(
         images = {k: image[..., order] for k, image in images.items()}
     gain = np.float32(rng.uniform(*gain_range))
     sigma = rng.uniform(*noise_range)
-    for key in images:
+    for key in [key for key in images if key != "radial_distance"]:
         images[key] = images[key] * gain
         if key != "sharp" and sigma > 0:
             noise = rng.standard_normal(images[key].shape, dtype=np.float32)
