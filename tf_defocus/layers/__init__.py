@@ -7,6 +7,14 @@ from tf_defocus.layers.bambnet import (
     PooledChannelAttention,
 )
 from tf_defocus.layers.common import UnbiasedBatchNormalization
+from tf_defocus.layers.dddnet import (
+    BlurEstimator,
+    PairFeatures,
+    PatchDecoder,
+    PatchEncoder,
+    ResidualPair,
+    UnlikeChannelAttention,
+)
 from tf_defocus.layers.deeprft import OverparameterizedConvolution, ResidualFourierBlock
 from tf_defocus.layers.dmenet import (
     AuxiliaryHead,
@@ -70,6 +78,7 @@ __all__ = [
     "AttentionPredictionUnit",
     "AuxiliaryHead",
     "BlurBranch",
+    "BlurEstimator",
     "ChannelAttentionBlock",
     "ConvLSTMCell",
     "DisparityEstimator",
@@ -91,6 +100,9 @@ __all__ = [
     "NormalizedConvolution",
     "OverparameterizedConvolution",
     "PSFBlock",
+    "PairFeatures",
+    "PatchDecoder",
+    "PatchEncoder",
     "PooledChannelAttention",
     "RecursiveKernels",
     "RefinementBlock",
@@ -100,6 +112,7 @@ __all__ = [
     "ResidualBlock",
     "ResidualFourierBlock",
     "ResidualGroup",
+    "ResidualPair",
     "ResidualTrunk",
     "ResidualUnits",
     "ScaleAttention",
@@ -112,6 +125,7 @@ __all__ = [
     "SymmetricConvolution",
     "TripletAttention",
     "UnbiasedBatchNormalization",
+    "UnlikeChannelAttention",
     "WeightedSummation",
     "WindowVectors",
 ]

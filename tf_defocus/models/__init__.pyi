@@ -1,6 +1,7 @@
 from . import base, manifest, named, plans, presets, weights
 from .bambnet import BaMBNet, BlurRadiusNetwork
 from .base import RestorationNetwork
+from .dddnet import DDDNet
 from .deeprft import DeepRFT
 from .dmenet import DMENet
 from .dmenet_domains import BinaryNetwork, FeatureDiscriminator
@@ -25,6 +26,7 @@ __all__ = [
     "BaMBNet",
     "BinaryNetwork",
     "BlurRadiusNetwork",
+    "DDDNet",
     "DMENet",
     "DPDNet",
     "DeepRFT",
