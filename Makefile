@@ -8,7 +8,7 @@ INPUT ?=
 # Of `make reports`: a folder of scenes; a folder of decoded arrays with validation/.
 SCENES ?=
 ARRAYS ?=
-CLASSICAL ?= wiener richardson_lucy hyper_laplacian
+CLASSICAL ?= zhuo_sim_wiener zhuo_sim_richardson_lucy zhuo_sim_hyper_laplacian ebdb
 PARALLEL := -n 2 --dist loadfile
 
 .PHONY: demo test test-fast native reports lint clean
@@ -30,7 +30,7 @@ native: $(VENV)/.installed
 # that results/ has already.
 reports: $(VENV)/.installed
 	$(if $(SCENES),$(BIN)/python tools/evaluate.py --preset all --compare dpdnet \
-		$(foreach method,$(CLASSICAL),--classical $(method)) --folder "$(SCENES)" \
+		$(foreach method,$(CLASSICAL),--classical two_step_$(method)) --folder "$(SCENES)" \
 		--keep --single_pictures --report --page docs/report_scenes.md \
 		--page_title "Real scenes" --page_note "Rows two_step_*: classical \
 		deconvolution with an estimated defocus map. Row dpdnet: the pictures \
