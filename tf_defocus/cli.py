@@ -52,8 +52,9 @@ def _parser():
 def _add_deblur(commands):
     deblur = commands.add_parser("deblur", help="restore a photograph or a folder")
     add = deblur.add_argument
-    path = pathlib.Path
-    add("-i", "--input", type=path, required=True, help="photograph or folder")
+    path = _path
+    help_text = "photographs or folders"
+    add("-i", "--input", type=path, required=True, nargs="+", help=help_text)
     add("-o", "--output", type=path, required=True, help="folder, or file for one file")
     add("-n", "--preset", default=DEFAULT_PRESET, help="preset, or folder with weights")
     add("-t", "--tile", type=_tile, help="longest tile side [px]; 0 never tiles")
@@ -63,7 +64,8 @@ def _add_deblur(commands):
     add("--ensemble", action="store_true", help=help_text)
     help_text = "tell whether left and right seem exchanged"
     add("--check-views", action="store_true", help=help_text)
-    add("--suffix", default="", help="added to the names of the outputs")
+    help_text = "added to the names of the outputs"
+    add("--suffix", type=_suffix, default="", help=help_text)
     add("--ext", choices=sorted(EXTENSIONS), default="auto", help="output format")
     add("-r", "--recursive", action="store_true", help="search folders in the folder")
     add("-q", "--quiet", action="store_true", help="no progress bar")
@@ -76,10 +78,21 @@ def _add_deblur(commands):
 
 
 def _tile(text):
-    value = int(text)
-    if value < 0:
+    if not text.isdecimal():
         raise argparse.ArgumentTypeError("must be 0 or a number of pixels")
-    return value
+    return int(text)
+
+
+def _path(text):
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty; give a file or a folder")
+    return pathlib.Path(text)
+
+
+def _suffix(text):
+    if "/" in text or os.sep in text:
+        raise argparse.ArgumentTypeError("must not hold a slash; folders go to -o")
+    return text
 
 
 def deblur_photographs(options):
@@ -94,7 +107,7 @@ def deblur_photographs(options):
         )
         if options.check_views and "left" not in restorer.view_names:
             raise BatchError("--check-views needs a preset for left and right views")
-        jobs = find_jobs(
+        jobs, left_out = find_jobs(
             options.input,
             restorer.view_names,
             naming,
@@ -106,12 +119,15 @@ def deblur_photographs(options):
         return _fail(error, code=2)
     except ValueError as error:  # a preset that is damaged, or restores nothing
         return _fail(error)
-    return _run_batch(jobs, restorer, options)
+    return _run_batch(jobs, left_out, restorer, options)
 
 
-def _run_batch(jobs, restorer, options):
+def _run_batch(jobs, left_out, restorer, options):
     from tqdm import tqdm
 
+    from tf_defocus.restoration.photo_jobs import remove_abandoned
+
+    remove_abandoned(jobs)
     counts = {"restored": 0, "skipped": 0, "failed": 0}
     layout = "{l_bar}{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]"
     bar = tqdm(
@@ -124,19 +140,25 @@ def _run_batch(jobs, restorer, options):
             for line in lines:
                 bar.write(line, file=sys.stderr)
             bar.update(number + 1 - bar.n)
-    print(", ".join(f"{count} {name}" for name, count in counts.items() if count))
+    print("; left out: ".join(filter(None, map(_counted, (counts, left_out)))))
     return 1 if counts["failed"] else 0
+
+
+def _counted(counts):
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def _run_one(job, restorer, options, bar, number):
     """What became of a job, and the lines to say about it."""
+    from tf_defocus.images.refusals import shown
     from tf_defocus.restoration.photo_jobs import run_job
 
-    if job.output.exists() and options.skip_existing:
+    exists = os.path.lexists(job.output) and not job.problem
+    if exists and options.skip_existing:
         return "skipped", ()
-    if job.output.exists() and not options.overwrite and not job.problem:
+    if exists and not options.overwrite:
         remedy = "add --overwrite or --skip-existing"
-        return "failed", (f"{job.name}: {job.output} exists already; {remedy}",)
+        return "failed", (f"{job.name}: {shown(job.output)} exists already; {remedy}",)
 
     def show(done, total):
         bar.update(number + done / total - bar.n)

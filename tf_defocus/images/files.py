@@ -17,7 +17,7 @@ from tf_defocus import whole_files
 from tf_defocus.images import bounds, exif, jpeg, kinds, levels, png, png_chunks, tiff
 from tf_defocus.images import xmp as xmp_packets
 from tf_defocus.images.kinds import format_of_extension
-from tf_defocus.images.refusals import ImageFileError, Refused
+from tf_defocus.images.refusals import ImageFileError, Refused, shown
 
 DEPTHS = {"png": ("uint8", "uint16"), "jpeg": ("uint8",)}
 READERS = {"png": png.read_png, "tiff": tiff.read_tiff, "jpeg": jpeg.read_jpeg}
@@ -80,12 +80,14 @@ def read_image(path, max_megapixels=None):
             found = READERS[kind](file, bounds.size_check(max_megapixels))
         return _image(kind, **found)
     except Refused as error:
-        raise ImageFileError(f"{path}: cannot be read: {error}") from error
+        raise ImageFileError(f"{shown(path)}: cannot be read: {error}") from error
     except OSError as error:
-        raise ImageFileError(f"{path}: cannot be opened ({error.strerror})") from error
+        raise ImageFileError(
+            f"{shown(path)}: cannot be opened ({error.strerror})"
+        ) from error
     except MemoryError as error:
         raise ImageFileError(
-            f"{path}: cannot be read: it needs more memory than there is"
+            f"{shown(path)}: cannot be read: it needs more memory than there is"
         ) from error
 
 
@@ -167,18 +169,20 @@ def write_image(path, image):
     path = pathlib.Path(path)
     kind = format_of_extension(path)
     if kind is None:
-        raise ImageFileError(f"{path}: unknown extension; use .png, .tif or .jpg")
+        raise ImageFileError(
+            f"{shown(path)}: unknown extension; use .png, .tif or .jpg"
+        )
     if str(image.pixels.dtype) not in DEPTHS.get(kind, (str(image.pixels.dtype),)):
         raise ImageFileError(
-            f"{path}: {kind.upper()} cannot hold {image.pixels.dtype}; use .tif"
+            f"{shown(path)}: {kind.upper()} cannot hold {image.pixels.dtype}; use .tif"
         )
     try:
         with whole_files.open_whole(path) as file:
             _encode(file, kind, image)
     except OSError as error:
-        raise ImageFileError(f"{path}: {_explain(error)}") from error
+        raise ImageFileError(f"{shown(path)}: {_explain(error)}") from error
     except OverflowError as error:
-        raise ImageFileError(f"{path}: {error}; write it as .png") from error
+        raise ImageFileError(f"{shown(path)}: {error}; write it as .png") from error
 
 
 def _explain(error):

@@ -9,6 +9,14 @@ import contextlib
 import warnings
 
 
+def shown(path):
+    """A path as messages show it: in one line, control characters as escapes."""
+    return "".join(
+        mark if mark.isprintable() else mark.encode("unicode_escape").decode()
+        for mark in str(path)
+    )
+
+
 class ImageFileError(Exception):
     """A file cannot be read or written: one line with the file and the remedy."""
 
