@@ -31,8 +31,8 @@ class Run:
         trainee: `keras.Model`, the network, with the tasks that teach it if any.
         optimizer: `keras.optimizers.Optimizer`, built.
         step: int, steps taken.
-        best_psnr: float [dB], the highest validation so far, whose averaged weights
-            are `weights_best.npz`.
+        best_psnr: float [dB], the highest `validation_psnr_capped`, whose averaged
+            weights are `weights_best.npz`.
     """
 
     recipe: object

@@ -67,7 +67,7 @@ def train(
     Returns:
         The `Run`, whose folder then holds `weights.npz` (averaged weights),
         `config.json`, so that `Restorer.from_preset` opens it, and, where it was
-        validated, `weights_best.npz`, of the highest validation PSNR.
+        validated, `weights_best.npz`, of the highest capped validation PSNR.
 
     Raises:
         ValueError: if the folder holds another recipe's checkpoint, or the data lack
@@ -209,7 +209,7 @@ def _milestones(run, step_function, validation, logger, last):
         step_function.synchronize()
         with averaged_weights(run):
             scalars, pictures = validate(run.model, validation, recipe.num_validation)
-            keep_best(run, scalars["validation_psnr"])
+            keep_best(run, scalars["validation_psnr_capped"])
         logger.scalars(run.step, scalars)
         logger.images(run.step, pictures)
         tqdm.tqdm.write(

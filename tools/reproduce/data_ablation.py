@@ -39,7 +39,7 @@ MINUTES = flags.DEFINE_float("max_minutes", None, "Stop with a checkpoint then."
 
 SEED = 2021
 COLUMNS = {
-    "validation_psnr": "PSNR [dB]",
+    "validation_psnr_capped": "PSNR up to 46 dB [dB]",
     "validation_gain": "gain [dB]",
     "validation_gain_blurred": "gain, blurred [dB]",
     "sharp_psnr": "sharp against itself [dB]",
@@ -121,7 +121,9 @@ def table(results):
         "|---|" + "---:|" * (len(COLUMNS) + 1),
     ]
     for name, rows in results.items():
-        cells = [f"{np.mean([row[key] for row in rows]):.2f}" for key in COLUMNS]
+        cells = [
+            f"{np.mean([row.get(key, np.nan) for row in rows]):.2f}" for key in COLUMNS
+        ]
         lines.append(f"| {name} | {' | '.join(cells)} | {len(rows)} |")
     return "\n".join(lines) + "\n"
 
