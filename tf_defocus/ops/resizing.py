@@ -24,6 +24,27 @@ def resize_nearest_floor(images, height, width):
     return images
 
 
+def resize_nearest_aligned(images, height, width):
+    """Nearest neighbour, corner samples staying on the corners.
+
+        source = round(target * (in - 1) / (out - 1)), halves up; 0 if out is 1
+
+    Args:
+        images: (batch, height in, width in, channels).
+        height, width: int or scalar integer tensor [px].
+
+    Returns:
+        (batch, height, width, channels).
+    """
+    for axis, size in ((1, height), (2, width)):
+        last = ops.shape(images)[axis] - 1
+        steps = ops.maximum(ops.convert_to_tensor(size, dtype="int32") - 1, 1)
+        target = ops.arange(size, dtype="int32")
+        source = (2 * target * last + steps) // (2 * steps)
+        images = ops.take(images, source, axis=axis)
+    return images
+
+
 def resize_bilinear_aligned(images, height, width):
     """Bilinear, corner samples staying on the corners.
 
