@@ -16,6 +16,7 @@ import numpy as np
 import tqdm
 
 from tf_defocus.data import builders
+from tf_defocus.images import levels
 
 IMAGE_KINDS = ("blurred", "left", "right", "sharp")
 _INDEX = "arrays.json"
@@ -88,7 +89,7 @@ class StoredArrays:
             dict of (height, width, 3).
         """
         return {
-            k: image.astype("float32") / np.float32(np.iinfo(image.dtype).max)
+            k: levels.to_float(image)
             for k, image in self.read_stored(index, kinds, crop).items()
         }
 

@@ -48,6 +48,12 @@ class RestorationNetwork(keras.Model):
     offers_batch_statistics = False
 
     def __init__(self, **kwargs):
+        if keras.config.image_data_format() != "channels_last":
+            raise ValueError(
+                "Expected images with channels last. Received: image_data_format "
+                f"{keras.config.image_data_format()}; set it to channels_last in "
+                "~/.keras/keras.json or by keras.config.set_image_data_format"
+            )
         # The photograph keeps its float32 precision: only the layers cast.
         super().__init__(autocast=False, **kwargs)
 
