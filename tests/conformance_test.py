@@ -28,6 +28,7 @@ from tf_defocus.training.tasks import create_trainee
 SMALL = {
     "dmenet": {"base_filters": 4},
     "bambnet": {"base_filters": 4, "reduction": 2},
+    "srn": {"base_filters": 4},
     "dddnet": {"width_divisor": 8},
     "deeprft": {"base_filters": 4, "num_residual_units": 1},
     "dpdnet_dual": {"base_filters": 4},
@@ -51,6 +52,7 @@ SMALL = {
 REPRESENTATIVES = (
     "dmenet",
     "bambnet",
+    "srn",
     "dddnet",
     "deeprft",
     "dpdnet_single",

@@ -140,6 +140,7 @@ def create_schedule(
     factor=0.5,
     hold_steps=0,
     final_learning_rate=0.0,
+    power=1.0,
 ):
     """Learning rate as a function of the step.
 
@@ -153,6 +154,7 @@ def create_schedule(
             boundary, the ratio of the piece after it to the first.
         hold_steps: int, steps before `linear` and `cosine` begin to decay.
         final_learning_rate: float, the last rate of `linear` and `cosine`.
+        power: float, of the share of the steps that remain, of `linear`.
 
     Returns:
         A `keras.optimizers.schedules.LearningRateSchedule`.
@@ -181,7 +183,7 @@ def create_schedule(
     decay_steps = num_steps - hold_steps
     if decay == "linear":
         schedule = schedules.PolynomialDecay(
-            learning_rate, decay_steps, final_learning_rate
+            learning_rate, decay_steps, final_learning_rate, power
         )
     else:
         schedule = schedules.CosineDecay(

@@ -11,6 +11,7 @@ from tf_defocus.configs import (
     mdp,
     nrknet,
     rdpd,
+    srn,
 )
 from tf_defocus.configs.recipe import Recipe
 
@@ -25,6 +26,7 @@ _PAPERS = (
     mdp,
     nrknet,
     rdpd,
+    srn,
 )
 _RECIPES = {recipe.name: recipe for paper in _PAPERS for recipe in paper.RECIPES}
 

@@ -71,6 +71,7 @@ from tf_defocus.layers.nrknet import (
     ReflectedResidualUnits,
 )
 from tf_defocus.layers.rdpd import FrameLSTM
+from tf_defocus.layers.srn import LargeResidualBlock, ScaleMemory, ScaleNetwork
 
 __all__ = [
     "AttentionGate",
@@ -93,6 +94,7 @@ __all__ = [
     "KPACBlock",
     "KernelQuery",
     "KernelSharingAtrousConvolution",
+    "LargeResidualBlock",
     "LateDecoder",
     "MixedBlur",
     "MixingPrediction",
@@ -116,6 +118,8 @@ __all__ = [
     "ResidualTrunk",
     "ResidualUnits",
     "ScaleAttention",
+    "ScaleMemory",
+    "ScaleNetwork",
     "ScaleRecurrentAttention",
     "ShapeAttention",
     "SharpRegionPreservation",

@@ -16,6 +16,7 @@ from .named import create_model, list_models
 from .nrknet import NRKNet
 from .presets import load_preset, load_run, save_preset
 from .rdpd import RDPD
+from .srn import SRN
 
 __all__ = [
     "IFAN",
@@ -23,6 +24,7 @@ __all__ = [
     "KPAC",
     "MDP",
     "RDPD",
+    "SRN",
     "BaMBNet",
     "BinaryNetwork",
     "BlurRadiusNetwork",

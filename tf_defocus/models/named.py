@@ -9,6 +9,7 @@ from tf_defocus import models
 MODELS = {
     "dmenet": ("DMENet", {}),
     "bambnet": ("BaMBNet", {}),
+    "srn": ("SRN", {}),
     "dddnet": ("DDDNet", {}),
     "deeprft": ("DeepRFT", {}),
     "dpdnet_dual": ("DPDNet", {"views": 2}),

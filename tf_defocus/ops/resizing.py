@@ -137,6 +137,34 @@ def enlarge_bilinear(images, factor):
     return images
 
 
+def double_from_corner(images):
+    """Twice the size, bilinear, samples counted from the corner.
+
+        x_0, (x_0 + x_1) / 2, x_1, ..., x_n-1, x_n-1
+
+    As the first TensorFlow resized.
+
+    Args:
+        images: (batch, height, width, channels), float.
+
+    Returns:
+        (batch, 2 height, 2 width, channels), dtype of `images`.
+    """
+    for axis in (1, 2):
+        size = ops.shape(images)[axis]
+        target = ops.arange(2 * size, dtype="int32")
+        before, after = target // 2, ops.minimum((target + 1) // 2, size - 1)
+        images = (
+            ops.take(images, before, axis=axis) + ops.take(images, after, axis=axis)
+        ) / 2
+    return images
+
+
+def every_second_pixel(images):
+    """Half the size: the top left one of every 2x2 pixels."""
+    return images[:, ::2, ::2]
+
+
 def _halve(images, axis):
     count = ops.shape(images)[axis] // 2
     pairs = 2 * ops.arange(count, dtype="int32")

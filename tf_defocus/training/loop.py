@@ -141,6 +141,7 @@ def create_optimizer(recipe):
         factor=recipe.decay_factor,
         hold_steps=recipe.hold_steps,
         final_learning_rate=recipe.final_learning_rate,
+        power=recipe.decay_power,
     )
     return _OPTIMIZERS[recipe.optimizer](
         name=recipe.optimizer,

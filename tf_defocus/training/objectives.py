@@ -5,7 +5,11 @@ import numpy as np
 from keras import ops
 
 from tf_defocus import losses
-from tf_defocus.ops.resizing import halve_antialiased, halve_binomial
+from tf_defocus.ops.resizing import (
+    every_second_pixel,
+    halve_antialiased,
+    halve_binomial,
+)
 
 # Outputs of coarser scales, as `scale_weights` counts them.
 SCALES = ("deblurred", "deblurred_half", "deblurred_quarter", "deblurred_eighth")
@@ -52,7 +56,11 @@ def _fourier_parts(recipe):
 
 
 # How `target_pyramid` makes the sharp image of the next scale.
-_HALVING = {"triangle": halve_antialiased, "binomial": halve_binomial}
+_HALVING = {
+    "triangle": halve_antialiased,
+    "binomial": halve_binomial,
+    "every_second_pixel": every_second_pixel,
+}
 _LOSSES = {
     "charbonnier": _charbonnier,
     "edge": _edge,
