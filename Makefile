@@ -24,7 +24,7 @@ test-fast: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -m "not slow" $(PARALLEL)
 
 native: $(VENV)/.installed
-	$(BIN)/python -m tf_defocus.ops.build
+	$(BIN)/python tools/build_native.py
 
 # The pages of scores in docs/, of every shipped preset. `CLASSICAL=` keeps the slow rows
 # that results/ has already.

@@ -22,7 +22,8 @@ ARROWS = {
     "whole_files": set(),
     "npz_file": set(),
     "hdf5_file": set(),
-    "commands": set(),
+    "quiet_tensorflow": set(),
+    "commands": {"quiet_tensorflow"},
     "ops": set(),
     "configs": set(),
     "layers": {"ops"},
@@ -50,6 +51,7 @@ ARROWS = {
     | SCORES
     | {"commands", "configs", "conversion", "optics", "synthesis", "images", "data"}
     | {"restoration", "evaluation"},
+    "__main__": {"cli"},
     "cli": BASE | {"commands", "images", "models", "ops", "restoration"},
 }
 EXTERNAL = {"configs": set()}  # rooms that may import the standard library only
@@ -123,6 +125,16 @@ def test_nothing_imports_tools_tests_or_datasets():
         if name.split(".")[0] in ("tools", "tests", "datasets")
     ]
     assert not wrong
+
+
+def test_every_tool_runs_by_commands():
+    """So it is quiet, and says a fault in one line."""
+    tools = sorted((ROOT / "tools").rglob("*.py"))
+    assert len(tools) > 20
+    for path in tools:
+        text = path.read_text()
+        assert "app.run(" not in text and "    commands.run(main)" in text, path
+        assert "tf_defocus.commands" in imports(path), path
 
 
 def test_no_module_is_called_utils_or_helpers():

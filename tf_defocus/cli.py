@@ -12,6 +12,8 @@ import pathlib
 import platform
 import sys
 
+from tf_defocus import __version__, commands
+
 DEFAULT_PRESET = "kpac_3level"
 EXTENSIONS = {"auto": None, "png": ".png", "tif": ".tif", "jpg": ".jpg"}
 PACKAGES = ("keras", "tensorflow", "jax", "numpy", "opencv-python-headless", "Pillow")
@@ -23,12 +25,11 @@ def main(arguments=None):
     Args:
         arguments: list of str, or None for those of the process.
     """
-    # Both must be set before the backend is first imported.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
+    except commands.BackendError as error:
+        return _fail(error)
     except KeyboardInterrupt:
         print(
             "tf-defocus: interrupted; files written so far are whole", file=sys.stderr
@@ -40,17 +41,19 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="tf-defocus", description="Removes defocus blur from photographs."
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_deblur(commands)
-    models = commands.add_parser("models", help="list models and presets")
+    version = f"tf-defocus {__version__}"
+    parser.add_argument("--version", action="version", version=version)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_deblur(subparsers)
+    models = subparsers.add_parser("models", help="list networks and presets")
     models.set_defaults(run=list_models)
-    doctor = commands.add_parser("doctor", help="check versions, devices and presets")
+    doctor = subparsers.add_parser("doctor", help="check versions, devices and presets")
     doctor.set_defaults(run=diagnose)
     return parser
 
 
-def _add_deblur(commands):
-    deblur = commands.add_parser("deblur", help="restore a photograph or a folder")
+def _add_deblur(subparsers):
+    deblur = subparsers.add_parser("deblur", help="restore a photograph or a folder")
     add = deblur.add_argument
     path = _path
     help_text = "photographs or folders"
@@ -97,14 +100,17 @@ def _suffix(text):
 
 def deblur_photographs(options):
     """`tf-defocus deblur`: restores every photograph it can; returns the exit code."""
-    from tf_defocus.restoration.photo_jobs import BatchError, Naming, find_jobs
-    from tf_defocus.restoration.restorer import Restorer
+    from tf_defocus.restoration.photo_jobs import (
+        BatchError,
+        Naming,
+        check_sources,
+        find_jobs,
+    )
 
     naming = Naming(options.output, options.suffix, EXTENSIONS[options.ext])
     try:
-        restorer = Restorer.from_preset(
-            options.preset, tile=options.tile, ensemble=options.ensemble
-        )
+        check_sources(options.input, options.output, options.left, options.right)
+        restorer = _load_restorer(options)
         if options.check_views and "left" not in restorer.view_names:
             raise BatchError("--check-views needs a preset for left and right views")
         jobs, left_out = find_jobs(
@@ -117,9 +123,18 @@ def deblur_photographs(options):
         )
     except BatchError as error:
         return _fail(error, code=2)
-    except ValueError as error:  # a preset that is damaged, or restores nothing
+    except ValueError as error:  # no backend; a preset damaged or that makes no image
         return _fail(error)
     return _run_batch(jobs, left_out, restorer, options)
+
+
+def _load_restorer(options):
+    commands.require_backend()
+    from tf_defocus.restoration.restorer import Restorer
+
+    return Restorer.from_preset(
+        options.preset, tile=options.tile, ensemble=options.ensemble
+    )
 
 
 def _run_batch(jobs, left_out, restorer, options):
@@ -151,7 +166,7 @@ def _counted(counts):
 def _run_one(job, restorer, options, bar, number):
     """What became of a job, and the lines to say about it."""
     from tf_defocus.images.refusals import shown
-    from tf_defocus.restoration.photo_jobs import run_job
+    from tf_defocus.restoration.photo_jobs import describe_failure, run_job
 
     exists = os.path.lexists(job.output) and not job.problem
     if exists and options.skip_existing:
@@ -166,58 +181,76 @@ def _run_one(job, restorer, options, bar, number):
     try:
         notes = run_job(job, restorer, show, options.check_views)
     except Exception as error:  # the other photographs are still to be done
-        return "failed", (_one_line(job, error),)
+        return "failed", (describe_failure(job, error),)
     return "restored", tuple(f"{job.name}: {note}" for note in notes)
 
 
-def _one_line(job, error):
-    from tf_defocus.images.files import ImageFileError
-
-    text = " ".join(str(error).split())
-    if isinstance(error, ImageFileError):
-        return text
-    return f"{job.name}: {type(error).__name__}: {text[:300]}; try a smaller -t"
-
-
 def list_models(_):
-    """`tf-defocus models`: prints the networks and the presets."""
-    from tf_defocus import models
-    from tf_defocus.models import presets
+    """`tf-defocus models`: prints the networks and the presets, without Keras."""
+    from tf_defocus.models import manifest, named
 
-    print("models:")
-    for name in models.list_models():
+    try:
+        folder = manifest.checkpoints_folder()
+        entries = manifest.list_presets(folder)
+    except manifest.PresetError as error:
+        return _fail(error)
+    print("networks:")
+    for name in named.list_models():
         print(f"  {name}")
-    print(f"presets in {presets.checkpoints_folder()}:")
-    for name, entry in presets.list_presets().items():
-        details = f"model {entry['model']}, card {entry.get('card', 'none')}"
-        print(f"  {name}: {details}")
+    print(f"presets in {folder}:")
+    for name, entry in entries.items():
+        print(f"  {name}: {entry.get('description', 'no description')}")
+        for key, value in _details(folder, entry).items():
+            print(f"    {key + ':':8} {value}")
     return 0
 
 
+def _details(folder, entry):
+    """What a photographer asks of a preset, from its entry in the manifest."""
+    path = folder / str(entry.get("file"))
+    size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "missing"
+    return {
+        "inputs": ", ".join(map(str, entry.get("inputs", ["not said"]))),
+        "size": size,
+        "licence": entry.get("licence", "not said"),
+        "card": folder / str(entry.get("card")),
+    }
+
+
 def diagnose(_):
-    """`tf-defocus doctor`: prints what there is; returns 1 if a preset is damaged."""
-    import keras
-
-    from tf_defocus import __version__
-    from tf_defocus.models import presets
-
+    """`tf-defocus doctor`: prints what there is; returns 1 if something is missing."""
     print(f"tf_defocus {__version__}, Python {platform.python_version()}")
     for package in PACKAGES:
         print(f"  {package}: {_version(package)}")
+    commands.require_backend()
+    import keras
+
     devices = keras.distribution.list_devices()
     print(f"backend {keras.backend.backend()}, devices: {', '.join(devices)}")
     if not any("gpu" in device.lower() for device in devices):
         print("  no GPU found: a 24-megapixel photograph takes minutes")
     print(f"native adaptive convolution: {_native_operation(keras)}")
-    healthy = True
-    for name in presets.list_presets():
+    return _verify_presets()
+
+
+def _verify_presets():
+    from tf_defocus.models import manifest
+
+    try:
+        folder = manifest.checkpoints_folder()
+        names = manifest.list_presets(folder)
+    except manifest.PresetError as error:
+        return _fail(error)
+    if not names:
+        return _fail(f"{folder} holds no preset; install tf_defocus again")
+    damaged = 0
+    for name in names:
         try:
-            presets.verify_preset(name)
+            manifest.verify_preset(name, folder)
             print(f"preset {name}: sha256 is right")
-        except presets.PresetError as error:
-            healthy = False
-            _fail(f"preset {name}: {error}")
-    return 0 if healthy else 1
+        except manifest.PresetError as error:
+            damaged = _fail(f"preset {name}: {error}")
+    return damaged
 
 
 def _version(package):

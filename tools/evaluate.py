@@ -14,10 +14,10 @@
 import pathlib
 import sys
 
-from absl import app, flags
+from absl import flags
 
 import tf_defocus
-from tf_defocus.commands import shown_command
+from tf_defocus import commands
 from tf_defocus.deconvolution.level_restorer import FIDELITIES
 from tf_defocus.deconvolution.two_step import ROWS, create_row
 from tf_defocus.evaluation import lpips
@@ -25,7 +25,6 @@ from tf_defocus.evaluation.evaluate import evaluate
 from tf_defocus.evaluation.examples import read_set, sharp_as_input
 from tf_defocus.evaluation.protocols import PROTOCOLS
 from tf_defocus.evaluation.scores import EvaluationReport
-from tf_defocus.images.files import ImageFileError
 from tf_defocus.models import presets
 from tf_defocus.reports import comparison, documents, pages
 from tf_defocus.restoration.defocus_estimator import DefocusEstimator
@@ -162,7 +161,7 @@ def load_classical():
     return {row: create_row(row, fidelity, estimate) for row in CLASSICAL.value}
 
 
-def run():
+def main(_):
     """Evaluates, saves the results and prints the table."""
     if not (PRESET.value or CLASSICAL.value or COMPARE.value):
         raise ValueError("Give a --preset, --classical or --compare to score")
@@ -186,7 +185,7 @@ def run():
         noise_sigma=NOISE_SIGMA.value,
         single_pictures=SINGLE_PICTURES.value,
     )
-    command = shown_command(sys.argv, PLACEHOLDERS)
+    command = commands.shown_command(sys.argv, PLACEHOLDERS)
     scores.setting["commands"] = [command]
     if KEEP.value and (output / "scores.json").exists():
         scores = scores.with_rows_of(EvaluationReport.read(output))
@@ -215,12 +214,5 @@ def write_reports(output):
         )
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, ArithmeticError, OSError, ImageFileError) as error:
-        sys.exit(f"evaluate: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

@@ -7,16 +7,17 @@ The folder also holds `model_card.json`. What the signatures take is told at the
 """
 
 import pathlib
-import sys
 
-from absl import app, flags
+from absl import flags
+
+from tf_defocus import commands
 
 _PRESET = flags.DEFINE_string("preset", None, "Name, or folder of a run.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write.")
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a SavedModel of that name.")
 
 
-def run():
+def main(_):
     """Exports and prints the signatures and the parity."""
     from tf_defocus import export
     from tf_defocus.models import presets
@@ -40,13 +41,6 @@ def _texts(ends):
     return "; ".join(dict.fromkeys(ends.values()))
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, ArithmeticError, OSError) as error:
-        sys.exit(f"export_savedmodel: {error}")
-
-
 if __name__ == "__main__":
     flags.mark_flags_as_required(["preset", "output"])
-    app.run(main)
+    commands.run(main)

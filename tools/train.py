@@ -10,11 +10,10 @@ part of what it has:
 """
 
 import pathlib
-import sys
 
-from absl import app, flags
+from absl import flags
 
-from tf_defocus import configs
+from tf_defocus import commands, configs
 
 _RECIPE = flags.DEFINE_enum("recipe", None, configs.list_recipes(), "What to train.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder of the run [runs/RECIPE].")
@@ -73,7 +72,7 @@ def stored_splits(dataset, splits, base, data_dir=None, manual_dir=None):
     ]
 
 
-def run():
+def main(_):
     """Prepares, decodes and trains, as the flags say."""
     from tf_defocus.training import loop
 
@@ -92,13 +91,6 @@ def run():
     )
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, ArithmeticError, OSError) as error:
-        sys.exit(f"train: {error}")
-
-
 if __name__ == "__main__":
     flags.mark_flag_as_required("recipe")
-    app.run(main)
+    commands.run(main)

@@ -17,7 +17,7 @@ def shown(path):
     )
 
 
-class ImageFileError(Exception):
+class ImageFileError(ValueError):
     """A file cannot be read or written: one line with the file and the remedy."""
 
 

@@ -4,7 +4,8 @@ A folder of presets holds `manifest.json`:
 
     {"presets": {"kpac_3level": {"model": "kpac_3level", "overrides": {},
                                  "file": "kpac_3level.npz", "sha256": "...",
-                                 "card": "kpac_3level.md"}}}
+                                 "card": "kpac_3level.md", "inputs": ["blurred"],
+                                 "description": "...", "licence": "..."}}}
 
 and, beside it, one `.npz` and one model card per preset. The folder of the shipped
 presets is the one that TF_DEFOCUS_CHECKPOINTS names, else `_checkpoints` inside the

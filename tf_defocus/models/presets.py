@@ -95,7 +95,7 @@ def save_preset(
         name: str, the preset's name; an entry of that name is replaced.
         overrides: dict given to `create_model` beside the name.
         dtype: str, how the weights are stored.
-        **details: more of the entry, such as `scores` or `licence` (JSON values).
+        **details: more of the entry, such as `description` or `licence` (JSON values).
 
     Returns:
         The entry of the manifest, a dict.
@@ -112,6 +112,7 @@ def save_preset(
         "file": path.name,
         "sha256": sha256(path),
         "card": f"{name}.md",
+        "inputs": list(model.view_names),
         **details,
     }
     entries = list_presets(folder) | {name: entry}

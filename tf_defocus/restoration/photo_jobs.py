@@ -28,7 +28,7 @@ VIEW_WORDS = {
 }
 
 
-class BatchError(Exception):
+class BatchError(ValueError):
     """The command as a whole makes no sense: one line with the remedy."""
 
 
@@ -67,6 +67,28 @@ class Naming:
         return self.output / source.relative_to(root).with_name(name)
 
 
+def check_sources(sources, output, left=None, right=None):
+    """Looks at what is to be restored, before a network is loaded for it.
+
+    Args:
+        sources: list of paths of photographs or of folders.
+        output: path of a folder, or of a file for one photograph.
+        left, right: paths of the other views of one photograph, or None.
+
+    Raises:
+        BatchError: if a path does not exist, or all together make no sense.
+    """
+    for path in (*sources, left, right):
+        if path and not os.path.lexists(path):
+            raise BatchError(
+                f"{shown(path)}: does not exist; give a photograph or a folder"
+            )
+    is_one_file = len(sources) == 1 and not os.path.isdir(sources[0])
+    if (left or right) and not is_one_file:
+        raise BatchError("--left and --right go with one file, not with a folder")
+    _check_output(output, not is_one_file)
+
+
 def find_jobs(sources, view_names, naming, left=None, right=None, recursive=False):
     """The jobs of files and folders, each in the order of their names.
 
@@ -84,17 +106,10 @@ def find_jobs(sources, view_names, naming, left=None, right=None, recursive=Fals
     Raises:
         BatchError: if there is nothing to do or the views make no sense.
     """
+    check_sources(sources, naming.output, left, right)
     jobs, left_out = [], collections.Counter()
-    is_folder = {source: os.path.isdir(source) for source in sources}
-    if (left or right) and (len(sources) > 1 or any(is_folder.values())):
-        raise BatchError("--left and --right go with one file, not with a folder")
-    _check_output(naming.output, len(sources) > 1 or any(is_folder.values()))
     for source in sources:
-        if not os.path.lexists(source):
-            raise BatchError(
-                f"{shown(source)}: does not exist; give a photograph or a folder"
-            )
-        if is_folder[source]:
+        if os.path.isdir(source):
             found = _jobs_of_folder(source, view_names, naming, recursive, left_out)
             if not found:
                 expected = _what_was_expected(view_names, recursive)
@@ -304,20 +319,15 @@ def run_job(job, restorer, on_progress=None, check_views=False):
         Tuple of str: what was converted on the way, or seems wrong.
 
     Raises:
-        ImageFileError: with the one line for the photographer.
+        Exception: whatever went wrong; `describe_failure` says it in one line.
     """
     if job.problem:
         raise ImageFileError(f"{job.name}: {job.problem}")
     images = {view: read_image(path) for view, path in job.views.items()}
-    try:
-        pixels = restorer.restore(
-            **{view: image.pixels for view, image in images.items()},
-            on_progress=on_progress,
-        )
-    except (ValueError, ArithmeticError) as error:
-        raise ImageFileError(f"{job.name}: {error}") from error
-    except MemoryError as error:
-        raise ImageFileError(f"{job.name}: out of memory; use smaller tiles") from error
+    pixels = restorer.restore(
+        **{view: image.pixels for view, image in images.items()},
+        on_progress=on_progress,
+    )
     first = next(iter(images.values()))
     restored = dataclasses.replace(first, pixels=np.ascontiguousarray(pixels))
     restored = convert_for(restored, job.output)
@@ -333,3 +343,17 @@ def run_job(job, restorer, on_progress=None, check_views=False):
         views = (images[side].pixels for side in ("left", "right"))
         return *restored.notes, check_view_order(*views, warn=False).describe()
     return restored.notes
+
+
+def describe_failure(job, error):
+    """An exception of `run_job` in one line, with the remedy where there is one."""
+    text = " ".join(str(error).split())
+    if isinstance(error, ImageFileError):
+        return text
+    kind = type(error).__name__
+    out_of_memory = "ResourceExhausted" in kind or "RESOURCE_EXHAUSTED" in text
+    if out_of_memory or isinstance(error, MemoryError):
+        return f"{job.name}: out of memory; try smaller tiles, such as -t 512"
+    if isinstance(error, (ValueError, ArithmeticError)):
+        return f"{job.name}: {text}"
+    return f"{job.name}: {kind}: {text[:300]}"

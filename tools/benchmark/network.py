@@ -18,11 +18,11 @@ import functools
 import importlib
 import json
 import statistics
-import sys
 import time
 
-from absl import app, flags
+from absl import flags
 
+from tf_defocus import commands
 from tf_defocus.evaluation import cost
 
 MODES = ("model", "input", "restore")
@@ -272,12 +272,9 @@ def run(mode):
 
 def main(arguments):
     if len(arguments) != 2 or arguments[1] not in MODES:
-        sys.exit(f"benchmark: give one of {', '.join(MODES)}; --help tells the flags")
-    try:
-        run(arguments[1])
-    except (ValueError, ArithmeticError, OSError) as error:
-        sys.exit(f"benchmark: {error}")
+        raise ValueError(f"give one of {', '.join(MODES)}; --help tells the flags")
+    run(arguments[1])
 
 
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)
