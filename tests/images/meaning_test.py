@@ -303,3 +303,43 @@ def test_exif_too_long_for_jpeg_loses_the_maker_note(tmp_path):
     exif = PIL.Image.open(tmp_path / "a.jpg").getexif()
     assert exif[271] == "Kamera"
     assert float(exif.get_ifd(34665)[37386]) == 50.0
+
+
+def test_damaged_directories_in_tiff_cost_themselves(tmp_path):
+    data = bytearray(made.tiff_files()["exif.tif"])
+    for code in (34665, 34853):
+        place = data.index(struct.pack("<H", code) + struct.pack("<HI", 4, 1))
+        data[place + 8 : place + 12] = b"\xff\xff\xff\x7f"
+    image = read(tmp_path, "a.tif", bytes(data))
+    assert image.notes == ("damaged TIFF tags were dropped: 34665, 34853",)
+    exif = PIL.Image.Exif()
+    exif.load(image.exif)
+    assert exif[271] == "Kamera"
+
+
+def test_damaged_sub_pages_do_not_matter(tmp_path):
+    data = made.tiff_file(made.samples(), (330, 4, 1, 0x7FFFFFFF))
+    image = read(tmp_path, "a.tif", data)
+    np.testing.assert_array_equal(image.pixels, made.samples())
+
+
+def test_a_larger_picture_below_the_first_is_not_passed_over(tmp_path):
+    import io
+
+    import tifffile
+
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        small, options = made.samples(size=(6, 8)), {"photometric": "rgb"}
+        writer.write(small, subifds=1, metadata=None, **options)
+        writer.write(made.samples(), metadata=None, **options)
+    with pytest.raises(ImageFileError, match="small copy of the photograph"):
+        read(tmp_path, "a.tif", file.getvalue())
+
+
+def test_a_damaged_profile_of_tiff_is_dropped_and_said(tmp_path):
+    image = read(
+        tmp_path, "a.tif", made.tiff_file(made.samples(), iccprofile=b"no" * 99)
+    )
+    assert image.icc is None
+    assert image.notes == ("the damaged colour profile was dropped",)

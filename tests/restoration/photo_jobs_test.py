@@ -12,6 +12,7 @@ from tests.images import photograph_files
 from tests.testing import case_file
 from tf_defocus import cli
 from tf_defocus.models import presets
+from tf_defocus.restoration import photo_jobs
 
 
 @pytest.fixture(autouse=True)
@@ -208,3 +209,36 @@ def test_metadata_survive_the_whole_command(tmp_path, capsys):
     restored = value(tmp_path / "out" / "8_3_png.png")
     assert restored == 255 - value(source / "8_3_png.png")
     assert np.isfinite(restored)
+
+
+def test_libraries_do_not_chatter_on_the_error_output(tmp_path, photos, capfd):
+    data = bytearray(photograph_files.tiff_files()["pillow_tiff_lzw.tif"])
+    data[8:200] = bytes(192)
+    (photos / "damaged.tif").write_bytes(data)
+    assert deblur("-i", photos, "-o", tmp_path / "out") == 1
+    errors = capfd.readouterr().err.strip().splitlines()
+    assert len(errors) == 1 and "damaged.tif: cannot be read" in errors[0]
+
+
+@pytest.mark.parametrize(
+    "error, remedy",
+    [
+        (MemoryError(), True),
+        (RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 9 bytes"), True),
+        (RuntimeError("OOM when allocating tensor with shape[1,9]"), True),
+        (RuntimeError("std::bad_alloc"), True),
+        (RuntimeError("the compression is unknown"), False),
+        (OSError("the folder went away"), False),
+    ],
+)
+def test_smaller_tiles_are_the_remedy_of_little_memory_only(
+    tmp_path, photos, monkeypatch, capsys, error, remedy
+):
+    def fail(path):
+        raise error
+
+    monkeypatch.setattr(photo_jobs, "read_image", fail)
+    assert deblur("-i", photos, "-o", tmp_path / "out") == 1
+    errors, _ = lines(capsys)
+    assert ("-t" in errors[0]) == remedy
+    assert len(errors) == 1

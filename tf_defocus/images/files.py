@@ -96,6 +96,9 @@ def _image(kind, colour, alpha, notes, exif=None, xmp=None, resolution=None, **f
     notes = (*notes, *_check_floats(colour))
     if alpha is not None:
         _check_floats(alpha)
+    if fields.get("icc") and fields["icc"][36:40] != b"acsp":
+        fields["icc"] = None
+        notes += ("the damaged colour profile was dropped",)
     orientation, exif = exif_upright(exif)
     if xmp:
         xmp = xmp_packets.upright(xmp_packets.as_utf8(xmp), orientation)
@@ -260,6 +263,9 @@ def convert_for(image, path):
 def _change_format(image, kind, notes):
     """Metadata that have another place in the new format, or none there."""
     changes = {"format": kind, "extras": ()}
+    if image.exif and kind == "tiff" and not exif.read_tags(image.exif)[1]:
+        notes.append("the damaged EXIF was dropped")
+        changes["exif"] = None
     if image.resolution is None:
         changes["resolution"] = exif.resolution(image.exif)
     if image.format == "png":

@@ -19,6 +19,7 @@ SECOND_PICTURES = {
     b"http://ns.apple.com/HDRGainMap/1.0/": None,
     b"http://ns.apple.com/pixeldatainfo/1.0/": None,
     b"http://ns.google.com/photos/1.0/container/": None,
+    b"http://ns.google.com/photos/1.0/container/item/": None,
     b"http://ns.google.com/photos/1.0/camera/": rb"(?:Motion|Micro)[\w.-]*",
 }
 PAIRS = (
@@ -27,6 +28,7 @@ PAIRS = (
     (EXIF, b"PixelXDimension", b"PixelYDimension"),
 )
 NAME = rb"[\w.-]+"
+MOST_ELEMENTS = 100_000  # of a packet that is split, which takes a parsed tree
 LONG_ATTRIBUTE = 1000  # characters
 PACKET = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>',
@@ -151,6 +153,8 @@ def split(packet, longest):
         `(packet, extension)`, both bytes, or None if it cannot be split.
     """
     if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:
+        return None
+    if packet.count(b"<") > MOST_ELEMENTS:
         return None
     try:
         document = minidom.parseString(packet)

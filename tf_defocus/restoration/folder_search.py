@@ -39,17 +39,19 @@ def search(folder, recursive, excluded=None):
     Returns:
         A `Found`.
     """
-    found = Found()
-    _search(pathlib.Path(folder), recursive, excluded, found)
+    found, waiting = Found(), [pathlib.Path(folder)]
+    while waiting:
+        waiting += reversed(_search(waiting.pop(), recursive, excluded, found))
     return found
 
 
 def _search(folder, recursive, excluded, found):
+    """Adds what one folder holds to `found`; returns the folders to search next."""
     try:
         names = sorted(os.listdir(folder))
     except OSError as error:
         found.problems.append((folder, f"cannot be searched ({error.strerror})"))
-        return
+        return []
     folders = []
     for path in (folder / name for name in names if not name.startswith(".")):
         if os.path.isdir(path):
@@ -59,10 +61,9 @@ def _search(folder, recursive, excluded, found):
             found.photographs.append(path)
         else:
             found.left_out["other files"] += 1
-    for path in folders:
-        if not recursive:
-            found.left_out["folders (add -r)"] += 1
-        elif path.is_symlink():
-            found.problems.append((path, LINKED))
-        else:
-            _search(path, recursive, excluded, found)
+    if not recursive:
+        found.left_out["folders (add -r)"] += len(folders)
+        return []
+    linked = [path for path in folders if path.is_symlink()]
+    found.problems += [(path, LINKED) for path in linked]
+    return [path for path in folders if path not in linked]

@@ -20,6 +20,9 @@ from tf_defocus.images.refusals import ImageFileError, shown
 from tf_defocus.restoration.folder_search import search
 from tf_defocus.restoration.view_order import check_view_order
 
+# How backends and libraries say that no memory is left.
+NO_MEMORY = ("resourceexhausted", "resource_exhausted", "out of memory", "bad_alloc")
+NO_MEMORY += ("failed to allocate", "insufficient memory", "oom when allocating")
 # What the files or folders of a dual-pixel scene may be called.
 VIEW_WORDS = {
     "blurred": ("combined", "blurred", "centre", "center"),
@@ -323,7 +326,8 @@ def run_job(job, restorer, on_progress=None, check_views=False):
     """
     if job.problem:
         raise ImageFileError(f"{job.name}: {job.problem}")
-    images = {view: read_image(path) for view, path in job.views.items()}
+    with _quiet_libraries():
+        images = {view: read_image(path) for view, path in job.views.items()}
     pixels = restorer.restore(
         **{view: image.pixels for view, image in images.items()},
         on_progress=on_progress,
@@ -345,14 +349,34 @@ def run_job(job, restorer, on_progress=None, check_views=False):
     return restored.notes
 
 
+@contextlib.contextmanager
+def _quiet_libraries():
+    """Keeps what C libraries print over damaged files off the error output.
+
+    `read_image` says the same in one line that names the file.
+    """
+    try:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # the process has no error output
+        yield
+        return
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def describe_failure(job, error):
     """An exception of `run_job` in one line, with the remedy where there is one."""
     text = " ".join(str(error).split())
     if isinstance(error, ImageFileError):
         return text
     kind = type(error).__name__
-    out_of_memory = "ResourceExhausted" in kind or "RESOURCE_EXHAUSTED" in text
-    if out_of_memory or isinstance(error, MemoryError):
+    said = f"{kind} {text}".lower()
+    if isinstance(error, MemoryError) or any(words in said for words in NO_MEMORY):
         return f"{job.name}: out of memory; try smaller tiles, such as -t 512"
     if isinstance(error, (ValueError, ArithmeticError)):
         return f"{job.name}: {text}"
