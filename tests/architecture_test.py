@@ -52,7 +52,7 @@ ARROWS = {
     | {"commands", "configs", "conversion", "optics", "synthesis", "images", "data"}
     | {"restoration", "evaluation"},
     "__main__": {"cli"},
-    "cli": BASE | {"commands", "images", "models", "ops", "restoration"},
+    "cli": BASE | {"commands", "conversion", "images", "models", "ops", "restoration"},
 }
 EXTERNAL = {"configs": set()}  # rooms that may import the standard library only
 

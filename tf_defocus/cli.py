@@ -45,6 +45,7 @@ def _parser():
     parser.add_argument("--version", action="version", version=version)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_deblur(subparsers)
+    _add_convert(subparsers)
     models = subparsers.add_parser("models", help="list networks and presets")
     models.set_defaults(run=list_models)
     doctor = subparsers.add_parser("doctor", help="check versions, devices and presets")
@@ -78,6 +79,19 @@ def _add_deblur(subparsers):
             f"--{choice}", action="store_true", help=f"{text} outputs that exist"
         )
     deblur.set_defaults(run=deblur_photographs)
+
+
+def _add_convert(subparsers):
+    text = "turn an author's checkpoint into a preset"
+    convert = subparsers.add_parser("convert", help=text)
+    add = convert.add_argument
+    add("--model", help="name of a network, of `tf-defocus models`")
+    add("--checkpoint", nargs="+", required=True, help="file, or files of its parts")
+    add("--output", type=_path, help="folder to write")
+    text = "word=value in JSON, of the network's constructor"
+    add("--set", nargs="+", action="extend", default=[], metavar="WORD=JSON", help=text)
+    add("--list", action="store_true", help="show what the files hold, write nothing")
+    convert.set_defaults(run=convert_checkpoint)
 
 
 def _tile(text):
@@ -183,6 +197,25 @@ def _run_one(job, restorer, options, bar, number):
     except Exception as error:  # the other photographs are still to be done
         return "failed", (describe_failure(job, error),)
     return "restored", tuple(f"{job.name}: {note}" for note in notes)
+
+
+def convert_checkpoint(options):
+    """`tf-defocus convert`: writes a preset, or lists what a checkpoint holds."""
+    commands.require_backend()
+    from tf_defocus.conversion import converter
+
+    try:
+        if options.list:
+            print(converter.list_tensors(options.checkpoint))
+            return 0
+        if not (options.model and options.output):
+            return _fail("convert needs --model and --output, or --list", code=2)
+        words = dict(map(converter.parse_word, options.set))
+        paths, output = options.checkpoint, options.output
+        print(converter.convert(options.model, paths, output, words))
+    except converter.ConversionError as error:
+        return _fail(error)
+    return 0
 
 
 def list_models(_):

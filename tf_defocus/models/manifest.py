@@ -86,13 +86,22 @@ def verify_preset(name: str, folder: str | os.PathLike | None = None) -> pathlib
     path = folder / entry["file"]
     if path.parent != folder or not path.is_file():
         raise PresetError(f"{path} is missing; get the preset {name} again")
+    check_sha256(path, entry["sha256"])
+    return path
+
+
+def check_sha256(path, expected):
+    """Refuses a file that has changed.
+
+    Raises:
+        PresetError: if its sha256 is another.
+    """
     digest = sha256(path)
-    if digest != entry["sha256"]:
+    if digest != expected:
         raise PresetError(
-            f"{path} is damaged: expected sha256 {entry['sha256']}, received {digest}; "
+            f"{path} is damaged: expected sha256 {expected}, received {digest}; "
             "get the file again"
         )
-    return path
 
 
 def sha256(path):
