@@ -17,6 +17,7 @@ BETAS = tuple(8 ** (n / 2) for n in range(6))  # 2 sqrt 2 apart, those below 256
 NUM_NEWTON_STEPS = 4
 NUM_TAPERS = 4
 TABLE_END, TABLE_STEP = 10.0, 1e-4  # of the shrunk gradients
+_CHUNK = 2**15  # values that stay in the cache between two steps
 
 
 def deconvolve_padded(blurred, psf, fidelity):
@@ -114,12 +115,18 @@ def shrink(values, beta):
     Returns:
         Array like `values`.
     """
-    table = _table(beta)
-    position = np.abs(values) * values.dtype.type(1 / TABLE_STEP)
-    index = np.minimum(position.astype(np.int32), len(table) - 2)
-    lower = table[index]
-    shrunk = lower + (position - index) * (table[index + 1] - lower)
-    return np.copysign(shrunk, values).astype(values.dtype, copy=False)
+    table, slopes = _table(beta)
+    result = np.empty(values.shape, values.dtype)
+    pairs = [array.reshape(-1) for array in (result, values)]
+    for start in range(0, values.size, _CHUNK):
+        out, part = (array[start : start + _CHUNK] for array in pairs)
+        np.multiply(np.abs(part), 1 / TABLE_STEP, out=out)
+        index = out.astype(np.int32)
+        out -= index
+        out *= np.take(slopes, index, mode="clip")
+        out += np.take(table, index, mode="clip")
+        np.copysign(out, part, out=out)
+    return result
 
 
 def newton_shrink(values, beta):
@@ -169,7 +176,8 @@ def truncated_gaussian(sigma, side=101):
 @functools.lru_cache(maxsize=len(BETAS))
 def _table(beta):
     values = np.arange(round(TABLE_END / TABLE_STEP) + 1) * TABLE_STEP
-    return newton_shrink(values, beta).astype(np.float32)
+    table = newton_shrink(values, beta).astype(np.float32)
+    return table, np.diff(table, append=table[-1:])
 
 
 def _border_share(profile, length):
