@@ -14,7 +14,17 @@ import pathlib
 import numpy as np
 
 from tf_defocus import whole_files
-from tf_defocus.images import bounds, exif, jpeg, kinds, levels, png, png_chunks, tiff
+from tf_defocus.images import (
+    bounds,
+    exif,
+    jpeg,
+    kinds,
+    levels,
+    photoshop,
+    png,
+    png_chunks,
+    tiff,
+)
 from tf_defocus.images import xmp as xmp_packets
 from tf_defocus.images.kinds import format_of_extension
 from tf_defocus.images.refusals import ImageFileError, Refused, shown
@@ -102,6 +112,9 @@ def _image(kind, colour, alpha, notes, exif=None, xmp=None, resolution=None, **f
     orientation, exif = exif_upright(exif)
     if xmp:
         xmp = xmp_packets.upright(xmp_packets.as_utf8(xmp), orientation)
+        xmp = xmp_packets.without_thumbnails(xmp)
+    if fields.get("photoshop"):
+        fields["photoshop"] = photoshop.without_thumbnails(fields["photoshop"])
     if resolution and orientation > 4:
         resolution = (resolution[1], resolution[0], resolution[2])
     pixels = apply_orientation(colour, orientation)
@@ -276,6 +289,9 @@ def _change_format(image, kind, notes):
             )
     elif image.extras:
         notes.append("comments and maker's segments of the JPEG file were dropped")
+    records = exif.read_tags(image.exif)[1].get(exif.IPTC) if image.exif else None
+    if kind == "jpeg" and records and not image.photoshop:
+        changes["photoshop"] = photoshop.with_iptc(records.data)
     if kind == "png" and image.photoshop:
         notes.append("IPTC and Photoshop's resources were dropped: PNG has none")
         changes["photoshop"] = None

@@ -10,6 +10,7 @@ from xml.dom import minidom
 from xml.parsers import expat
 
 TIFF = b"http://ns.adobe.com/tiff/1.0/"
+BASIC = b"http://ns.adobe.com/xap/1.0/"
 EXIF = b"http://ns.adobe.com/exif/1.0/"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 NOTE = "http://ns.adobe.com/xmp/note/"
@@ -105,6 +106,13 @@ def without_second_picture(packet):
                     rb"\s*xmlns:" + re.escape(prefix) + rb"\s*=\s*[\"'][^\"']*[\"']"
                 )
                 packet = re.sub(declared, b"", packet)
+    return packet
+
+
+def without_thumbnails(packet):
+    """The packet without small copies of the unrestored picture."""
+    for prefix in _prefixes(packet, BASIC):
+        packet = _without_elements(packet, re.escape(prefix + b":Thumbnails"))
     return packet
 
 
