@@ -1,10 +1,10 @@
 """SavedModels that need nothing but TensorFlow.
 
-The exported graph takes photographs of any size, in batches of any size, pads them to
-what the network divides by, deblurs, crops back and clips to [0, 1]. It holds ordinary
-operations only and no object of Keras or of this package, so a process or server
-without either loads it. Photographs are computed whole, never in tiles: memory grows
-with their size.
+The exported graph takes photographs of any size, in batches of any size, mirrors them
+at their borders up to what the network divides by, deblurs, crops back and clips to
+[0, 1]. It holds ordinary operations only and no object of Keras or of this package, so
+a process or server without either loads it. Photographs are computed whole, never in
+tiles: memory grows with their size.
 
 Each signature takes one input per view of the model (`blurred`, for dual-pixel models
 also `left` and `right`), all views alike in batch, height and width:
@@ -172,15 +172,18 @@ class RestorationGraph:
             tf.debugging.assert_equal(shape, shapes[0], "Views must be alike in shape")
             for shape in shapes[1:]
         ]
+        margin = self.model.border_margin
         maps = self.model.frame_maps(shapes[0][1], shapes[0][2])
         inputs = {**views, **{name: value[None] for name, value in maps.items()}}
         with tf.control_dependencies(alike):
             padded = {
-                name: pad_to_multiple(tf.identity(value), self.model.size_multiple)
+                name: pad_to_multiple(
+                    tf.identity(value), self.model.size_multiple, margin
+                )
                 for name, value in inputs.items()
             }
         deblurred = self.model(padded, training=False)["deblurred"]
-        deblurred = crop_like(deblurred, next(iter(views.values())))
+        deblurred = crop_like(deblurred, next(iter(views.values())), margin)
         deblurred = tf.debugging.check_numerics(
             deblurred, "The network returned values that are not finite"
         )

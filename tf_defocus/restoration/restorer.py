@@ -44,6 +44,9 @@ class Restorer:
         ensemble: bool; True restores the photograph in four orientations, mirrored
             across, down and both ways, and gives their mean: four times the time.
             Mirrored across, the left view is seen as a right one.
+        margin: int [px], how far the image is mirrored around itself, so that the
+            network's zero padding stays outside; None for the network's own
+            `border_margin`, 0 as the authors' test programs do.
 
     Raises:
         ValueError: if the model's result is no image, or if `batch_statistics` is asked
@@ -60,6 +63,7 @@ class Restorer:
         tile: int | None = None,
         batch_statistics: bool = False,
         ensemble: bool = False,
+        margin: int | None = None,
     ):
         check_restores(model)
         if batch_statistics and not model.offers_batch_statistics:
@@ -71,19 +75,19 @@ class Restorer:
         self.tile = tile
         self.batch_statistics = batch_statistics
         self.ensemble = ensemble
+        self.margin = model.border_margin if margin is None else margin
         self._functions = {}
 
     @classmethod
-    def from_preset(
-        cls,
-        name_or_folder: str | os.PathLike,
-        tile: int | None = None,
-        batch_statistics: bool = False,
-        ensemble: bool = False,
-    ) -> "Restorer":
-        """A restorer with the weights of a preset; see `presets.load_preset`."""
-        model = presets.load_preset(name_or_folder)
-        return cls(model, tile, batch_statistics, ensemble)
+    def from_preset(cls, name_or_folder: str | os.PathLike, **options) -> "Restorer":
+        """A restorer with the weights of a preset; see `presets.load_preset`.
+
+        Args:
+            name_or_folder: as of `presets.load_preset`.
+            **options: `tile`, `batch_statistics`, `ensemble` and `margin` of the
+                restorer.
+        """
+        return cls(presets.load_preset(name_or_folder), **options)
 
     @property
     def view_names(self) -> tuple[str, ...]:
@@ -145,12 +149,13 @@ class Restorer:
             result = self._restore_in_phases(views, tiles, progress)
         else:
             result = self._restore_blended(views, tiles, halo, progress)
-        return result[:height, :width]
+        inside = slice(self.margin, self.margin + height)
+        return result[inside, self.margin : self.margin + width]
 
     def _pad(self, view):
-        rows, columns = pad_amounts(*view.shape[:2], self.model.size_multiple)
-        if rows or columns:
-            view = np.pad(view, ((0, rows), (0, columns), (0, 0)), mode="edge")
+        amounts = pad_amounts(*view.shape[:2], self.model.size_multiple, self.margin)
+        if any(map(any, amounts)):
+            view = np.pad(view, (*amounts, (0, 0)), mode="reflect")
         return view
 
     def plan(self, height, width):
@@ -166,18 +171,19 @@ class Restorer:
         Raises:
             ValueError: if the tile size is too small for the model.
         """
-        rows, columns = pad_amounts(height, width, self.model.size_multiple)
-        height, width = height + rows, width + columns
+        multiples = self.model.size_multiple
+        fits_whole = height * width <= WHOLE_PIXELS
+        rows, columns = pad_amounts(height, width, multiples, self.margin)
+        height, width = height + sum(rows), width + sum(columns)
         if self.model.works_in_stages:
             halo = self.model.halo
         elif self.model.exact_tiling:
             halo = self.model.receptive_field // 2
         else:
             halo = BLENDED_HALO
-        multiples = self.model.size_multiple
         side = self.tile
         if side is None:
-            side = 0 if height * width <= WHOLE_PIXELS else max(TILE, 4 * halo)
+            side = 0 if fits_whole else max(TILE, 4 * halo)
         return tiling.plan_tiles(height, width, side, halo, multiples), halo
 
     def _restore_tiles(self, views, tiles, progress):

@@ -226,8 +226,8 @@ def _forward(model):
     from tf_defocus.ops.padding import pad_amounts
 
     image = _photograph().astype(np.float32) / np.float32(255)
-    rows, columns = pad_amounts(*image.shape[:2], model.size_multiple)
-    image = np.pad(image, ((0, rows), (0, columns), (0, 0)), mode="edge")[None]
+    amounts = pad_amounts(*image.shape[:2], model.size_multiple)
+    image = np.pad(image, (*amounts, (0, 0)), mode="reflect")[None]
     views = dict.fromkeys(model.view_names, image)
     return functools.partial(model.predict_on_batch, views)
 
