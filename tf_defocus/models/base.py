@@ -46,7 +46,7 @@ class RestorationNetwork(keras.Model):
     """
 
     output_name = "deblurred"
-    border_margin = 32
+    border_margin = 16
     exact_tiling = True
     works_in_stages = False
     offers_batch_statistics = False
