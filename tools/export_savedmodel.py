@@ -14,6 +14,9 @@ from tf_defocus import commands
 
 _PRESET = flags.DEFINE_string("preset", None, "Name, or folder of a run.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder to write.")
+_MAX_MEGAPIXELS = flags.DEFINE_float(
+    "max_megapixels", None, "The most one call may hold [what fits 4 GiB].", 0.001
+)
 _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a SavedModel of that name.")
 
 
@@ -24,7 +27,11 @@ def main(_):
 
     name = pathlib.Path(_PRESET.value).name
     card = export.export_saved_model(
-        presets.load_preset(_PRESET.value), _OUTPUT.value, name, _OVERWRITE.value
+        presets.load_preset(_PRESET.value),
+        _OUTPUT.value,
+        name,
+        _OVERWRITE.value,
+        _MAX_MEGAPIXELS.value,
     )
     for signature, ends in card["signatures"].items():
         print(f"{signature}: {', '.join(ends['inputs'])}: {_texts(ends['inputs'])}")
@@ -34,6 +41,7 @@ def main(_):
         f"parity with the Restorer on {parity['image_size']} px: largest error "
         f"{parity['max_error']:.1e}, {parity['max_levels']} levels of 255"
     )
+    print(f"one call may hold {card['max_pixels'] / 1e6:.1f} megapixels in all")
     print(f"written: {_OUTPUT.value}")
 
 
