@@ -264,7 +264,7 @@ def test_overwriting_spares_what_is_no_saved_model(single, tmp_path):
     assert (tmp_path / "photo.png").read_bytes() == b"mine"
 
 
-def save_empty_graph(model, folder):
+def save_empty_graph(model, folder, limit):
     folder.mkdir()
     (folder / "saved_model.pb").write_bytes(b"new")
 
