@@ -8,7 +8,7 @@ INPUT ?=
 # Of `make reports`: a folder of scenes; a folder of decoded arrays with validation/.
 SCENES ?=
 ARRAYS ?=
-CLASSICAL ?= wiener richardson_lucy hyper_laplacian
+CLASSICAL ?= zhuo_sim_wiener zhuo_sim_richardson_lucy zhuo_sim_hyper_laplacian ebdb
 PARALLEL := -n 2 --dist loadfile
 
 .PHONY: demo test test-fast native reports lint clean
@@ -24,13 +24,13 @@ test-fast: $(VENV)/.installed-dev
 	$(BIN)/python -m pytest -q -m "not slow" $(PARALLEL)
 
 native: $(VENV)/.installed
-	$(BIN)/python -m tf_defocus.ops.build
+	$(BIN)/python tools/build_native.py
 
 # The pages of scores in docs/, of every shipped preset. `CLASSICAL=` keeps the slow rows
 # that results/ has already.
 reports: $(VENV)/.installed
 	$(if $(SCENES),$(BIN)/python tools/evaluate.py --preset all --compare dpdnet \
-		$(foreach method,$(CLASSICAL),--classical $(method)) --folder "$(SCENES)" \
+		$(foreach method,$(CLASSICAL),--classical two_step_$(method)) --folder "$(SCENES)" \
 		--keep --single_pictures --report --page docs/report_scenes.md \
 		--page_title "Real scenes" --page_note "Rows two_step_*: classical \
 		deconvolution with an estimated defocus map. Row dpdnet: the pictures \
@@ -51,9 +51,9 @@ lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-$(VENV)/.installed: setup.py constraints.txt
+$(VENV)/.installed: pyproject.toml setup.py constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) --editable .
+	$(PIP) --editable ".[tensorflow]"
 	touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -1,79 +1,45 @@
-"""Packaging: metadata, dependencies, and the shipped weights inside the wheel."""
+"""The one thing that pyproject.toml cannot say: a wheel holds the shipped weights."""
 
+import hashlib
+import json
 import pathlib
-import re
 import shutil
 
 import setuptools
 from setuptools.command.build_py import build_py
 
-ROOT = pathlib.Path(__file__).resolve().parent
+CHECKPOINTS = pathlib.Path(__file__).resolve().parent / "checkpoints"
 SHIPPED = ("*.json", "*.md", "*.npz")
-DATA = ["importlib_resources", "tensorflow-datasets>=4.9.9"]
 
 
 class BuildWithCheckpoints(build_py):
     """Copies `checkpoints/` into the package, so that a wheel restores photographs."""
 
     def run(self):
+        check_checkpoints()
         super().run()
-        target = pathlib.Path(self.build_lib) / "tf_defocus" / "_checkpoints"
-        if self.editable_mode or not (ROOT / "checkpoints").is_dir():
+        if self.editable_mode:  # the folder is found beside the package
             return
+        target = pathlib.Path(self.build_lib) / "tf_defocus" / "_checkpoints"
         target.mkdir(parents=True, exist_ok=True)
         for pattern in SHIPPED:
-            for path in sorted((ROOT / "checkpoints").glob(pattern)):
+            for path in sorted(CHECKPOINTS.glob(pattern)):
                 shutil.copy2(path, target / path.name)
 
 
-def version():
-    """The package's `__version__`, without importing it."""
-    text = (ROOT / "tf_defocus" / "__init__.py").read_text()
-    return re.search(r'__version__ = "([^"]+)"', text).group(1)
+def check_checkpoints():
+    """Raises FileNotFoundError unless every preset of the manifest is there, whole."""
+    manifest = CHECKPOINTS / "manifest.json"
+    presets = json.loads(manifest.read_text())["presets"] if manifest.is_file() else {}
+    if not presets:
+        raise FileNotFoundError(f"{manifest} lists no preset; build from a whole tree")
+    for name, preset in presets.items():
+        path = CHECKPOINTS / preset["file"]
+        content = path.read_bytes() if path.is_file() else b""
+        if hashlib.sha256(content).hexdigest() != preset["sha256"]:
+            raise FileNotFoundError(
+                f"{path}, preset {name}, is missing or damaged; build from a whole tree"
+            )
 
 
-setuptools.setup(
-    name="tf-defocus",
-    version=version(),
-    description="Removing defocus blur from photographs, in TensorFlow and Keras",
-    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
-    long_description_content_type="text/markdown",
-    license="Apache-2.0",
-    packages=setuptools.find_packages(include=["tf_defocus", "tf_defocus.*"]),
-    package_data={"tf_defocus": ["ops/cc/*", "py.typed", "*.pyi", "*/*.pyi"]},
-    cmdclass={"build_py": BuildWithCheckpoints},
-    python_requires=">=3.10",
-    install_requires=[
-        "absl-py",
-        "h5py",
-        "imageio",
-        "keras>=3.15,<3.16",
-        "lazy-loader>=0.4",
-        "numpy>=1.26",
-        "opencv-python-headless",
-        "Pillow",
-        "scikit-image",
-        "scipy",
-        "tensorflow>=2.21,<2.22",
-        "tqdm",
-    ],
-    extras_require={
-        "data": DATA,
-        # mlcroissant: the command `tfds build` does not start without it.
-        "beam": [*DATA, "apache-beam", "mlcroissant", "python-dateutil<3"],
-        "train": [*DATA, "tensorboard"],
-        "jax": ["jax"],
-        "dev": [
-            *DATA,
-            "dill",
-            "jax",
-            "pre-commit",
-            "pytest",
-            "pytest-xdist",
-            "ruff",
-            "tensorboard",
-            "tifffile",
-        ],
-    },
-    entry_points={"console_scripts": ["tf-defocus = tf_defocus.cli:main"]},
-)
+setuptools.setup(cmdclass={"build_py": BuildWithCheckpoints})

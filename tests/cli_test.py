@@ -10,10 +10,12 @@ import numpy as np
 import PIL.Image
 import pytest
 
+import tf_defocus
+from tests.testing import ROOT
 from tf_defocus import cli
 from tf_defocus.images import files
 from tf_defocus.images.files import Image, read_image, write_image
-from tf_defocus.models import create_model, presets
+from tf_defocus.models import create_model, manifest, presets
 from tf_defocus.models.base import RestorationNetwork
 from tf_defocus.restoration import photo_jobs
 
@@ -208,7 +210,32 @@ def test_unforeseen_failure_of_one_file_spares_the_others(
     monkeypatch.setattr(photo_jobs, "read_image", fragile)
     assert deblur("-i", tmp_path / "in", "-o", tmp_path / "out") == 1
     assert value(tmp_path / "out" / "b.png") == 200
-    assert "a.png: RuntimeError: allocator ran out; try a" in capsys.readouterr().err
+    assert "a.png: RuntimeError: allocator ran out\n" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError("x"), RuntimeError("RESOURCE_EXHAUSTED: OOM when allocating")]
+)
+def test_smaller_tiles_are_advised_where_memory_ran_out(
+    tmp_path, single, monkeypatch, capsys, error
+):
+    def fail(path):
+        raise error
+
+    monkeypatch.setattr(photo_jobs, "read_image", fail)
+    assert deblur("-i", save(tmp_path / "a.png", 1), "-o", tmp_path / "out") == 1
+    assert "out of memory; try smaller tiles, such as -t 512" in capsys.readouterr().err
+
+
+def test_the_input_is_looked_at_before_the_preset(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(presets, "load_preset", lambda name: pytest.fail("too early"))
+    save(tmp_path / "a.png", 1)
+    missing = tmp_path / "nowhere.png"
+    assert deblur("-i", missing, "-o", tmp_path / "out") == 2
+    views = ("--left", missing, "--right", missing)
+    assert deblur("-i", tmp_path / "a.png", *views, "-o", tmp_path / "out") == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2 and all("nowhere.png: does not exist" in x for x in lines)
 
 
 def test_dual_pixel_file_takes_its_views_by_flags(tmp_path, dual, capsys):
@@ -311,7 +338,8 @@ def checkpoints(tmp_path, monkeypatch):
     folder = tmp_path / "checkpoints"
     small = {"base_filters": 3}
     model = create_model("kpac_3level", **small)
-    presets.save_preset(model, folder, "kpac_3level", small)
+    details = {"description": "for tests", "licence": "Apache-2.0"}
+    presets.save_preset(model, folder, "kpac_3level", small, **details)
     monkeypatch.setenv("TF_DEFOCUS_CHECKPOINTS", str(folder))
     return folder
 
@@ -346,14 +374,66 @@ def test_models_and_doctor_tell_what_there_is(checkpoints, capsys):
     assert cli.main(["models"]) == 0
     told = capsys.readouterr().out
     assert "  kpac_2level\n" in told
-    assert "kpac_3level: model kpac_3level, card kpac_3level.md" in told
+    assert "kpac_3level: for tests\n    inputs:  blurred\n    size:    0." in told
+    assert "licence: Apache-2.0" in told and "kpac_3level.md" in told
     assert cli.main(["doctor"]) == 0
     told = capsys.readouterr().out
     assert f"keras: {keras.__version__}" in told
     assert "preset kpac_3level: sha256 is right" in told
 
 
-def test_the_module_runs_as_a_command():
-    command = [sys.executable, "-m", "tf_defocus.cli", "deblur", "--help"]
-    result = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert "--skip-existing" in result.stdout
+def test_doctor_fails_where_no_preset_is(tmp_path, monkeypatch, capsys):
+    (tmp_path / "manifest.json").write_text('{"presets": {}}')
+    monkeypatch.setenv("TF_DEFOCUS_CHECKPOINTS", str(tmp_path))
+    assert cli.main(["doctor"]) == 1
+    assert "holds no preset" in capsys.readouterr().err
+    monkeypatch.setenv("TF_DEFOCUS_CHECKPOINTS", str(tmp_path / "nowhere"))
+    assert cli.main(["doctor"]) == cli.main(["models"]) == 1
+
+
+def test_every_shipped_preset_says_what_it_is():
+    for name, entry in manifest.list_presets().items():
+        assert len(entry["description"]) > 20, name
+        assert set(entry["inputs"]) <= {"blurred", "left", "right"}, name
+        assert entry["licence"], name
+
+
+def run_module(*arguments, **variables):
+    """`python -m tf_defocus` as a user runs it: TensorFlow's levels are its own."""
+    environment = {k: v for k, v in os.environ.items() if "MIN_LOG_LEVEL" not in k}
+    return subprocess.run(
+        [sys.executable, "-m", "tf_defocus", *arguments],
+        capture_output=True,
+        text=True,
+        env=environment | variables,
+        cwd=ROOT,
+    )
+
+
+def test_the_package_runs_as_a_command():
+    assert "--skip-existing" in run_module("deblur", "--help").stdout
+    assert run_module("--version").stdout == f"tf-defocus {tf_defocus.__version__}\n"
+
+
+def test_models_are_listed_at_once_without_keras():
+    script = (
+        "import sys, time; from tf_defocus import cli; cli.main(['models'])\n"
+        "print(time.process_time(), {'keras', 'tensorflow', 'jax'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT
+    )
+    seconds, heavy = done.stdout.splitlines()[-1].split(maxsplit=1)
+    assert float(seconds) < 1.5 and heavy == "set()"
+
+
+def test_nothing_of_tensorflow_is_on_the_screen(checkpoints):
+    done = run_module("doctor", TF_DEFOCUS_CHECKPOINTS=str(checkpoints))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "sha256 is right" in done.stdout
+
+
+def test_a_backend_that_cannot_serve_is_one_line():
+    done = run_module("doctor", KERAS_BACKEND="numpy")
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert 'pip install "tf-defocus[tensorflow]"' in done.stderr

@@ -1,7 +1,10 @@
-"""Commands on pages: folders of their author are replaced, options kept."""
+"""Tools: a fault is one line; commands on pages keep options, not folders."""
+
+import importlib.util
 
 import pytest
 
+from tf_defocus import commands
 from tf_defocus.commands import shown_command
 
 SHOWN = """python tools/evaluate.py \\
@@ -26,3 +29,49 @@ def test_both_forms_of_options_are_shown_alike(arguments):
 def test_values_with_spaces_are_quoted():
     command = ["tools/a.py", "--title=Four scenes"]
     assert shown_command(command).endswith('--title "Four scenes"')
+
+
+def test_a_fault_of_what_was_given_is_one_line(monkeypatch):
+    def main(arguments):
+        raise ValueError("two\nlines")
+
+    monkeypatch.setattr("sys.argv", ["tools/some_tool.py"])
+    with pytest.raises(SystemExit) as caught:
+        commands.run(main)
+    assert caught.value.code == "some_tool: two lines"
+
+
+def test_a_fault_of_ours_keeps_its_traceback(monkeypatch):
+    def main(arguments):
+        raise TypeError("ours")
+
+    monkeypatch.setattr("sys.argv", ["tools/some_tool.py"])
+    with pytest.raises(TypeError, match="ours"):
+        commands.run(main)
+
+
+def test_a_missing_package_names_its_extra():
+    error = ModuleNotFoundError("No module", name="tensorflow_datasets.core")
+    expected = 'needs tensorflow_datasets; pip install "tf-defocus[data]"'
+    assert commands.explain(error) == expected
+    other = ModuleNotFoundError("No module named 'cv2'", name="cv2")
+    assert commands.explain(other) == "No module named 'cv2'"
+
+
+@pytest.mark.parametrize(
+    "installed, wanted, remedy",
+    [
+        ((), None, r'pip install "tf-defocus\[tensorflow\]"'),
+        (("jax",), None, "set KERAS_BACKEND=jax"),
+        (("tensorflow",), "numpy", "KERAS_BACKEND=tensorflow"),
+        (("tensorflow",), "jax", r'pip install "tf-defocus\[jax\]"'),
+    ],
+)
+def test_a_backend_that_is_missing_is_named(monkeypatch, installed, wanted, remedy):
+    found = {name: True for name in installed}
+    monkeypatch.setattr(importlib.util, "find_spec", found.get)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if wanted:
+        monkeypatch.setenv("KERAS_BACKEND", wanted)
+    with pytest.raises(commands.BackendError, match=remedy):
+        commands.require_backend()

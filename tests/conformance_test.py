@@ -28,6 +28,7 @@ from tf_defocus.training.tasks import create_trainee
 SMALL = {
     "dmenet": {"base_filters": 4},
     "bambnet": {"base_filters": 4, "reduction": 2},
+    "srn": {"base_filters": 4},
     "dddnet": {"width_divisor": 8},
     "deeprft": {"base_filters": 4, "num_residual_units": 1},
     "dpdnet_dual": {"base_filters": 4},
@@ -51,6 +52,7 @@ SMALL = {
 REPRESENTATIVES = (
     "dmenet",
     "bambnet",
+    "srn",
     "dddnet",
     "deeprft",
     "dpdnet_single",
@@ -212,7 +214,8 @@ def test_every_registered_layer_is_rebuilt_by_its_config():
 
 def test_losses_survive_serialisation(rng):
     sharp, deblurred = rng.random((2, 1, 16, 16, 3), dtype=np.float32)
-    for loss in (losses.CharbonnierLoss(epsilon=0.1), losses.SSIMLoss()):
+    parts = losses.FourierPartsLoss()
+    for loss in (losses.CharbonnierLoss(epsilon=0.1), losses.SSIMLoss(), parts):
         clone = keras.saving.deserialize_keras_object(
             keras.saving.serialize_keras_object(loss)
         )

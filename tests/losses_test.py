@@ -155,3 +155,15 @@ def test_losses_survive_their_configs(vgg_file, rng):
         assert type(clone) is type(loss)
         assert clone.get_config() == loss.get_config()
         assert float(clone(sharp, deblurred)) == float(loss(sharp, deblurred))
+
+
+@pytest.mark.parametrize("size", [(8, 6), (7, 9)])
+def test_fourier_losses_are_those_of_numpys_transform(rng, size):
+    sharp, deblurred = rng.random((2, 2, *size, 3), dtype=np.float32)
+    spectrum = np.fft.fft2(deblurred - sharp, axes=(1, 2))
+    parts = np.abs(spectrum.real).mean() + np.abs(spectrum.imag).mean()
+    assert float(losses.FourierPartsLoss()(sharp, deblurred)) == pytest.approx(
+        parts, rel=1e-5
+    )
+    modulus = float(losses.FourierLoss()(sharp, deblurred))
+    assert modulus == pytest.approx(np.abs(spectrum).mean(), rel=1e-5)

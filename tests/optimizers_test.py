@@ -107,6 +107,12 @@ def test_step_schedule_multiplies_after_each_boundary():
     np.testing.assert_allclose(rates, [1e-4, 1e-4, 5e-5, 5e-5, 2.5e-5], rtol=1e-6)
 
 
+def test_step_schedule_takes_a_factor_of_each_piece():
+    schedule = create_schedule("step", 0.4, 9, boundaries=(3, 5), factor=(0.5, 0.1))
+    rates = [float(schedule(step)) for step in (0, 3, 4, 5, 6)]
+    np.testing.assert_allclose(rates, [0.4, 0.4, 0.2, 0.2, 0.04], rtol=1e-6)
+
+
 def test_constant_schedule_never_changes():
     schedule = create_schedule("constant", 3e-4, 100)
     rates = [float(schedule(step)) for step in (0, 100, 101, 5000)]

@@ -2,7 +2,10 @@
 
 import io
 import pickle
+import struct
 import zipfile
+
+import numpy as np
 
 
 class Call:
@@ -57,12 +60,32 @@ def write_archive(path, description, storages=(), compression=zipfile.ZIP_STORED
     return path
 
 
-def write_tensors(path, arrays):
-    """Writes a dict of float32 arrays as a state dict; returns the path."""
+def write_tensors(path, arrays, wrap=lambda state: state):
+    """Writes a dict of float32 arrays as a state dict; returns the path.
+
+    `wrap` makes what is saved of the state dict.
+    """
+    content, storages = _content(arrays)
+    return write_archive(path, pickled(wrap(content)), storages)
+
+
+def write_legacy(path, arrays, wrap=lambda state: state):
+    """The same in the layout before the archive: pickles, then storages."""
+    content, storages = _content(arrays)
+    system = {"protocol_version": 1001, "little_endian": True, "type_sizes": {}}
+    head = [pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, system)]
+    keys = pickle.dumps([key for key, _ in storages], 2)
+    counted = [struct.pack("<q", len(data) // 4) + data for _, data in storages]
+    path.write_bytes(b"".join([*head, pickled(wrap(content)), keys, *counted]))
+    return path
+
+
+def _content(arrays):
     content, storages = {}, []
     for key, (name, array) in enumerate(arrays.items()):
+        array = np.ascontiguousarray(array, "<f4").reshape(np.shape(array))
         pid = ("storage", "<f4", str(key), "cpu", array.size)
         stride = tuple(step // 4 for step in array.strides)
         content[name] = tensor(pid, 0, array.shape, stride)
         storages.append((str(key), array.tobytes()))
-    return write_archive(path, pickled(content), storages)
+    return content, storages

@@ -12,6 +12,8 @@ import pathlib
 import platform
 import sys
 
+from tf_defocus import __version__, commands
+
 DEFAULT_PRESET = "kpac_3level"
 EXTENSIONS = {"auto": None, "png": ".png", "tif": ".tif", "jpg": ".jpg"}
 PACKAGES = ("keras", "tensorflow", "jax", "numpy", "opencv-python-headless", "Pillow")
@@ -23,12 +25,11 @@ def main(arguments=None):
     Args:
         arguments: list of str, or None for those of the process.
     """
-    # Both must be set before the backend is first imported.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "3")
     options = _parser().parse_args(arguments)
     try:
         return options.run(options)
+    except commands.BackendError as error:
+        return _fail(error)
     except KeyboardInterrupt:
         print(
             "tf-defocus: interrupted; files written so far are whole", file=sys.stderr
@@ -40,20 +41,24 @@ def _parser():
     parser = argparse.ArgumentParser(
         prog="tf-defocus", description="Removes defocus blur from photographs."
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_deblur(commands)
-    models = commands.add_parser("models", help="list models and presets")
+    version = f"tf-defocus {__version__}"
+    parser.add_argument("--version", action="version", version=version)
+    subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_deblur(subparsers)
+    _add_convert(subparsers)
+    models = subparsers.add_parser("models", help="list networks and presets")
     models.set_defaults(run=list_models)
-    doctor = commands.add_parser("doctor", help="check versions, devices and presets")
+    doctor = subparsers.add_parser("doctor", help="check versions, devices and presets")
     doctor.set_defaults(run=diagnose)
     return parser
 
 
-def _add_deblur(commands):
-    deblur = commands.add_parser("deblur", help="restore a photograph or a folder")
+def _add_deblur(subparsers):
+    deblur = subparsers.add_parser("deblur", help="restore a photograph or a folder")
     add = deblur.add_argument
-    path = pathlib.Path
-    add("-i", "--input", type=path, required=True, help="photograph or folder")
+    path = _path
+    help_text = "photographs or folders"
+    add("-i", "--input", type=path, required=True, nargs="+", help=help_text)
     add("-o", "--output", type=path, required=True, help="folder, or file for one file")
     add("-n", "--preset", default=DEFAULT_PRESET, help="preset, or folder with weights")
     add("-t", "--tile", type=_tile, help="longest tile side [px]; 0 never tiles")
@@ -63,7 +68,8 @@ def _add_deblur(commands):
     add("--ensemble", action="store_true", help=help_text)
     help_text = "tell whether left and right seem exchanged"
     add("--check-views", action="store_true", help=help_text)
-    add("--suffix", default="", help="added to the names of the outputs")
+    help_text = "added to the names of the outputs"
+    add("--suffix", type=_suffix, default="", help=help_text)
     add("--ext", choices=sorted(EXTENSIONS), default="auto", help="output format")
     add("-r", "--recursive", action="store_true", help="search folders in the folder")
     add("-q", "--quiet", action="store_true", help="no progress bar")
@@ -75,26 +81,53 @@ def _add_deblur(commands):
     deblur.set_defaults(run=deblur_photographs)
 
 
+def _add_convert(subparsers):
+    text = "turn an author's checkpoint into a preset"
+    convert = subparsers.add_parser("convert", help=text)
+    add = convert.add_argument
+    add("--model", help="name of a network, of `tf-defocus models`")
+    add("--checkpoint", nargs="+", required=True, help="file, or files of its parts")
+    add("--output", type=_path, help="folder to write")
+    text = "word=value in JSON, of the network's constructor"
+    add("--set", nargs="+", action="extend", default=[], metavar="WORD=JSON", help=text)
+    add("--list", action="store_true", help="show what the files hold, write nothing")
+    convert.set_defaults(run=convert_checkpoint)
+
+
 def _tile(text):
-    value = int(text)
-    if value < 0:
+    if not text.isdecimal():
         raise argparse.ArgumentTypeError("must be 0 or a number of pixels")
-    return value
+    return int(text)
+
+
+def _path(text):
+    if not text.strip():
+        raise argparse.ArgumentTypeError("is empty; give a file or a folder")
+    return pathlib.Path(text)
+
+
+def _suffix(text):
+    if "/" in text or os.sep in text:
+        raise argparse.ArgumentTypeError("must not hold a slash; folders go to -o")
+    return text
 
 
 def deblur_photographs(options):
     """`tf-defocus deblur`: restores every photograph it can; returns the exit code."""
-    from tf_defocus.restoration.photo_jobs import BatchError, Naming, find_jobs
-    from tf_defocus.restoration.restorer import Restorer
+    from tf_defocus.restoration.photo_jobs import (
+        BatchError,
+        Naming,
+        check_sources,
+        find_jobs,
+    )
 
     naming = Naming(options.output, options.suffix, EXTENSIONS[options.ext])
     try:
-        restorer = Restorer.from_preset(
-            options.preset, tile=options.tile, ensemble=options.ensemble
-        )
+        check_sources(options.input, options.output, options.left, options.right)
+        restorer = _load_restorer(options)
         if options.check_views and "left" not in restorer.view_names:
             raise BatchError("--check-views needs a preset for left and right views")
-        jobs = find_jobs(
+        jobs, left_out = find_jobs(
             options.input,
             restorer.view_names,
             naming,
@@ -104,14 +137,26 @@ def deblur_photographs(options):
         )
     except BatchError as error:
         return _fail(error, code=2)
-    except ValueError as error:  # a preset that is damaged, or restores nothing
+    except ValueError as error:  # no backend; a preset damaged or that makes no image
         return _fail(error)
-    return _run_batch(jobs, restorer, options)
+    return _run_batch(jobs, left_out, restorer, options)
 
 
-def _run_batch(jobs, restorer, options):
+def _load_restorer(options):
+    commands.require_backend()
+    from tf_defocus.restoration.restorer import Restorer
+
+    return Restorer.from_preset(
+        options.preset, tile=options.tile, ensemble=options.ensemble
+    )
+
+
+def _run_batch(jobs, left_out, restorer, options):
     from tqdm import tqdm
 
+    from tf_defocus.restoration.photo_jobs import remove_abandoned
+
+    remove_abandoned(jobs)
     counts = {"restored": 0, "skipped": 0, "failed": 0}
     layout = "{l_bar}{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]"
     bar = tqdm(
@@ -124,19 +169,25 @@ def _run_batch(jobs, restorer, options):
             for line in lines:
                 bar.write(line, file=sys.stderr)
             bar.update(number + 1 - bar.n)
-    print(", ".join(f"{count} {name}" for name, count in counts.items() if count))
+    print("; left out: ".join(filter(None, map(_counted, (counts, left_out)))))
     return 1 if counts["failed"] else 0
+
+
+def _counted(counts):
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
 def _run_one(job, restorer, options, bar, number):
     """What became of a job, and the lines to say about it."""
-    from tf_defocus.restoration.photo_jobs import run_job
+    from tf_defocus.images.refusals import shown
+    from tf_defocus.restoration.photo_jobs import describe_failure, run_job
 
-    if job.output.exists() and options.skip_existing:
+    exists = os.path.lexists(job.output) and not job.problem
+    if exists and options.skip_existing:
         return "skipped", ()
-    if job.output.exists() and not options.overwrite and not job.problem:
+    if exists and not options.overwrite:
         remedy = "add --overwrite or --skip-existing"
-        return "failed", (f"{job.name}: {job.output} exists already; {remedy}",)
+        return "failed", (f"{job.name}: {shown(job.output)} exists already; {remedy}",)
 
     def show(done, total):
         bar.update(number + done / total - bar.n)
@@ -144,58 +195,95 @@ def _run_one(job, restorer, options, bar, number):
     try:
         notes = run_job(job, restorer, show, options.check_views)
     except Exception as error:  # the other photographs are still to be done
-        return "failed", (_one_line(job, error),)
+        return "failed", (describe_failure(job, error),)
     return "restored", tuple(f"{job.name}: {note}" for note in notes)
 
 
-def _one_line(job, error):
-    from tf_defocus.images.files import ImageFileError
+def convert_checkpoint(options):
+    """`tf-defocus convert`: writes a preset, or lists what a checkpoint holds."""
+    commands.require_backend()
+    from tf_defocus.conversion import converter
 
-    text = " ".join(str(error).split())
-    if isinstance(error, ImageFileError):
-        return text
-    return f"{job.name}: {type(error).__name__}: {text[:300]}; try a smaller -t"
-
-
-def list_models(_):
-    """`tf-defocus models`: prints the networks and the presets."""
-    from tf_defocus import models
-    from tf_defocus.models import presets
-
-    print("models:")
-    for name in models.list_models():
-        print(f"  {name}")
-    print(f"presets in {presets.checkpoints_folder()}:")
-    for name, entry in presets.list_presets().items():
-        details = f"model {entry['model']}, card {entry.get('card', 'none')}"
-        print(f"  {name}: {details}")
+    try:
+        if options.list:
+            print(converter.list_tensors(options.checkpoint))
+            return 0
+        if not (options.model and options.output):
+            return _fail("convert needs --model and --output, or --list", code=2)
+        words = dict(map(converter.parse_word, options.set))
+        paths, output = options.checkpoint, options.output
+        print(converter.convert(options.model, paths, output, words))
+    except converter.ConversionError as error:
+        return _fail(error)
     return 0
 
 
+def list_models(_):
+    """`tf-defocus models`: prints the networks and the presets, without Keras."""
+    from tf_defocus.models import manifest, named
+
+    try:
+        folder = manifest.checkpoints_folder()
+        entries = manifest.list_presets(folder)
+    except manifest.PresetError as error:
+        return _fail(error)
+    print("networks:")
+    for name in named.list_models():
+        print(f"  {name}")
+    print(f"presets in {folder}:")
+    for name, entry in entries.items():
+        print(f"  {name}: {entry.get('description', 'no description')}")
+        for key, value in _details(folder, entry).items():
+            print(f"    {key + ':':8} {value}")
+    return 0
+
+
+def _details(folder, entry):
+    """What a photographer asks of a preset, from its entry in the manifest."""
+    path = folder / str(entry.get("file"))
+    size = f"{path.stat().st_size / 1e6:.1f} MB" if path.is_file() else "missing"
+    return {
+        "inputs": ", ".join(map(str, entry.get("inputs", ["not said"]))),
+        "size": size,
+        "licence": entry.get("licence", "not said"),
+        "card": folder / str(entry.get("card")),
+    }
+
+
 def diagnose(_):
-    """`tf-defocus doctor`: prints what there is; returns 1 if a preset is damaged."""
-    import keras
-
-    from tf_defocus import __version__
-    from tf_defocus.models import presets
-
+    """`tf-defocus doctor`: prints what there is; returns 1 if something is missing."""
     print(f"tf_defocus {__version__}, Python {platform.python_version()}")
     for package in PACKAGES:
         print(f"  {package}: {_version(package)}")
+    commands.require_backend()
+    import keras
+
     devices = keras.distribution.list_devices()
     print(f"backend {keras.backend.backend()}, devices: {', '.join(devices)}")
     if not any("gpu" in device.lower() for device in devices):
         print("  no GPU found: a 24-megapixel photograph takes minutes")
     print(f"native adaptive convolution: {_native_operation(keras)}")
-    healthy = True
-    for name in presets.list_presets():
+    return _verify_presets()
+
+
+def _verify_presets():
+    from tf_defocus.models import manifest
+
+    try:
+        folder = manifest.checkpoints_folder()
+        names = manifest.list_presets(folder)
+    except manifest.PresetError as error:
+        return _fail(error)
+    if not names:
+        return _fail(f"{folder} holds no preset; install tf_defocus again")
+    damaged = 0
+    for name in names:
         try:
-            presets.verify_preset(name)
+            manifest.verify_preset(name, folder)
             print(f"preset {name}: sha256 is right")
-        except presets.PresetError as error:
-            healthy = False
-            _fail(f"preset {name}: {error}")
-    return 0 if healthy else 1
+        except manifest.PresetError as error:
+            damaged = _fail(f"preset {name}: {error}")
+    return damaged
 
 
 def _version(package):

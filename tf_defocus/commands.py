@@ -1,6 +1,87 @@
-"""Commands as pages of results show them: who reads the page can give them again."""
+"""What the command and every tool do alike.
 
+They keep TensorFlow's own lines off the screen, say a fault of what they were given in
+one line, and stand on pages of results so that the reader can give them again.
+"""
+
+import functools
+import importlib.util
+import os
 import pathlib
+import sys
+
+from absl import app
+
+from tf_defocus import quiet_tensorflow  # noqa: F401
+
+BACKENDS = ("tensorflow", "jax")
+# module that may be missing -> the extra of this package that installs it
+EXTRAS = {
+    "apache_beam": "beam",
+    "jax": "jax",
+    "matplotlib": "figures",
+    "tensorboard": "train",
+    "tensorflow": "tensorflow",
+    "tensorflow_datasets": "data",
+}
+
+
+class BackendError(ValueError):
+    """Keras has nothing to compute with: one line with the remedy."""
+
+
+def run(main):
+    """Runs a tool, `main(arguments)`, with absl's flags.
+
+    What is wrong with that which the tool was given is one line on the error output,
+    and exit code 1. Any other exception is a fault of ours and keeps its traceback.
+    """
+    app.run(functools.partial(_in_one_line, main))
+
+
+def _in_one_line(main, arguments):
+    try:
+        return main(arguments)
+    except (ValueError, ArithmeticError, OSError, ImportError) as error:
+        sys.exit(f"{pathlib.Path(sys.argv[0]).stem}: {explain(error)}")
+    except KeyboardInterrupt:
+        print("interrupted; files written so far are whole", file=sys.stderr)
+        sys.exit(130)
+
+
+def explain(error):
+    """An exception in one line; of a missing package, with what installs it."""
+    package = (getattr(error, "name", None) or "").split(".")[0]
+    if isinstance(error, ImportError) and package in EXTRAS:
+        return f'needs {package}; pip install "tf-defocus[{EXTRAS[package]}]"'
+    return " ".join(str(error).split())
+
+
+def require_backend():
+    """Imports Keras if it has a backend that this package runs on.
+
+    Raises:
+        BackendError: if it has none.
+    """
+    installed = [name for name in BACKENDS if importlib.util.find_spec(name)]
+    if not installed:
+        raise BackendError(
+            'needs TensorFlow or JAX; pip install "tf-defocus[tensorflow]", or '
+            '"tf-defocus[jax]" and set KERAS_BACKEND=jax'
+        )
+    wanted = os.environ.get("KERAS_BACKEND")
+    if wanted is None and installed == ["jax"]:
+        raise BackendError("TensorFlow is not installed, JAX is; set KERAS_BACKEND=jax")
+    if wanted not in (None, *installed):
+        extra = wanted if wanted in BACKENDS else installed[0]
+        remedy = f'pip install "tf-defocus[{extra}]" and set KERAS_BACKEND={extra}'
+        raise BackendError(f"KERAS_BACKEND={wanted} does not work here; {remedy}")
+    import keras
+
+    if keras.backend.backend() not in BACKENDS:  # as ~/.keras/keras.json says
+        raise BackendError(
+            f"Keras runs on {keras.backend.backend()}; set KERAS_BACKEND={installed[0]}"
+        )
 
 
 def shown_command(arguments, placeholders=None):

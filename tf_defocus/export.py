@@ -1,10 +1,10 @@
 """SavedModels that need nothing but TensorFlow.
 
-The exported graph takes photographs of any size, in batches of any size, pads them to
-what the network divides by, deblurs, crops back and clips to [0, 1]. It holds ordinary
-operations only and no object of Keras or of this package, so a process or server
-without either loads it. Photographs are computed whole, never in tiles: memory grows
-with their size.
+The exported graph takes photographs of any size, in batches of any size, mirrors them
+at their borders up to what the network divides by, deblurs, crops back and clips to
+[0, 1]. It holds ordinary operations only and no object of Keras or of this package, so
+a process or server without either loads it. Photographs are computed whole, never in
+tiles: memory grows with their size.
 
 Each signature takes one input per view of the model (`blurred`, for dual-pixel models
 also `left` and `right`), all views alike in batch, height and width:
@@ -18,8 +18,10 @@ also `left` and `right`), all views alike in batch, height and width:
                      -> encoded    string (batch,): PNG with the bits of the first view
 
 A signature takes its own dtype: other arrays (float64!) must be cast by the caller. The
-encoded signature reads pixels as they are stored: it applies no EXIF orientation and no
-colour profile, and drops transparency.
+encoded signature shows a file upright, as its EXIF orientation says; it applies no
+colour profile and drops transparency. A call of more pixels than the graph was exported
+for (`max_pixels` of the card) is refused before anything is decoded; an empty batch is
+answered with an empty batch.
 """
 
 import datetime
@@ -36,17 +38,23 @@ import numpy as np
 import tensorflow as tf
 
 import tf_defocus
+from tf_defocus.graph_memory import max_pixels
 from tf_defocus.models.base import RestorationNetwork, check_restores
 from tf_defocus.models.weights import variable_names
 from tf_defocus.ops.adaptive_convolution import portable
 from tf_defocus.ops.padding import crop_like, pad_to_multiple
 from tf_defocus.restoration.restorer import Restorer
+from tf_defocus.served_images import (
+    check_pixels,
+    decode_images,
+    encode_images,
+    quantize,
+    scaled,
+)
 
 CARD = "model_card.json"
 PARITY_TOLERANCE = 1e-5  # of the float signature, images in [0, 1]
 PARITY_SIZE = (37, 51)  # odd, so that padding is part of what is compared
-MAX_MEGAPIXELS = 100  # an encoded image that claims more is refused before decoding
-_PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
 def export_saved_model(
@@ -54,6 +62,7 @@ def export_saved_model(
     output: str | os.PathLike,
     preset: str,
     overwrite: bool = False,
+    max_megapixels: float | None = None,
 ) -> dict[str, Any]:
     """Writes a model as a SavedModel with its card, once it agrees with the `Restorer`.
 
@@ -63,6 +72,8 @@ def export_saved_model(
             Serving wants a number as its name: `kpac_3level/1`.
         preset: str, what the card calls the weights.
         overwrite: bool; True replaces a SavedModel of that name.
+        max_megapixels: float, the most that one call may hold, all its images together;
+            None for what fits 4 GiB with this network.
 
     Returns:
         The card, a dict, also in `model_card.json` of the folder: versions, signatures,
@@ -80,14 +91,15 @@ def export_saved_model(
             "A SavedModel needs KERAS_BACKEND=tensorflow. "
             f"Received: {keras.backend.backend()}"
         )
+    limit = int(max_megapixels * 1e6) if max_megapixels else max_pixels(model)
     output = pathlib.Path(output).absolute()
     _check_output(output, overwrite)
     output.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{output.name}."
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=prefix) as scratch:
         folder = pathlib.Path(scratch) / "new"
-        _save_graph(model, folder)
-        card = _describe(model, preset, measure_parity(model, folder))
+        _save_graph(model, folder, limit)
+        card = _describe(model, preset, measure_parity(model, folder), limit)
         (folder / CARD).write_text(json.dumps(card, indent=2) + "\n")
         if output.exists():
             os.rename(output, pathlib.Path(scratch) / "previous")
@@ -142,10 +154,12 @@ class RestorationGraph:
 
     Args:
         model: a network of `create_model`.
+        limit: int, the most pixels of one call; None for no limit.
     """
 
-    def __init__(self, model):
+    def __init__(self, model, limit=None):
         self.model = model
+        self.limit = limit or 2**62
         # A function of its own: the signatures share one trace of the network.
         self._restore = tf.function(self._restore_views, autograph=False)
 
@@ -155,129 +169,53 @@ class RestorationGraph:
 
     def restore_levels(self, views):
         """dict of uint8 -> dict of the same."""
-        floats = {name: _scaled(view) for name, view in views.items()}
-        return {"deblurred": _quantize(self._restore(floats), tf.uint8)}
+        floats = {name: scaled(view) for name, view in views.items()}
+        return {"deblurred": quantize(self._restore(floats), tf.uint8)}
 
     def restore_encoded(self, views):
         """dict of strings -> dict of uint8 images and of strings."""
-        deblurred = self._restore({k: decode_images(v) for k, v in views.items()})
+        deblurred = self._restore(
+            {k: decode_images(v, self.limit) for k, v in views.items()}
+        )
         return {
-            "deblurred": _quantize(deblurred, tf.uint8),
+            "deblurred": quantize(deblurred, tf.uint8),
             "encoded": encode_images(deblurred, like=views[self.model.view_names[0]]),
         }
 
     def _restore_views(self, views):
         shapes = [tf.shape(view) for view in views.values()]
-        alike = [
+        checks = [
             tf.debugging.assert_equal(shape, shapes[0], "Views must be alike in shape")
             for shape in shapes[1:]
         ]
-        maps = self.model.frame_maps(shapes[0][1], shapes[0][2])
+        pixels = tf.reduce_prod(tf.cast(shapes[0][:3], tf.int64))
+        checks.append(check_pixels(pixels, self.limit))
+        with tf.control_dependencies(checks):
+            views = {name: tf.identity(view) for name, view in views.items()}
+        first = next(iter(views.values()))
+        # an empty batch has no pixel for a network to begin with
+        return tf.cond(pixels > 0, lambda: self._run_network(views), lambda: first)
+
+    def _run_network(self, views):
+        first = next(iter(views.values()))
+        margin, multiple = self.model.border_margin, self.model.size_multiple
+        _, height, width, _ = tf.unstack(tf.shape(first))
+        maps = self.model.frame_maps(height, width)
         inputs = {**views, **{name: value[None] for name, value in maps.items()}}
-        with tf.control_dependencies(alike):
-            padded = {
-                name: pad_to_multiple(tf.identity(value), self.model.size_multiple)
-                for name, value in inputs.items()
-            }
+        padded = {
+            name: pad_to_multiple(value, multiple, margin)
+            for name, value in inputs.items()
+        }
         deblurred = self.model(padded, training=False)["deblurred"]
-        deblurred = crop_like(deblurred, next(iter(views.values())))
+        deblurred = crop_like(deblurred, first, margin)
         deblurred = tf.debugging.check_numerics(
             deblurred, "The network returned values that are not finite"
         )
         return tf.clip_by_value(deblurred, 0, 1)
 
 
-def decode_images(encoded):
-    """Pixels of PNG (8 or 16 bits) and JPEG files.
-
-    Args:
-        encoded: (batch,) string, all of one height and width.
-
-    Returns:
-        (batch, height, width, 3) float32 in [0, 1].
-    """
-    encoded = tf.convert_to_tensor(encoded)
-    sizes = tf.map_fn(_stored_size, encoded, fn_output_signature=tf.int32)
-    pixels = tf.reduce_prod(tf.cast(sizes, tf.int64), axis=1)
-    checks = [
-        tf.debugging.assert_equal(
-            sizes, sizes[:1], "The images of one call must have one size"
-        ),
-        tf.debugging.assert_less_equal(
-            pixels,
-            tf.constant(MAX_MEGAPIXELS * 10**6, tf.int64),
-            f"Images must have at most {MAX_MEGAPIXELS} megapixels",
-        ),
-    ]
-    with tf.control_dependencies(checks):
-        images = tf.TensorSpec((None, None, 3), tf.float32)
-        return tf.map_fn(
-            _decode_image, tf.identity(encoded), fn_output_signature=images
-        )
-
-
-def encode_images(images, like):
-    """PNG files, of 16 bits where the given file is such a PNG and 8 elsewhere.
-
-    Args:
-        images: (batch, height, width, 3) float32 in [0, 1].
-        like: (batch,) string, PNG or JPEG.
-
-    Returns:
-        (batch,) string.
-    """
-    return tf.map_fn(_encode_image, (images, like), fn_output_signature=tf.string)
-
-
-def _stored_size(encoded):
-    """(height, width) that the header of a file states; fails on other formats."""
-    is_jpeg = tf.io.is_jpeg(encoded)
-    is_known = is_jpeg | (tf.strings.substr(encoded, 0, len(_PNG_START)) == _PNG_START)
-    expected = "Expected PNG or JPEG files"
-    with tf.control_dependencies([tf.debugging.assert_equal(is_known, True, expected)]):
-        encoded = tf.identity(encoded)
-
-    def png_size():
-        stored = tf.strings.substr(encoded, 16, 8)  # of IHDR: width, height
-        return tf.io.decode_raw(stored, tf.int32, little_endian=False)[::-1]
-
-    return tf.cond(is_jpeg, lambda: tf.io.extract_jpeg_shape(encoded)[:2], png_size)
-
-
-def _decode_image(encoded):
-    def jpeg():
-        # The accurate transform is what other readers use.
-        method = "INTEGER_ACCURATE"
-        return _scaled(tf.io.decode_jpeg(encoded, channels=3, dct_method=method))
-
-    def png():
-        # 8 bits come as multiples of 257 = 65535 / 255, so nothing changes for them.
-        return _scaled(tf.io.decode_png(encoded, channels=3, dtype=tf.uint16))
-
-    return tf.cond(tf.io.is_jpeg(encoded), jpeg, png)
-
-
-def _encode_image(image_and_source):
-    image, source = image_and_source
-    sixteen_bits = tf.strings.substr(source, 24, 1) == b"\x10"  # of IHDR
-    return tf.cond(
-        sixteen_bits & ~tf.io.is_jpeg(source),
-        lambda: tf.io.encode_png(_quantize(image, tf.uint16)),
-        lambda: tf.io.encode_png(_quantize(image, tf.uint8)),
-    )
-
-
-def _scaled(levels):
-    return tf.cast(levels, tf.float32) / levels.dtype.max
-
-
-def _quantize(values, dtype):
-    """Levels of values in [0, 1], halves to even, as the `Restorer` rounds."""
-    return tf.cast(tf.round(values * dtype.max), dtype)
-
-
-def _save_graph(model, folder):
-    graph = RestorationGraph(model)
+def _save_graph(model, folder, limit):
+    graph = RestorationGraph(model, limit)
     image, text = (None, None, None, 3), (None,)
     bodies = {
         "serving_default": (graph.restore_floats, image, tf.float32),
@@ -309,7 +247,7 @@ def _check_output(output, overwrite):
         raise FileExistsError(f"{output} is no SavedModel, so it stays; name another")
 
 
-def _describe(model, preset, parity):
+def _describe(model, preset, parity, limit):
     image = "(batch, height, width, 3)"
     inputs = {
         "serving_default": f"float32 {image} in [0, 1]",
@@ -331,6 +269,7 @@ def _describe(model, preset, parity):
             for name, text in inputs.items()
         },
         "parity": parity,
+        "max_pixels": limit,
         "versions": {
             "tf_defocus": tf_defocus.__version__,
             "tensorflow": tf.__version__,

@@ -13,7 +13,7 @@ from keras import ops
 
 from tf_defocus import hdf5_file, npz_file
 from tf_defocus.ops.colors import to_caffe_colors
-from tf_defocus.ops.image_spectrum import transform_modulus
+from tf_defocus.ops.image_spectrum import full_transform, transform_modulus
 from tf_defocus.ops.structural_similarity import structural_similarity
 
 # Convolutions of each block of VGG-19 up to the layer the perceptual loss looks at.
@@ -67,6 +67,25 @@ class FourierLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         return ops.mean(transform_modulus(y_pred - y_true), axis=-1)
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class FourierPartsLoss(keras.losses.Loss):
+    """Mean |real| plus mean |imaginary part| of the same transform.
+
+    Args:
+        reduction, name, dtype: as in `keras.losses.Loss`.
+
+    Reference:
+        [Cho et al., 2021](https://arxiv.org/abs/2108.05054), Eq. 6.
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="fourier_parts", **kwargs):
+        super().__init__(name=name, reduction=reduction, **kwargs)
+
+    def call(self, y_true, y_pred):
+        real, imaginary = full_transform(y_pred - y_true)
+        return ops.mean(ops.abs(real) + ops.abs(imaginary), axis=-1)
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")

@@ -140,6 +140,7 @@ def create_schedule(
     factor=0.5,
     hold_steps=0,
     final_learning_rate=0.0,
+    power=1.0,
 ):
     """Learning rate as a function of the step.
 
@@ -149,9 +150,11 @@ def create_schedule(
         learning_rate: float, the first rate.
         num_steps: int, the step at which `linear` and `cosine` reach their end.
         boundaries: ints, the last step of each piece of `step`.
-        factor: float, ratio of neighbouring pieces of `step`.
+        factor: float, ratio of neighbouring pieces of `step`; or one number for each
+            boundary, the ratio of the piece after it to the first.
         hold_steps: int, steps before `linear` and `cosine` begin to decay.
         final_learning_rate: float, the last rate of `linear` and `cosine`.
+        power: float, of the share of the steps that remain, of `linear`.
 
     Returns:
         A `keras.optimizers.schedules.LearningRateSchedule`.
@@ -163,7 +166,9 @@ def create_schedule(
     if decay == "constant":
         return schedules.PiecewiseConstantDecay([num_steps], [learning_rate] * 2)
     if decay == "step":
-        rates = [learning_rate * factor**i for i in range(len(boundaries) + 1)]
+        if isinstance(factor, (int, float)):
+            factor = [factor**i for i in range(1, len(boundaries) + 1)]
+        rates = [learning_rate, *(learning_rate * ratio for ratio in factor)]
         return schedules.PiecewiseConstantDecay(list(boundaries), rates)
     if decay not in ("linear", "cosine"):
         raise ValueError(
@@ -178,7 +183,7 @@ def create_schedule(
     decay_steps = num_steps - hold_steps
     if decay == "linear":
         schedule = schedules.PolynomialDecay(
-            learning_rate, decay_steps, final_learning_rate
+            learning_rate, decay_steps, final_learning_rate, power
         )
     else:
         schedule = schedules.CosineDecay(

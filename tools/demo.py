@@ -5,9 +5,10 @@ python tools/demo.py --output results/demo --input my_photos
 """
 
 import pathlib
-import sys
 
-from absl import app, flags
+from absl import flags
+
+from tf_defocus import commands
 
 _OUTPUT = flags.DEFINE_string("output", "results/demo", "Folder for page and pictures.")
 _INPUT = flags.DEFINE_string("input", None, "Photograph or folder of your own.")
@@ -42,4 +43,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    app.run(lambda argv: sys.exit(main(argv)))
+    commands.run(main)

@@ -3,8 +3,8 @@
     python tools/evaluate.py --preset kpac_2level --folder photos --output results/a
     python tools/evaluate.py --preset ifan,kpac_2level --dataset dpdd/full_8bit \\
         --split test --manual_dir ~/dpdd --protocol ifan --output results/dpdd
-    python tools/evaluate.py --classical wiener --preset kpac_2level --noise_sigma 3 \\
-        --folder photos --single_pictures --output results/noisy
+    python tools/evaluate.py --classical two_step_ebdb --preset kpac_2level \\
+        --noise_sigma 3 --folder photos --single_pictures --output results/noisy
     python tools/evaluate.py --preset all --folder photos --keep --report \\
         --output results/photos --page docs/report_photos.md
 
@@ -14,19 +14,20 @@
 import pathlib
 import sys
 
-from absl import app, flags
+from absl import flags
 
 import tf_defocus
-from tf_defocus.commands import shown_command
-from tf_defocus.deconvolution.two_step import METHODS, TwoStepRestorer
+from tf_defocus import commands
+from tf_defocus.deconvolution.level_restorer import FIDELITIES
+from tf_defocus.deconvolution.two_step import ROWS, create_row
 from tf_defocus.evaluation import lpips
 from tf_defocus.evaluation.evaluate import evaluate
 from tf_defocus.evaluation.examples import read_set, sharp_as_input
 from tf_defocus.evaluation.protocols import PROTOCOLS
 from tf_defocus.evaluation.scores import EvaluationReport
-from tf_defocus.images.files import ImageFileError
 from tf_defocus.models import presets
 from tf_defocus.reports import comparison, documents, pages
+from tf_defocus.restoration.defocus_estimator import DefocusEstimator
 
 PRESET = flags.DEFINE_list("preset", [], "Names or folders; all: the shipped ones.")
 FOLDER = flags.DEFINE_string(
@@ -44,7 +45,13 @@ COMPARE = flags.DEFINE_list(
     "compare", [], "Names of pictures in --folder to score as further rows: dpdnet."
 )
 CLASSICAL = flags.DEFINE_multi_enum(
-    "classical", [], METHODS, "Two-step baselines as further rows, one flag each."
+    "classical", [], ROWS, "Two-step baselines as further rows, one flag each."
+)
+DMENET = flags.DEFINE_string(
+    "dmenet", None, "Preset or folder with DMENet's weights, for two_step_dmenet."
+)
+FIDELITY = flags.DEFINE_float(
+    "fidelity", None, "Lambda of two_step_ebdb and _dmenet; else the --dataset's.", 0.0
 )
 NOISE_SIGMA = flags.DEFINE_float(
     "noise_sigma", 0.0, "White noise [of 255] added to the views, seeded.", 0.0
@@ -87,6 +94,7 @@ PLACEHOLDERS = {
     "manual_dir": "FILES",
     "data_dir": "DATA",
     "lpips_folder": "LPIPS",
+    "dmenet": "DMENET",
 }
 
 
@@ -134,10 +142,26 @@ def load_restorers():
         raise ValueError(
             f"--batch_statistics needs a gkmnet preset. Received: {PRESET.value}"
         )
-    return restorers | {f"two_step_{m}": TwoStepRestorer(m) for m in CLASSICAL.value}
+    return restorers | load_classical()
 
 
-def run():
+def load_classical():
+    """Row name -> two-step baseline, as the flags say.
+
+    Raises:
+        ValueError: if DMENet's row lacks its weights.
+    """
+    estimate, wanted = None, "two_step_dmenet" in CLASSICAL.value
+    if wanted and not DMENET.value:
+        raise ValueError("two_step_dmenet needs --dmenet, a preset or its folder")
+    if wanted:
+        estimate = DefocusEstimator.from_preset(DMENET.value).estimate
+    name = (DATASET.value or "").partition("/")[0]
+    fidelity = FIDELITY.value or FIDELITIES.get(name)
+    return {row: create_row(row, fidelity, estimate) for row in CLASSICAL.value}
+
+
+def main(_):
     """Evaluates, saves the results and prints the table."""
     if not (PRESET.value or CLASSICAL.value or COMPARE.value):
         raise ValueError("Give a --preset, --classical or --compare to score")
@@ -161,7 +185,7 @@ def run():
         noise_sigma=NOISE_SIGMA.value,
         single_pictures=SINGLE_PICTURES.value,
     )
-    command = shown_command(sys.argv, PLACEHOLDERS)
+    command = commands.shown_command(sys.argv, PLACEHOLDERS)
     scores.setting["commands"] = [command]
     if KEEP.value and (output / "scores.json").exists():
         scores = scores.with_rows_of(EvaluationReport.read(output))
@@ -190,12 +214,5 @@ def write_reports(output):
         )
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, ArithmeticError, OSError, ImageFileError) as error:
-        sys.exit(f"evaluate: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

@@ -19,10 +19,10 @@ import cv2
 import numpy as np
 from absl import app, flags
 
-from tf_defocus import whole_files
+from tf_defocus import commands, whole_files
 from tf_defocus.data import published_files, published_maps
 from tf_defocus.images import png
-from tf_defocus.images.files import ImageFileError, read_image
+from tf_defocus.images.files import read_image
 from tf_defocus.optics.sensor import srgb_to_linear
 from tf_defocus.restoration.view_order import check_view_order
 
@@ -52,7 +52,7 @@ COUNTS = {
 }
 _FREE_SIZES = ("rtf", "dpd_disp")  # whose maps need not have the photograph's size
 BITS = {"dpdd": 16, "dpdd_pixel": 16}  # of the default config; 8 elsewhere
-_REFUSALS = (ValueError, OSError, ImageFileError)
+_REFUSALS = (ValueError, OSError)
 _JSON = flags.DEFINE_string("json", None, "File for the report.")
 _PAIRS = flags.DEFINE_integer("pairs", 8, "Pairs per split to measure; 0: all.")
 _LISTS = flags.DEFINE_string("lists", "", "Folder of other pair lists for dpdd.")
@@ -281,4 +281,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    sys.exit(app.run(main))
+    commands.run(main)

@@ -1,6 +1,7 @@
 """Turns a training run into a preset: weights, hash and manifest entry.
 
-    python tools/make_preset.py --run runs/kpac_3level_synthetic --name kpac_3level
+    python tools/make_preset.py --run runs/kpac_3level_synthetic --name kpac_3level \\
+        --description "KPAC of three levels, for single photographs"
 
 The model card, `checkpoints/NAME.md`, is written by hand: command, data, hours, scores,
 known failures.
@@ -9,8 +10,9 @@ known failures.
 import json
 import pathlib
 
-from absl import app, flags
+from absl import flags
 
+from tf_defocus import commands
 from tf_defocus.models import presets
 
 _RUN = flags.DEFINE_string("run", None, "Folder of the training run.", required=True)
@@ -27,6 +29,11 @@ _LICENCE = flags.DEFINE_string(
 )
 
 
+_DESCRIPTION = flags.DEFINE_string(
+    "description", None, "One line for those who choose a preset.", required=True
+)
+
+
 def main(_):
     run = pathlib.Path(_RUN.value)
     config = json.loads((run / presets.RUN_CONFIG).read_text())
@@ -38,6 +45,7 @@ def main(_):
         dtype=_DTYPE.value,
         recipe=config["recipe"]["name"],
         data=config["data"],
+        description=_DESCRIPTION.value,
         licence=_LICENCE.value,
     )
     path = pathlib.Path(_FOLDER.value) / entry["file"]
@@ -45,4 +53,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

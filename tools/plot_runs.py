@@ -11,6 +11,8 @@ import pathlib
 
 from absl import app, flags
 
+from tf_defocus import commands
+
 _RUNS = flags.DEFINE_list("runs", None, "Folders of training runs.", required=True)
 _LABELS = flags.DEFINE_list("labels", None, "Their names [the folders' names].")
 _KEY = flags.DEFINE_string("key", "validation_gain", "Which logged number.")
@@ -75,4 +77,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

@@ -9,10 +9,9 @@ Takes folders of tools/evaluate.py, of one protocol. Says first whether the unpr
 input scores as the paper prints; where it does not, no row can be compared.
 """
 
-import sys
+from absl import flags
 
-from absl import app, flags
-
+from tf_defocus import commands
 from tf_defocus.reports import comparison, pages
 
 OUTPUT = flags.DEFINE_string("output", None, "Folder for the report.", required=True)
@@ -34,20 +33,13 @@ def table_numbers():
     return numbers or None
 
 
-def run(paths):
+def main(arguments):
     """Reads the scores, prints the report and writes it."""
-    scores = [comparison.read_scores(path) for path in paths]
+    scores = [comparison.read_scores(path) for path in arguments[1:]]
     sections = comparison.make_sections(scores, table_numbers())
     pages.write(sections, OUTPUT.value)
     print(pages.to_markdown(sections), end="")
 
 
-def main(arguments):
-    try:
-        run(arguments[1:])
-    except (comparison.ReportError, OSError) as error:
-        sys.exit(f"report: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

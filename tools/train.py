@@ -14,9 +14,9 @@ import json
 import pathlib
 import sys
 
-from absl import app, flags
+from absl import flags
 
-from tf_defocus import configs
+from tf_defocus import commands, configs
 
 _RECIPE = flags.DEFINE_enum("recipe", None, configs.list_recipes(), "What to train.")
 _OUTPUT = flags.DEFINE_string("output", None, "Folder of the run [runs/RECIPE].")
@@ -108,15 +108,15 @@ def stored_splits(dataset, splits, base, data_dir=None, manual_dir=None):
     ]
 
 
-def run():
-    """Prepares, decodes and trains, as the flags say; returns the `Run`."""
+def main(_):
+    """Prepares, decodes and trains, as the flags say."""
     from tf_defocus.training import loop
 
     recipe = changed(configs.get_recipe(_RECIPE.value), _SET.value)
     base = pathlib.Path(_ARRAYS.value or pathlib.Path(_DATA_DIR.value or "runs"))
     base = base if _ARRAYS.value else base / "arrays" / recipe.dataset
     splits = _TRAIN_SPLIT.value, _VALIDATION_SPLIT.value
-    return loop.train(
+    run = loop.train(
         recipe,
         _OUTPUT.value or pathlib.Path("runs") / recipe.name,
         *stored_splits(
@@ -125,23 +125,15 @@ def run():
         strategy=_STRATEGY.value,
         max_minutes=_MAX_MINUTES.value,
     )
-
-
-def main(_):
-    again = "the same command goes on from the last checkpoint"
-    try:
-        trained = run()
-    except (ValueError, ArithmeticError, OSError) as error:
-        sys.exit(f"train: {error}")
-    except KeyboardInterrupt:
-        print(f"train: interrupted; {again}", file=sys.stderr)
-        sys.exit(130)
-    if trained.stopped_by is not None:
-        name, number = trained.stopped_by.name, int(trained.stopped_by)
-        print(f"train: {name} after step {trained.step}; {again}", file=sys.stderr)
-        sys.exit(128 + number)
+    if run.stopped_by is not None:
+        print(
+            f"train: {run.stopped_by.name} after step {run.step}; the same command goes "
+            "on from there",
+            file=sys.stderr,
+        )
+        sys.exit(128 + run.stopped_by)
 
 
 if __name__ == "__main__":
     flags.mark_flag_as_required("recipe")
-    app.run(main)
+    commands.run(main)

@@ -118,3 +118,12 @@ def test_gkmnet_alternates_as_the_paper_says():
     turns = [(step // 87, losses[0][0]) for step, losses in released]
     assert turns[:4] == [(0, "mse"), (1000, "ssim"), (1100, "mse"), (1200, "ssim")]
     assert turns[-1] == (3900, "mse") and len(turns) == 31
+
+
+def test_srns_rate_falls_by_a_power_of_what_remains():
+    recipe = configs.get_recipe("srn_paper")
+    schedule = create_schedule(
+        recipe.decay, recipe.learning_rate, recipe.num_steps, power=recipe.decay_power
+    )
+    rates = [float(schedule(recipe.num_steps * share)) for share in (0, 0.5, 1)]
+    assert rates == pytest.approx([1e-4, 1e-4 * 0.5**0.3, 0], abs=1e-9)

@@ -23,6 +23,21 @@ def test_float_maps_of_both_byte_orders_start_at_the_top(tmp_path, scale, dtype)
         published_maps.read_pfm(path)
 
 
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (b"Pf\n" + b"9" * 5000 + b" 1\n-1.0\n", "grey PFM"),
+        (b"Pf\n1 1\n--..ee\n" + bytes(4), "grey PFM"),
+        (b"Pf\n1 1\n-1.0\n\0\0\xc0\x7f", "not finite"),
+        (b"Pf\n1 1\n1e-3\n\x7f\x80\0\0", "not finite"),
+    ],
+)
+def test_pfm_of_nonsense_is_refused(tmp_path, content, said):
+    (tmp_path / "a.pfm").write_bytes(content)
+    with pytest.raises(DatasetFilesError, match=said):
+        published_maps.read_pfm(tmp_path / "a.pfm")
+
+
 @pytest.mark.parametrize("compressed", [True, False])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.uint8])
 def test_matlab_matrices_keep_their_values_and_order(tmp_path, compressed, dtype):

@@ -8,7 +8,7 @@ import PIL.Image
 import pytest
 
 from tests.images import photograph_files as made
-from tf_defocus.images import levels, xmp
+from tf_defocus.images import levels, photoshop, xmp
 from tf_defocus.images.files import Image, convert_for, read_image, write_image
 from tf_defocus.images.kinds import may_be_photograph
 from tf_defocus.images.refusals import ImageFileError
@@ -303,3 +303,79 @@ def test_exif_too_long_for_jpeg_loses_the_maker_note(tmp_path):
     exif = PIL.Image.open(tmp_path / "a.jpg").getexif()
     assert exif[271] == "Kamera"
     assert float(exif.get_ifd(34665)[37386]) == 50.0
+
+
+def test_damaged_directories_in_tiff_cost_themselves(tmp_path):
+    data = bytearray(made.tiff_files()["exif.tif"])
+    for code in (34665, 34853):
+        place = data.index(struct.pack("<H", code) + struct.pack("<HI", 4, 1))
+        data[place + 8 : place + 12] = b"\xff\xff\xff\x7f"
+    image = read(tmp_path, "a.tif", bytes(data))
+    assert image.notes == ("damaged TIFF tags were dropped: 34665, 34853",)
+    exif = PIL.Image.Exif()
+    exif.load(image.exif)
+    assert exif[271] == "Kamera"
+
+
+def test_damaged_sub_pages_do_not_matter(tmp_path):
+    data = made.tiff_file(made.samples(), (330, 4, 1, 0x7FFFFFFF))
+    image = read(tmp_path, "a.tif", data)
+    np.testing.assert_array_equal(image.pixels, made.samples())
+
+
+def test_a_larger_picture_below_the_first_is_not_passed_over(tmp_path):
+    import io
+
+    import tifffile
+
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        small, options = made.samples(size=(6, 8)), {"photometric": "rgb"}
+        writer.write(small, subifds=1, metadata=None, **options)
+        writer.write(made.samples(), metadata=None, **options)
+    with pytest.raises(ImageFileError, match="small copy of the photograph"):
+        read(tmp_path, "a.tif", file.getvalue())
+
+
+def test_a_damaged_profile_of_tiff_is_dropped_and_said(tmp_path):
+    image = read(
+        tmp_path, "a.tif", made.tiff_file(made.samples(), iccprofile=b"no" * 99)
+    )
+    assert image.icc is None
+    assert image.notes == ("the damaged colour profile was dropped",)
+
+
+def resource(number, data):
+    head = (
+        b"8BIM" + struct.pack(">H", number) + b"\x03abc" + struct.pack(">I", len(data))
+    )
+    return head + data + bytes(len(data) % 2)
+
+
+def test_small_copies_of_the_unrestored_picture_are_dropped(tmp_path):
+    copy = resource(0x040C, b"a small picture")
+    block = resource(0x03ED, bytes(16)) + copy + made.iptc()
+    more = (
+        '<xmp:Thumbnails xmlns:xmp="http://ns.adobe.com/xap/1.0/"><rdf:Alt><rdf:li>'
+        "data</rdf:li></rdf:Alt></xmp:Thumbnails>"
+    )
+    segments = (
+        (0xED, b"Photoshop 3.0\0" + block),
+        (0xE1, made.XMP_NAME + made.packet(more=more)),
+        (0xE0, b"JFXX\0\x13\1\1" + bytes(3)),
+    )
+    image = read(tmp_path, "a.jpg", made.jpeg_file(made.samples(), *segments))
+    assert image.photoshop == resource(0x03ED, bytes(16)) + made.iptc()
+    assert b"data" not in image.xmp
+    assert "Schärfe".encode() in image.xmp
+    assert image.extras == ()
+    for damaged in (block[:20], block[:-9], b"8BIM", b"8BIM\0\0\xff", b"others"):
+        assert photoshop.without_thumbnails(damaged)
+
+
+def test_iptc_of_tiff_goes_to_its_place_in_jpeg(tmp_path):
+    records = b"\x1c\x02\x78\x00\x07Caption"
+    data = made.tiff_file(made.samples(), (33723, 7, len(records), records))
+    image = convert_for(read(tmp_path, "a.tif", data), "a.jpg")
+    assert image.photoshop == made.iptc()
+    assert image.notes == ()

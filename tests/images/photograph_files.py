@@ -280,6 +280,9 @@ def tiff_files():
     picture = PIL.Image.fromarray(samples())
     for name in ("tiff_lzw", "packbits", "zstd", "lzma", "jpeg"):
         files[f"pillow_{name}.tif"] = pillow_tiff(picture, compression=name)
+    exif = PIL.Image.Exif()
+    exif.load(b"Exif\0\0" + exif_block())
+    files["exif.tif"] = pillow_tiff(picture, exif=exif)
     files["palette.tif"] = pillow_tiff(picture.quantize(16))
     files["bits.tif"] = pillow_tiff(picture.convert("1"), compression="group4")
     files["cmyk.tif"] = pillow_tiff(picture.convert("CMYK"))

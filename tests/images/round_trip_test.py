@@ -15,6 +15,7 @@ from tf_defocus.images.files import convert_for, read_image, write_image
 FILES = photograph_files.all_files()
 # How the pixels are stored, which is done anew; a turned picture changes the others.
 STRUCTURAL = {254, 256, 257, 258, 259, 262, 266, 273, 277, 278, 279, 284, 317, 320}
+STRUCTURAL |= {34665, 34853}  # places of directories: compared by what they hold
 STRUCTURAL |= {322, 323, 324, 325, 332, 334, 338, 339, 347, 530, 531, 532, 292, 293}
 
 
@@ -127,6 +128,19 @@ def tiff_tags(data):
                 raw = np.frombuffer(raw, f">u{width}").byteswap().tobytes()
             found[tag.code] = (int(tag.dtype), tag.count, raw)
     return found
+
+
+def exif_directories(data):
+    exif = PIL.Image.open(io.BytesIO(data)).getexif()
+    return [dict(exif.get_ifd(code)) for code in (34665, 34853)]
+
+
+def test_tiff_keeps_its_exif_directories(tmp_path):
+    written, _ = through(tmp_path, "exif.tif")
+    details, position = exif_directories(written)
+    assert [details, position] == exif_directories(FILES["exif.tif"])
+    assert details[37500] == b"note\0\1\2"
+    assert position[2] == (48.0, 8.0, 1.5)
 
 
 @pytest.mark.parametrize("name", [n for n in FILES if n.endswith(".tif")])

@@ -6,8 +6,10 @@ from keras import ops
 
 from tf_defocus.ops.resizing import (
     double_bilinear,
+    double_from_corner,
     enlarge_bilinear,
     halve_antialiased,
+    halve_binomial,
     resize_bilinear_aligned,
     resize_nearest_floor,
 )
@@ -111,3 +113,25 @@ def test_halving_and_doubling_keep_dynamic_sizes_and_dtype(rng):
     assert half.dtype == double.dtype == images.dtype
     np.testing.assert_array_equal(half, np.ones((1, 2, 3, 2)))
     np.testing.assert_array_equal(double, np.ones((1, 8, 12, 2)))
+
+
+def test_doubling_from_the_corner_keeps_pixels_and_puts_means_between(rng):
+    images = np.array([[1.0, 3.0, 4.0]], "float32")[None, ..., None]
+    actual = np.asarray(double_from_corner(images))[0, ..., 0]
+    np.testing.assert_array_equal(actual, [[1, 2, 3, 3.5, 4, 4]] * 2)
+    images = rng.normal(size=(2, 3, 5, 2)).astype("float32")
+    actual = np.asarray(double_from_corner(images))
+    np.testing.assert_array_equal(actual[:, ::2, ::2], images)
+    mean = images[:, :2, :4] + images[:, 1:, :4] + images[:, :2, 1:] + images[:, 1:, 1:]
+    np.testing.assert_allclose(actual[:, 1:5:2, 1:9:2], mean / 4, atol=1e-6)
+
+
+def test_binomial_halving_is_a_blur_and_means_of_four(rng):
+    images = rng.normal(size=(2, 6, 8, 2)).astype("float32")
+    taps = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
+    padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), "reflect")
+    blurred = sum(
+        taps[i, j] * padded[:, i : i + 6, j : j + 8] for i, j in np.ndindex(5, 5)
+    )
+    expected = blurred.reshape(2, 3, 2, 4, 2, 2).mean((2, 4))
+    np.testing.assert_allclose(halve_binomial(images), expected, atol=1e-6)

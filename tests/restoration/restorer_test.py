@@ -210,8 +210,8 @@ def test_batch_statistics_normalise_by_the_photograph(rng):
     model = create_model("gkmnet", num_gaussians=3, max_kernel_size=5, num_scales=1)
     blurred = photograph(rng, 24, 40)
     whole = {"blurred": blurred[None]}
-    running = Restorer(model).restore(blurred=blurred)
-    by_batch = Restorer(model, batch_statistics=True).restore(blurred=blurred)
+    running = Restorer(model, margin=0).restore(blurred=blurred)
+    by_batch = Restorer(model, batch_statistics=True, margin=0).restore(blurred=blurred)
     for restored, options in ((running, {}), (by_batch, {"batch_statistics": True})):
         expected = model(whole, **options)["deblurred"][0]
         np.testing.assert_allclose(restored, np.clip(expected, 0, 1), atol=1e-5)
@@ -269,3 +269,68 @@ def test_wrong_dtype_is_refused():
 def test_tile_smaller_than_the_halo_is_refused(rng):
     with pytest.raises(ValueError, match="Tiles must be larger than 16"):
         Restorer(Convolutions(), tile=8).restore(blurred=photograph(rng, 64, 64))
+
+
+@pytest.mark.parametrize(
+    "name", ["tensor", "big_endian", "pillow", "reversed", "float"]
+)
+def test_other_holders_of_pixels_are_taken(rng, name):
+    import PIL.Image
+    from keras import ops
+
+    image = photograph(rng, 9, 11, "uint8")
+    if name == "float":
+        image = image.astype("float32") / 255
+    given = {
+        "tensor": lambda: ops.convert_to_tensor(image),
+        "big_endian": lambda: image.astype(">u2") * 257,
+        "pillow": lambda: PIL.Image.fromarray(image),
+        "reversed": lambda: image[::-1, ::-1],
+        "float": lambda: image.astype(">f4"),
+    }[name]()
+    restored = Restorer(Identity()).restore(blurred=given)
+    expected = image.astype("uint16") * 257 if name == "big_endian" else image
+    expected = image[::-1, ::-1] if name == "reversed" else expected
+    np.testing.assert_array_equal(restored, expected)
+    assert restored.dtype.isnative
+
+
+def test_channels_first_is_refused_before_anything_is_computed(monkeypatch):
+    monkeypatch.setattr("keras.config.image_data_format", lambda: "channels_first")
+    with pytest.raises(ValueError, match="set it to channels_last"):
+        create_model("kpac_3level", base_filters=3)
+
+
+class Unreadable:
+    """A tensor on another device, say."""
+
+    def __array__(self, *_, **__):
+        raise TypeError("can't convert cuda:0 device type tensor")
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: "photo.png", "Received: a path; read it with images.read_image"),
+        (lambda: Unreadable(), "Received: Unreadable; can't convert cuda"),
+        (lambda: np.zeros((1, 8, 8, 3), "uint8"), "one photograph of the batch"),
+        (lambda: np.zeros((3, 8, 8), "uint8"), "move the channels last"),
+        (lambda: np.zeros((8, 8, 4), "uint8"), "take the alpha channel off"),
+        (lambda: np.full((8, 8, 3), 200, "float32"), "up to 200; .*divide by 255"),
+        (lambda: np.full((8, 8, 3), 6e4, "float32"), "divide by 65535"),
+        (lambda: np.full((8, 8, 3), -1, "float32"), "down to -1"),
+        (lambda: np.full((8, 8, 3), np.nan, "float32"), "input blurred .*not finite"),
+        (lambda: np.full((8, 8, 3), np.inf, "float32"), "input blurred .*not finite"),
+    ],
+)
+def test_inputs_outside_the_contract_are_refused_by_name(make, message):
+    with pytest.raises(ValueError, match=message):
+        Restorer(Identity()).restore(blurred=make())
+
+
+def test_pictures_that_are_not_rgb_say_how_to_become_so():
+    import PIL.Image
+
+    for mode in ("L", "P", "CMYK", "RGBA"):
+        with pytest.raises(ValueError, match=rf"mode {mode}; .convert"):
+            Restorer(Identity()).restore(blurred=PIL.Image.new(mode, (8, 8)))

@@ -9,6 +9,7 @@ import pytest
 
 from tests import testing
 from tf_defocus.images.files import Image, write_image
+from tf_defocus.models import create_model, presets
 
 # Every preset returns its input a little brighter, whatever its name.
 COMMAND = """
@@ -69,19 +70,34 @@ def test_scores_table_and_pictures_are_written(folder, tmp_path):
     done = evaluate(
         *("--preset", "a,b", "--folder", folder, "--compare", "dpdnet"),
         *("--protocol", "restormer", "--output", output),
-        *("--classical", "wiener"),
+        *("--classical", "two_step_zhuo_sim_wiener"),
     )
     assert done.returncode == 0, done.stderr
     table = (output / "table.md").read_text()
     assert done.stdout == table
     assert table.startswith("photos, 1 images, protocol restormer\n")
     rows = [line.split(" | ")[0].strip("| ") for line in table.splitlines()[4:]]
-    assert rows == ["input", "a", "b", "two_step_wiener", "dpdnet"]
+    assert rows == ["input", "a", "b", "two_step_zhuo_sim_wiener", "dpdnet"]
     scores = json.loads((output / "scores.json").read_text())
     expected = 20 * np.log10(255 / 20)
     assert scores["methods"]["input"]["mean"]["psnr"] == pytest.approx(expected)
     assert scores["methods"]["dpdnet"]["mean"]["psnr"] == "inf"
     assert [path.name for path in (output / "pictures").iterdir()] == ["scene_a.png"]
+
+
+def test_dmenets_row_needs_its_weights_and_the_others_do_not(folder, tmp_path):
+    model = create_model("dmenet", base_filters=2)
+    presets.save_preset(model, tmp_path / "dmenet", "dmenet", {"base_filters": 2})
+    options = ("--folder", folder, "--protocol", "kpac", "--output", tmp_path / "out")
+    rows = ("--classical", "two_step_dmenet", "--classical", "two_step_ebdb")
+    refused = evaluate(*rows, *options)
+    assert refused.returncode == 1 and not (tmp_path / "out").exists()
+    assert "two_step_dmenet needs --dmenet" in refused.stderr
+    done = evaluate(*rows, "--dmenet", tmp_path / "dmenet", *options)
+    assert done.returncode == 0, done.stderr
+    scores = json.loads((tmp_path / "out" / "scores.json").read_text())["methods"]
+    assert list(scores) == ["input", "two_step_dmenet", "two_step_ebdb"]
+    assert all(row["mean"]["psnr"] > 15 for row in scores.values())
 
 
 def test_batch_statistics_stand_beside_running_ones(folder, tmp_path):

@@ -216,12 +216,12 @@ def test_a_run_folder_is_a_preset(data, tmp_path):
 
 
 def test_weights_of_the_highest_validation_are_kept(data, tmp_path, monkeypatch):
-    """Even if it lies before a kill; and those of the run's own start do not count."""
+    """Even if it lies before a stop."""
     psnrs = iter([20.0, 22.0, 21.0, 21.5])
     monkeypatch.setattr(
         loop,
         "validate",
-        lambda *_: ({"validation_psnr": next(psnrs)}, np.zeros((0, 1, 1, 3))),
+        lambda *_: ({"validation_psnr_capped": next(psnrs)}, np.zeros((0, 1, 1, 3))),
     )
     recipe = RECIPE.replace(
         ema_decay=0.5, num_steps=4, validate_every=1, checkpoint_every=1

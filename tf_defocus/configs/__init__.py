@@ -1,9 +1,33 @@
 """Training recipes: the papers' numbers, and those of the shipped presets."""
 
-from tf_defocus.configs import bambnet, deeprft, dpdnet, gkmnet, ifan, k3dn, kpac, mdp
+from tf_defocus.configs import (
+    bambnet,
+    deeprft,
+    dpdnet,
+    gkmnet,
+    ifan,
+    k3dn,
+    kpac,
+    mdp,
+    nrknet,
+    rdpd,
+    srn,
+)
 from tf_defocus.configs.recipe import Recipe
 
-_PAPERS = (bambnet, deeprft, dpdnet, gkmnet, ifan, k3dn, kpac, mdp)
+_PAPERS = (
+    bambnet,
+    deeprft,
+    dpdnet,
+    gkmnet,
+    ifan,
+    k3dn,
+    kpac,
+    mdp,
+    nrknet,
+    rdpd,
+    srn,
+)
 _RECIPES = {recipe.name: recipe for paper in _PAPERS for recipe in paper.RECIPES}
 
 

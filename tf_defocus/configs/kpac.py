@@ -117,8 +117,8 @@ RECIPES = [
         learning_rate=1.5e-3,
         ema_decay=0.99,
     ),
-    # At a constant rate, on the first examples while the others are rendered
-    # (`--train_split "train[:560]"`); then the descent, and longer ones from there.
+    # At a constant rate, on what is rendered first; then the descent, and longer ones
+    # from there, on more examples (`docs/training_presets.md`).
     _free(
         "kpac_3level",
         name="kpac_3level_free_start",

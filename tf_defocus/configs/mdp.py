@@ -31,7 +31,7 @@ def _paper(name, epochs, epoch, views, **changes):
         decay_factor=0.5,
         epsilon=1e-7,
         losses=(("mse", 1.0),),
-        view_tasks=(("views", views), ("mean_view", 0.2), ("view_difference", 0.2)),
+        tasks=(("views", views), ("mean_view", 0.2), ("view_difference", 0.2)),
     ).replace(**changes)
 
 
@@ -70,7 +70,7 @@ RECIPES = [
         decay="cosine",
         ema_decay=0.998,
         losses=(("mae", 1.0),),
-        view_tasks=(("views", 0.2), ("mean_view", 0.2), ("view_difference", 0.2)),
+        tasks=(("views", 0.2), ("mean_view", 0.2), ("view_difference", 0.2)),
         flip_probability=0.5,
         color_permutation=True,
         gain_range=(0.8, 1.2),

@@ -23,7 +23,9 @@ class Recipe:
         optimizer: "adam", "adamw" or "rectified_adam".
         learning_rate, final_learning_rate: float, first and last rate.
         decay: "constant", "step", "linear" or "cosine".
-        decay_boundaries, decay_factor: steps and factor of "step".
+        decay_boundaries, decay_factor: steps of "step", and the factor at each; or, in
+            place of that, a factor of the first rate for each.
+        decay_power: float, of the share of the steps that remain, of "linear".
         hold_steps: int, steps at the first rate before a decay begins.
         beta_1, beta_2, epsilon: float, of Adam.
         weight_decay: float, decoupled; 0 for none.
@@ -34,13 +36,16 @@ class Recipe:
             change as the training goes on; the first one begins at step 0.
         scale_weights: weights of the output, of its half size, its quarter ..., each
             compared with the sharp image of that size.
-        target_pyramid: "triangle" or "binomial", the blur before each halving of that
-            sharp image: `ops.resizing.halve_antialiased` or `halve_binomial`.
+        target_pyramid: how that sharp image is halved: "triangle", "binomial" or
+            "every_second_pixel", `halve_antialiased`, `halve_binomial` and
+            `every_second_pixel` of `ops.resizing`.
         disparity_weight: float, of IFAN's task of warping one view to the other.
         reblurring_weight: float, of IFAN's or K3DN's task of blurring again.
         reblurring: dict, constructor arguments of IFAN's `ReblurringNetwork`.
-        view_tasks: tuple of (task name, weight): MDP's of left and right, "views",
-            "mean_view" and "view_difference".
+        tasks: tuple of (task name, weight) or, where its losses are not the recipe's,
+            (task name, weight, losses): MDP's of left and right, "views", "mean_view"
+            and "view_difference"; NRKNet's "series" and "reblurring" of the whole size,
+            of "_half" and of "_quarter".
         frozen: names of the network's layers that keep their weights.
         second_stage: bool, train K3DN's preservation blocks alone, on the first stage's
             `initial_weights`.
@@ -75,7 +80,8 @@ class Recipe:
     final_learning_rate: float = 0.0
     decay: str = "constant"
     decay_boundaries: tuple = ()
-    decay_factor: float = 0.5
+    decay_factor: float | tuple = 0.5
+    decay_power: float = 1.0
     hold_steps: int = 0
     beta_1: float = 0.9
     beta_2: float = 0.999
@@ -90,7 +96,7 @@ class Recipe:
     disparity_weight: float = 0.0
     reblurring_weight: float = 0.0
     reblurring: dict = dataclasses.field(default_factory=dict)
-    view_tasks: tuple = ()
+    tasks: tuple = ()
     frozen: tuple = ()
     second_stage: bool = False
     blur_radius_weights: str = ""

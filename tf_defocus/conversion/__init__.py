@@ -24,6 +24,7 @@ from tf_defocus.conversion import (
     mdp,
     nrknet,
     rdpd,
+    srn,
 )
 from tf_defocus.conversion.assignment import fill
 from tf_defocus.models.bambnet import BaMBNet, BlurRadiusNetwork
@@ -39,6 +40,7 @@ from tf_defocus.models.kpac import KPAC
 from tf_defocus.models.mdp import MDP
 from tf_defocus.models.nrknet import NRKNet
 from tf_defocus.models.rdpd import RDPD
+from tf_defocus.models.srn import SRN
 
 _MAPPINGS = {
     BinaryNetwork: dmenet,
@@ -56,6 +58,7 @@ _MAPPINGS = {
     MDP: mdp,
     NRKNet: nrknet,
     RDPD: rdpd,
+    SRN: srn,
     ReblurringNetwork: ifan,
 }
 

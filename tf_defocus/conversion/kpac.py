@@ -4,6 +4,7 @@ Layouts are Keras' already. A dilated kernel that five branches share is saved o
 has no bias.
 """
 
+from tf_defocus.conversion import naming
 from tf_defocus.conversion.assignment import Assignment
 
 _ROOT = "deblur_net/"
@@ -19,6 +20,31 @@ def assignments(model):
     """Yields every official tensor, in the order of the saved list."""
     for index, (name, variable) in enumerate(_in_saved_order(model)):
         yield Assignment(f"{index:03d}|{_ROOT}{name}:0", variable)
+
+
+def named(arrays, model):
+    """Gives the saved list its names.
+
+    Args:
+        arrays: dict "000", "001", ... -> array, of `read_tensorlayer`. A kernel that
+            branches share stands once.
+        model: KPAC of the file's configuration.
+
+    Returns:
+        dict official name -> array, as `load_official` takes it, which compares every
+        shape: of a list without names nothing else can be compared.
+
+    Raises:
+        ValueError: if the list has another length.
+    """
+    names = [a.name for a in assignments(model)]
+    places = [f"{index:03d}" for index in range(len(names))]
+    if sorted(arrays) != places:
+        raise ValueError(
+            f"{model.name} has a list of {len(names)} tensors without names. Received: "
+            f"{len(arrays)} tensors, named {naming.listing(sorted(arrays)[:3])}"
+        )
+    return {name: arrays[place] for name, place in zip(names, places)}
 
 
 def _in_saved_order(model):

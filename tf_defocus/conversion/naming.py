@@ -12,6 +12,7 @@ from collections.abc import Mapping
 _PREFERRED = ("params_ema", "params", "state_dict")
 _MAX_DEPTH, _MAX_DICTS = 3, 24
 _SAMPLES = 8
+_ENOUGH = 0.3
 _SHOWN = 10
 
 
@@ -64,7 +65,9 @@ def find_renaming(names, wanted):
         found = sum(_renamed(name, *candidate) in wanted for name in names)
         return found, -len(candidate[0]) - len(candidate[1])
 
-    return max(sorted(candidates), key=rank)
+    best = max(sorted(candidates), key=rank)
+    needed = _ENOUGH * min(len(names), len(wanted))  # a few names are alike by chance
+    return best if rank(best)[0] >= needed else ("", "")
 
 
 def renamed(arrays, strip, add):
@@ -85,6 +88,13 @@ def cure(arrays, wanted):
     steps += [f"strip {strip!r}"] if strip else []
     steps += [f"put {add!r} before each name"] if add else []
     return " and ".join(steps)
+
+
+def flattened(content):
+    """Yields the full name and the array of every tensor in nested dicts."""
+    for path, tensors in _dicts_of_tensors(content):
+        for name, array in tensors.items():
+            yield "/".join((*path, name)), array
 
 
 def listing(names):

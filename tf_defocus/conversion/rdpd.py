@@ -7,9 +7,9 @@ returns the tensors of the same function on red, green, blue.
 
 import re
 
-import h5py
 import numpy as np
 
+from tf_defocus.conversion import keras_hdf5
 from tf_defocus.conversion.assignment import Assignment
 
 LAYERS = 24
@@ -47,13 +47,10 @@ def read_hdf5(path):
     Raises:
         ValueError: if the file does not hold 23 such layers and an LSTM.
     """
-    with h5py.File(path, "r") as file:
-        groups = file.get("model_weights", file)
-        found = {True: [], False: []}  # the LSTM, the others
-        for match in filter(None, map(_NAME.fullmatch, groups)):
-            tensors = _tensors(groups[match[0]])
-            if tensors:
-                found[bool(match[1])].append((int(match[2] or 0), tensors))
+    tensors_of = keras_hdf5.read_layers(path)
+    found = {True: [], False: []}  # the LSTM, the others
+    for match in filter(None, map(_NAME.fullmatch, tensors_of)):
+        found[bool(match[1])].append((int(match[2] or 0), tensors_of[match[0]]))
     layers = [tensors for _, tensors in sorted(found[False], key=lambda x: x[0])]
     if (len(found[True]), len(layers)) != (1, LAYERS - 1):
         raise ValueError(
@@ -86,19 +83,6 @@ def to_rgb(arrays):
         f"{last}/kernel": np.asarray(arrays[f"{last}/kernel"])[..., ::-1],
         f"{last}/bias": np.asarray(arrays[f"{last}/bias"])[::-1],
     }
-
-
-def _tensors(group):
-    """Kernels and biases of a layer, however deep in its group; {} of a pooling."""
-    tensors = {}
-
-    def keep(name, item):
-        if isinstance(item, h5py.Dataset):
-            kind = name.rpartition("/")[2].removesuffix(":0")
-            tensors[kind] = item[()].astype("float32")
-
-    group.visititems(keep)
-    return tensors
 
 
 def _in_creation_order(model):

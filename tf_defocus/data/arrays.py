@@ -6,6 +6,7 @@ machine without TensorFlow can train.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -17,9 +18,11 @@ import tqdm
 
 from tf_defocus import whole_files
 from tf_defocus.data import builders
+from tf_defocus.images import levels
 
 IMAGE_KINDS = ("blurred", "left", "right", "sharp")
 _INDEX = "arrays.json"
+_DISTANCE = "radial_distance"  # made of the size of the examples, not stored
 _KINDS = {"combined": "blurred", "left": "left", "right": "right", "sharp": "sharp"}
 
 
@@ -92,7 +95,8 @@ class StoredArrays:
         Raises:
             ValueError: if one of them is not stored.
         """
-        missing = [kind for kind in kinds if kind not in self._arrays]
+        known = (*self._arrays, _DISTANCE)
+        missing = [kind for kind in kinds if kind not in known]
         if missing:
             raise ValueError(
                 f"This training needs {missing} of every example. Received: "
@@ -116,22 +120,39 @@ class StoredArrays:
             dict of (height, width, 3).
         """
         return {
-            k: image.astype("float32") / np.float32(np.iinfo(image.dtype).max)
+            k: levels.to_float(image)
             for k, image in self.read_stored(index, kinds, crop).items()
         }
 
     def read_stored(self, index, kinds=None, crop=None):
-        """Images of one example as they are stored, uint8 or uint16."""
+        """Images of one example as they are stored, uint8 or uint16.
+
+        The kind "radial_distance" says of every pixel how far from the middle it is.
+        """
         rows, columns = slice(None), slice(None)
         if crop is not None:
             top, left, size = crop
             rows, columns = slice(top, top + size), slice(left, left + size)
-        return {k: self._arrays[k][index, rows, columns] for k in kinds or self.kinds}
+        return {
+            kind: self._distance[rows, columns]
+            if kind == _DISTANCE
+            else self._arrays[kind][index, rows, columns]
+            for kind in kinds or self.kinds
+        }
 
     @property
     def image_size(self):
         """(height, width) of the stored images."""
         return self._arrays["sharp"].shape[1:3]
+
+    @functools.cached_property
+    def _distance(self):
+        """(height, width, 3) uint8, 255 in the first corner, as RDPD's masks are."""
+        middle = [side / 2 for side in self.image_size]
+        rows, columns = (np.arange(2 * m) - m for m in middle)
+        distance = np.hypot(rows[:, None], columns)
+        levels = np.rint(255 * distance / distance[0, 0]).astype("uint8")
+        return np.broadcast_to(levels[..., None], (*levels.shape, 3))
 
 
 def store_arrays(dataset, split, folder, data_dir=None, manual_dir=None):

@@ -21,6 +21,8 @@ for single photographs.
 
 import numpy as np
 
+from tf_defocus.images import levels
+
 _VIEWS = ("left", "right")
 _SWAPPED = {"left": "right", "right": "left"}
 
@@ -64,7 +66,7 @@ def default(
         images = {k: image[..., order] for k, image in images.items()}
     gain = np.float32(rng.uniform(*gain_range))
     sigma = rng.uniform(*noise_range)
-    for key in images:
+    for key in [key for key in images if key != "radial_distance"]:
         images[key] = images[key] * gain
         if key != "sharp" and sigma > 0:
             noise = rng.standard_normal(images[key].shape, dtype=np.float32)
@@ -284,10 +286,4 @@ def _check_size(images, size):
 
 def _as_float(images, rows, columns):
     """A window of every image, integers divided by the top of their range."""
-    cut = {k: image[rows, columns] for k, image in images.items()}
-    return {
-        k: image.astype("float32") / np.float32(np.iinfo(image.dtype).max)
-        if image.dtype.kind == "u"
-        else np.asarray(image, "float32")
-        for k, image in cut.items()
-    }
+    return {k: levels.to_float(image[rows, columns]) for k, image in images.items()}

@@ -30,17 +30,20 @@ def read_pfm(path):
     The file holds rows from the bottom; a negative scale means little-endian.
 
     Raises:
-        DatasetFilesError: if the file is no grey PFM or is cut off.
+        DatasetFilesError: if the file is no grey PFM, is cut off, or holds values that
+            are not finite.
     """
     content = _read_bytes(path)
-    header = re.match(rb"Pf\s+(\d+)\s+(\d+)\s+(-?[\d.eE+-]+)\s", content)
+    header = re.match(rb"Pf\s+(\d{1,9})\s+(\d{1,9})\s+(-?[\d.][\d.eE+-]*)\s", content)
     if header is None:
         raise DatasetFilesError(f"Expected a grey PFM file. Received: {path}.")
-    width, height, scale = int(header[1]), int(header[2]), float(header[3])
+    width, height, is_little = int(header[1]), int(header[2]), header[3][:1] == b"-"
     if len(content) - header.end() != 4 * width * height:
         raise DatasetFilesError(f"{path}: the PFM data is cut off; get it again.")
-    dtype = "<f4" if scale < 0 else ">f4"
+    dtype = "<f4" if is_little else ">f4"
     values = np.frombuffer(content, dtype, width * height, header.end())
+    if not np.isfinite(values).all():
+        raise DatasetFilesError(f"{path}: holds values that are not finite; repair it.")
     return values.reshape(height, width, 1)[::-1].astype(np.float32)
 
 

@@ -1,14 +1,21 @@
 """The classical pipeline: estimate a defocus map, then deconvolve with it.
 
 What learned methods replaced, behind the interface of a Restorer, so that it is scored
-by the same code under the same protocols.
+by the same code under the same protocols. With Zhuo and Sim's map it is of this package
+(`TwoStepRestorer`); with EBDB's and DMENet's it is the papers' own (`level_restorer`).
 """
 
 import keras
 import numpy as np
 
 from tf_defocus.deconvolution.hyper_laplacian import hyper_laplacian
+from tf_defocus.deconvolution.level_restorer import (
+    FIDELITIES,
+    dmenet_restorer,
+    ebdb_restorer,
+)
 from tf_defocus.deconvolution.mirrored import gaussian_psf
+from tf_defocus.deconvolution.photographs import check_image, in_its_depth
 from tf_defocus.deconvolution.richardson_lucy import richardson_lucy
 from tf_defocus.deconvolution.spatially_varying import (
     SMALLEST_SIGMA,
@@ -20,10 +27,43 @@ from tf_defocus.optics import psf
 
 METHODS = ("wiener", "richardson_lucy", "hyper_laplacian")
 PSF_SHAPES = ("gaussian", "disc")
+# Rows of a table of scores: whose map, and how it is undone.
+ROWS = (
+    *(f"two_step_zhuo_sim_{method}" for method in METHODS),
+    "two_step_ebdb",
+    "two_step_dmenet",
+)
+
+
+def create_row(name, fidelity=None, estimate_defocus=None):
+    """The restorer of a row of classical baselines.
+
+    Args:
+        name: str, one of `ROWS`.
+        fidelity: float > 0, lambda of "two_step_ebdb" and "two_step_dmenet"; None for
+            that of DPDD.
+        estimate_defocus: function (height, width, 3) float32 -> (height, width) in
+            [0, 1], DMENet's map; for "two_step_dmenet".
+
+    Returns:
+        An object with `view_names` and `restore`, as a `Restorer`.
+
+    Raises:
+        ValueError: if there is no such row, or it lacks its map.
+    """
+    _check_name("name", name, ROWS)
+    fidelity = fidelity or FIDELITIES["dpdd"]
+    if name == "two_step_ebdb":
+        return ebdb_restorer(fidelity)
+    if name != "two_step_dmenet":
+        return TwoStepRestorer(name.removeprefix("two_step_zhuo_sim_"))
+    if estimate_defocus is None:
+        raise ValueError("two_step_dmenet needs estimate_defocus. Received: None")
+    return dmenet_restorer(estimate_defocus, fidelity)
 
 
 class TwoStepRestorer:
-    """Defocus map and non-blind deconvolution, as a Restorer.
+    """Zhuo and Sim's defocus map and non-blind deconvolution, as a Restorer.
 
     Args:
         method: "wiener", "richardson_lucy" or "hyper_laplacian".
@@ -80,19 +120,19 @@ class TwoStepRestorer:
             ValueError: if the image or the map has another shape or dtype, or is not
                 finite.
         """
-        _check_image(blurred)
-        full = 1.0 if blurred.dtype.kind == "f" else np.iinfo(blurred.dtype).max
-        image = blurred.astype(np.float32) / np.float32(full)
-        if defocus_map is None:
-            defocus_map = estimate_defocus_map(image, self.propagation)
-        _check_map(defocus_map, blurred.shape[:2])
-        # Blur within a pixel is no blur: deconvolving it would only raise the noise.
-        sigma = np.where(defocus_map < SMALLEST_SIGMA, 0.0, defocus_map)
-        restored = deconvolve_varying(image, sigma, self._deconvolve)
-        restored = np.clip(restored, 0.0, 1.0) * full
-        if blurred.dtype.kind == "u":
-            restored = np.rint(restored)
-        return restored.astype(blurred.dtype)
+        check_image(blurred)
+        if defocus_map is not None:
+            _check_map(defocus_map, blurred.shape[:2])
+
+        def restore(image):
+            sigma = defocus_map
+            if sigma is None:
+                sigma = estimate_defocus_map(image, self.propagation)
+            # Blur within a pixel is no blur: undoing it would only raise the noise.
+            sigma = np.where(sigma < SMALLEST_SIGMA, 0.0, sigma)
+            return deconvolve_varying(image, sigma, self._deconvolve)
+
+        return in_its_depth(blurred, restore)
 
     def _deconvolve(self, image, sigma):
         if self.psf_shape == "disc":
@@ -112,18 +152,6 @@ class TwoStepRestorer:
 def _check_name(name, value, allowed):
     if value not in allowed:
         raise ValueError(f"{name} must be one of {allowed}. Received: {name}={value!r}")
-
-
-def _check_image(blurred):
-    shape, dtype = np.shape(blurred), getattr(blurred, "dtype", type(blurred))
-    if len(shape) != 3 or shape[2] != 3 or 0 in shape:
-        raise ValueError(f"blurred must be (height, width, 3). Received: {shape}")
-    if dtype not in (np.uint8, np.uint16, np.float32):
-        raise ValueError(
-            f"blurred must be uint8, uint16 or float32. Received: dtype={dtype}"
-        )
-    if not np.isfinite(blurred).all():
-        raise ValueError("blurred must be finite. Received: NaN or infinite pixels")
 
 
 def _check_map(defocus_map, size):

@@ -19,8 +19,9 @@ import tqdm
 import tf_defocus
 from tf_defocus.evaluation.examples import Example, add_noise
 from tf_defocus.evaluation.pictures import write_comparison, write_single
-from tf_defocus.evaluation.protocols import LARGEST_VALUE, get_protocol, score
+from tf_defocus.evaluation.protocols import get_protocol, score
 from tf_defocus.evaluation.scores import INPUT, EvaluationReport
+from tf_defocus.images import levels
 
 
 def evaluate(
@@ -179,8 +180,7 @@ def prepare(image, protocol):
     """
     if image.dtype == np.uint16 and protocol.bit_depth == 8:
         image = (image >> 8).astype("uint8")
-    largest = LARGEST_VALUE[image.dtype.name]
-    image = (image / np.float32(largest)).astype("float32", copy=False)
+    image = levels.to_float(image)
     multiple = protocol.frame_multiple
     height, width = image.shape[:2]
     if protocol.frame == "crop":

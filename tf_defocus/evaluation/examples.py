@@ -11,6 +11,7 @@ import numpy as np
 
 from tf_defocus.data.arrays import StoredArrays
 from tf_defocus.data.builders import load_examples
+from tf_defocus.images import levels
 from tf_defocus.images.files import read_image
 from tf_defocus.images.kinds import format_of_extension
 
@@ -259,7 +260,7 @@ def add_noise(examples, sigma, seed=0):
 
 
 def _noisy(view, sigma, key):
-    full = np.iinfo(view.dtype).max if view.dtype.kind == "u" else 1.0
+    full = levels.full_scale(view.dtype)
     rng = np.random.default_rng(list(key.encode()))
     noise = rng.standard_normal(view.shape, dtype=np.float32)
     noisy = np.clip(view + np.float32(sigma / 255 * full) * noise, 0, full)

@@ -5,6 +5,7 @@ import pathlib
 import cv2
 import numpy as np
 
+from tf_defocus.images import levels
 from tf_defocus.images.files import Image, write_image
 
 BAR_HEIGHT = 28  # [px], the strip above each picture that holds its label
@@ -52,7 +53,7 @@ def write_single(folder, record, pictures):
     for label, picture in pictures.items():
         path = single_path(folder, record["name"], label)
         path.parent.mkdir(exist_ok=True)
-        write_image(path, Image(_eight_bits(picture)))
+        write_image(path, Image(levels.to_levels(picture, "uint8")))
 
 
 def single_path(folder, name, label):
@@ -64,13 +65,9 @@ def _file_name(name):
     return name.replace("/", "_")
 
 
-def _eight_bits(picture):
-    return np.rint(np.clip(picture, 0, 1) * 255).astype("uint8")
-
-
 def _labelled(picture, text):
     """The picture as uint8 below a dark bar with a text no wider than the picture."""
-    pixels = _eight_bits(picture)
+    pixels = levels.to_levels(picture, "uint8")
     width = pixels.shape[1]
     bar = np.full((BAR_HEIGHT, width, 3), 32, "uint8")
     font = cv2.FONT_HERSHEY_SIMPLEX

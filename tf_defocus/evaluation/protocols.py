@@ -10,8 +10,9 @@ import dataclasses
 import numpy as np
 
 from tf_defocus import metrics
+from tf_defocus.images import levels
 
-LARGEST_VALUE = {"uint8": 255, "uint16": 65535, "float32": 1, "float64": 1}
+DTYPES = ("uint8", "uint16", "float32", "float64")
 SMALLEST_SIZE = {"uniform": 7, "gaussian": 11}  # [px], one SSIM window
 SSIM_FUNCTIONS = {"uniform": metrics.ssim_uniform, "gaussian": metrics.ssim_gaussian}
 
@@ -161,7 +162,7 @@ def score(
     protocol = get_protocol(protocol)
     deblurred, sharp = np.asarray(deblurred), np.asarray(sharp)
     _check_pair(deblurred, sharp, SMALLEST_SIZE[protocol.ssim_window])
-    largest = LARGEST_VALUE[sharp.dtype.name]
+    largest = levels.full_scale(sharp.dtype)
     deblurred, sharp = deblurred / np.float64(largest), sharp / np.float64(largest)
     if sharp.min() < 0 or sharp.max() > 1:
         raise ValueError(
@@ -184,9 +185,9 @@ def score(
 
 def _check_pair(deblurred, sharp, smallest):
     """Raises unless both are finite images of one size and one known dtype."""
-    if deblurred.dtype != sharp.dtype or sharp.dtype.name not in LARGEST_VALUE:
+    if deblurred.dtype != sharp.dtype or sharp.dtype.name not in DTYPES:
         raise TypeError(
-            f"Both images must have one dtype of {', '.join(LARGEST_VALUE)}. "
+            f"Both images must have one dtype of {', '.join(DTYPES)}. "
             f"Received: deblurred {deblurred.dtype}, sharp {sharp.dtype}"
         )
     if deblurred.shape != sharp.shape or sharp.ndim != 3 or sharp.shape[-1] != 3:

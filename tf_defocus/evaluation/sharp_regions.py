@@ -13,7 +13,7 @@ import tqdm
 
 from tf_defocus.evaluation.examples import Example
 from tf_defocus.evaluation.scores import INPUT
-from tf_defocus.restoration.restorer import FULL_SCALE
+from tf_defocus.images import levels
 from tf_defocus.synthesis.scenes import IN_FOCUS_COC
 
 PERCENTILES = (50, 90, 95, 99)
@@ -84,8 +84,8 @@ def measure_errors(restorers, examples, threshold=IN_FOCUS_COC, margin=0):
         mask = in_focus_mask(example.coc, threshold, margin)
         if not mask.any():
             continue
-        views = {kind: _scaled(view) for kind, view in example.views.items()}
-        sharp = _scaled(example.sharp)
+        views = {kind: levels.to_float(view) for kind, view in example.views.items()}
+        sharp = levels.to_float(example.sharp)
         pictures = {INPUT: views.get("blurred", next(iter(views.values())))}
         for name, restorer in restorers.items():
             pictures[name] = restorer.restore(**_wanted(restorer, views, example.name))
@@ -94,10 +94,6 @@ def measure_errors(restorers, examples, threshold=IN_FOCUS_COC, margin=0):
     if not errors[INPUT]:
         raise ValueError("No pixel of any example is in focus; add examples")
     return {name: np.concatenate(parts) for name, parts in errors.items()}
-
-
-def _scaled(image):
-    return image.astype(np.float32) / np.float32(FULL_SCALE[image.dtype.name])
 
 
 def _wanted(restorer, views, example):

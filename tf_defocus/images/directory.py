@@ -19,7 +19,8 @@ CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 13: "I", 16: "Q", 18: "
 HEADERS = {"<": b"II*\0\x08\0\0\0", ">": b"MM\0*\0\0\0\x08"}  # directory at byte 8
 SHORT, LONG, RATIONAL = 3, 4, 5
 MOST_PAGES = 1000
-MOST_ENTRIES = 4096
+MOST_ENTRIES = 4096  # of a directory
+MOST_TAGS = 1 << 16  # of a file
 LAYERS = 37724  # Photoshop's layers: as large as the file, and never kept
 
 
@@ -80,6 +81,7 @@ class Reader:
             raise Damaged("the TIFF header is damaged")
         self.first = self._number(start[8:16] if self.is_big else start[4:8])
         self.budget = self.size  # of bytes in tags: they do not overlap in honest files
+        self.num_tags = 0
 
     def _number(self, data):
         return int.from_bytes(data, "little" if self.order == "<" else "big")
@@ -111,7 +113,8 @@ class Reader:
         """The directory at `offset`; tags that cannot be followed are `lost`."""
         head, entry_size, link = (8, 20, 8) if self.is_big else (2, 12, 4)
         count = self._number(self._bytes(offset, head))
-        if not 0 < count <= MOST_ENTRIES:
+        self.num_tags += count
+        if not 0 < count <= MOST_ENTRIES or self.num_tags > MOST_TAGS:
             raise Damaged(f"a TIFF directory claims {count} entries")
         entries = self._bytes(offset + head, count * entry_size)
         end = offset + head + count * entry_size

@@ -23,7 +23,7 @@ from tf_defocus.images.refusals import Damaged
 
 ORIENTATION, X_RESOLUTION, Y_RESOLUTION, RESOLUTION_UNIT = 274, 282, 283, 296
 EXIF_DIRECTORY, GPS_DIRECTORY, INTEROPERABILITY = 34665, 34853, 40965
-MAKER_NOTE = 37500
+MAKER_NOTE, IPTC = 37500, 33723
 SUB_DIRECTORIES = {
     EXIF_DIRECTORY: {INTEROPERABILITY: {}},
     GPS_DIRECTORY: {},
@@ -47,18 +47,27 @@ def read_tags(block):
     return reader.order, with_sub_directories(reader, directory)
 
 
-def with_sub_directories(reader, directory, known=None):
-    """The tags of a directory; pointers to directories become what they point to."""
-    tags = dict(directory.tags)
+def with_sub_directories(reader, directory, known=None, lost=None):
+    """The tags of a directory; pointers to directories become what they point to.
+
+    Args:
+        reader: `directory.Reader`.
+        directory: `directory.Directory`.
+        known: dict, code of a pointer -> such a dict of what it points to; None for
+            `SUB_DIRECTORIES`.
+        lost: list, to which the codes of what cannot be followed are added, or None.
+    """
+    tags, lost = dict(directory.tags), [] if lost is None else lost
+    lost += directory.lost
     for code, deeper in (SUB_DIRECTORIES if known is None else known).items():
-        offset = directory.number(code)
-        if tags.pop(code, None) is None or offset is None:
+        if tags.pop(code, None) is None:
             continue
         try:
-            found = reader.directory(offset)
+            found = reader.directory(directory.number(code, 0))
         except Damaged:
+            lost.append(code)
             continue
-        tags[code] = with_sub_directories(reader, found, deeper)
+        tags[code] = with_sub_directories(reader, found, deeper, lost)
     return {code: tag for code, tag in tags.items() if tag}
 
 

@@ -14,10 +14,20 @@ import pathlib
 import numpy as np
 
 from tf_defocus import whole_files
-from tf_defocus.images import bounds, exif, jpeg, kinds, levels, png, png_chunks, tiff
+from tf_defocus.images import (
+    bounds,
+    exif,
+    jpeg,
+    kinds,
+    levels,
+    photoshop,
+    png,
+    png_chunks,
+    tiff,
+)
 from tf_defocus.images import xmp as xmp_packets
 from tf_defocus.images.kinds import format_of_extension
-from tf_defocus.images.refusals import ImageFileError, Refused
+from tf_defocus.images.refusals import ImageFileError, Refused, shown
 
 DEPTHS = {"png": ("uint8", "uint16"), "jpeg": ("uint8",)}
 READERS = {"png": png.read_png, "tiff": tiff.read_tiff, "jpeg": jpeg.read_jpeg}
@@ -80,12 +90,14 @@ def read_image(path, max_megapixels=None):
             found = READERS[kind](file, bounds.size_check(max_megapixels))
         return _image(kind, **found)
     except Refused as error:
-        raise ImageFileError(f"{path}: cannot be read: {error}") from error
+        raise ImageFileError(f"{shown(path)}: cannot be read: {error}") from error
     except OSError as error:
-        raise ImageFileError(f"{path}: cannot be opened ({error.strerror})") from error
+        raise ImageFileError(
+            f"{shown(path)}: cannot be opened ({error.strerror})"
+        ) from error
     except MemoryError as error:
         raise ImageFileError(
-            f"{path}: cannot be read: it needs more memory than there is"
+            f"{shown(path)}: cannot be read: it needs more memory than there is"
         ) from error
 
 
@@ -94,9 +106,15 @@ def _image(kind, colour, alpha, notes, exif=None, xmp=None, resolution=None, **f
     notes = (*notes, *_check_floats(colour))
     if alpha is not None:
         _check_floats(alpha)
+    if fields.get("icc") and fields["icc"][36:40] != b"acsp":
+        fields["icc"] = None
+        notes += ("the damaged colour profile was dropped",)
     orientation, exif = exif_upright(exif)
     if xmp:
         xmp = xmp_packets.upright(xmp_packets.as_utf8(xmp), orientation)
+        xmp = xmp_packets.without_thumbnails(xmp)
+    if fields.get("photoshop"):
+        fields["photoshop"] = photoshop.without_thumbnails(fields["photoshop"])
     if resolution and orientation > 4:
         resolution = (resolution[1], resolution[0], resolution[2])
     pixels = apply_orientation(colour, orientation)
@@ -167,18 +185,20 @@ def write_image(path, image):
     path = pathlib.Path(path)
     kind = format_of_extension(path)
     if kind is None:
-        raise ImageFileError(f"{path}: unknown extension; use .png, .tif or .jpg")
+        raise ImageFileError(
+            f"{shown(path)}: unknown extension; use .png, .tif or .jpg"
+        )
     if str(image.pixels.dtype) not in DEPTHS.get(kind, (str(image.pixels.dtype),)):
         raise ImageFileError(
-            f"{path}: {kind.upper()} cannot hold {image.pixels.dtype}; use .tif"
+            f"{shown(path)}: {kind.upper()} cannot hold {image.pixels.dtype}; use .tif"
         )
     try:
         with whole_files.open_whole(path) as file:
             _encode(file, kind, image)
     except OSError as error:
-        raise ImageFileError(f"{path}: {_explain(error)}") from error
+        raise ImageFileError(f"{shown(path)}: {_explain(error)}") from error
     except OverflowError as error:
-        raise ImageFileError(f"{path}: {error}; write it as .png") from error
+        raise ImageFileError(f"{shown(path)}: {error}; write it as .png") from error
 
 
 def _explain(error):
@@ -256,6 +276,9 @@ def convert_for(image, path):
 def _change_format(image, kind, notes):
     """Metadata that have another place in the new format, or none there."""
     changes = {"format": kind, "extras": ()}
+    if image.exif and kind == "tiff" and not exif.read_tags(image.exif)[1]:
+        notes.append("the damaged EXIF was dropped")
+        changes["exif"] = None
     if image.resolution is None:
         changes["resolution"] = exif.resolution(image.exif)
     if image.format == "png":
@@ -266,6 +289,9 @@ def _change_format(image, kind, notes):
             )
     elif image.extras:
         notes.append("comments and maker's segments of the JPEG file were dropped")
+    records = exif.read_tags(image.exif)[1].get(exif.IPTC) if image.exif else None
+    if kind == "jpeg" and records and not image.photoshop:
+        changes["photoshop"] = photoshop.with_iptc(records.data)
     if kind == "png" and image.photoshop:
         notes.append("IPTC and Photoshop's resources were dropped: PNG has none")
         changes["photoshop"] = None

@@ -92,8 +92,8 @@ def take_apart(data):
         if marker == END:
             kept.append(b"\xff\xd9")
             return Segments(side, b"".join(kept), frame, num_scans, data[position:])
-        if marker in (START, 0x01):
-            continue
+        if marker == START:
+            raise Damaged("the JPEG data starts twice")
         length = int.from_bytes(data[position : position + 2], "big")
         body = data[position + 2 : position + length]
         if length < 2 or len(body) != length - 2:

@@ -28,6 +28,7 @@ DEPTHS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 1
 PASSES = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4))
 PASSES += ((2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
 BAND = 128  # rows filtered and compressed at a time
+MOST_CHUNKS = 1 << 18
 PIECE = 1 << 20  # bytes
 
 
@@ -112,6 +113,8 @@ def _read_chunks(file, longest):
         if len(start) < 8:
             raise Damaged("the PNG data is cut off")
         length, name = struct.unpack(">I4s", start)
+        if not name.isalpha() or len(chunks) + len(side) + len(notes) > MOST_CHUNKS:
+            raise Damaged("the PNG chunks cannot be followed")
         position += 12 + length
         if position > size:
             raise Damaged("the PNG data is cut off")

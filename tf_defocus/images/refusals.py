@@ -9,7 +9,15 @@ import contextlib
 import warnings
 
 
-class ImageFileError(Exception):
+def shown(path):
+    """A path as messages show it: in one line, control characters as escapes."""
+    return "".join(
+        mark if mark.isprintable() else mark.encode("unicode_escape").decode()
+        for mark in str(path)
+    )
+
+
+class ImageFileError(ValueError):
     """A file cannot be read or written: one line with the file and the remedy."""
 
 

@@ -5,6 +5,7 @@ any decoder acts on it and because Pillow and tifffile rewrite texts and drop EX
 Arrays are `(height, width, channels)` as in `images.png`. Source: TIFF 6.0; EXIF 2.32.
 """
 
+import contextlib
 import zlib
 
 import numpy as np
@@ -20,7 +21,7 @@ from tf_defocus.images.directory import (
     pack_before,
 )
 from tf_defocus.images.pillow import to_samples
-from tf_defocus.images.refusals import Refused
+from tf_defocus.images.refusals import Damaged, Refused
 
 XMP, ICC_PROFILE, PHOTOSHOP = 700, 34675, 34377
 SUB_PAGES, LAYERS = 330, 37724
@@ -84,23 +85,25 @@ def read_tiff(file, check_size):
         picture = tiff_pixels.decode_by_pillow(file, layout)
         colour, alpha, more, found["icc"] = to_samples(picture, found["icc"])
         notes += more
-    lost = sorted(set(page.lost) - STRUCTURAL)
+    lost = []
+    kept = exif.with_sub_directories(reader, page, lost=lost)
+    lost = sorted(set(lost) - STRUCTURAL)
     if lost:
         notes += (f"damaged TIFF tags were dropped: {', '.join(map(str, lost))}",)
     if LAYERS in page.tags:
         notes += ("Photoshop's layers were dropped: they hold the unrestored picture",)
-    block = exif.make_block(_kept_tags(reader, page), reader.order)
+    elsewhere = STRUCTURAL | set(FIELDS.values())
+    kept = {code: tag for code, tag in kept.items() if code not in elsewhere}
+    block = exif.make_block(kept, reader.order)
     return {**found, "colour": colour, "alpha": alpha, "exif": block, "notes": notes}
 
 
 def _refuse_raw(reader, pages):
     """A camera's raw file holds small developed copies: none is the photograph."""
-    below = [
-        reader.directory(offset)
-        for page in pages
-        for offset in page.numbers(SUB_PAGES)[:DIRECTORIES]
-        if 0 < offset < reader.size - 2
-    ]
+    below = []
+    for offset in (o for page in pages for o in page.numbers(SUB_PAGES)[:DIRECTORIES]):
+        with contextlib.suppress(Damaged):
+            below.append(reader.directory(offset))
     for page in pages + below:
         photometric = tiff_layout.OTHER_PHOTOMETRICS.get(page.number(262))
         compression = page.number(259)
@@ -132,12 +135,6 @@ def _photograph(pages):
     if len(full) > 1:
         raise Refused("it has several pages; save each page as a file of its own")
     return full[0], ("its transparency mask was dropped",) if masks else ()
-
-
-def _kept_tags(reader, page):
-    tags = exif.with_sub_directories(reader, page)
-    left_out = STRUCTURAL | set(FIELDS.values())
-    return {code: tag for code, tag in tags.items() if code not in left_out}
 
 
 def write_tiff(file, samples, image=None):

@@ -10,6 +10,7 @@ from xml.dom import minidom
 from xml.parsers import expat
 
 TIFF = b"http://ns.adobe.com/tiff/1.0/"
+BASIC = b"http://ns.adobe.com/xap/1.0/"
 EXIF = b"http://ns.adobe.com/exif/1.0/"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 NOTE = "http://ns.adobe.com/xmp/note/"
@@ -19,6 +20,7 @@ SECOND_PICTURES = {
     b"http://ns.apple.com/HDRGainMap/1.0/": None,
     b"http://ns.apple.com/pixeldatainfo/1.0/": None,
     b"http://ns.google.com/photos/1.0/container/": None,
+    b"http://ns.google.com/photos/1.0/container/item/": None,
     b"http://ns.google.com/photos/1.0/camera/": rb"(?:Motion|Micro)[\w.-]*",
 }
 PAIRS = (
@@ -27,6 +29,7 @@ PAIRS = (
     (EXIF, b"PixelXDimension", b"PixelYDimension"),
 )
 NAME = rb"[\w.-]+"
+MOST_ELEMENTS = 100_000  # of a packet that is split, which takes a parsed tree
 LONG_ATTRIBUTE = 1000  # characters
 PACKET = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>',
@@ -106,6 +109,13 @@ def without_second_picture(packet):
     return packet
 
 
+def without_thumbnails(packet):
+    """The packet without small copies of the unrestored picture."""
+    for prefix in _prefixes(packet, BASIC):
+        packet = _without_elements(packet, re.escape(prefix + b":Thumbnails"))
+    return packet
+
+
 def _without_elements(packet, name):
     opening = re.compile(rb"<(" + name + rb")(?:\s[^<>]*)?>")
     kept, position = [], 0
@@ -151,6 +161,8 @@ def split(packet, longest):
         `(packet, extension)`, both bytes, or None if it cannot be split.
     """
     if b"<!DOCTYPE" in packet or b"<!ENTITY" in packet:
+        return None
+    if packet.count(b"<") > MOST_ELEMENTS:
         return None
     try:
         document = minidom.parseString(packet)

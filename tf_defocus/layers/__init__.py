@@ -7,6 +7,14 @@ from tf_defocus.layers.bambnet import (
     PooledChannelAttention,
 )
 from tf_defocus.layers.common import UnbiasedBatchNormalization
+from tf_defocus.layers.dddnet import (
+    BlurEstimator,
+    PairFeatures,
+    PatchDecoder,
+    PatchEncoder,
+    ResidualPair,
+    UnlikeChannelAttention,
+)
 from tf_defocus.layers.deeprft import OverparameterizedConvolution, ResidualFourierBlock
 from tf_defocus.layers.dmenet import (
     AuxiliaryHead,
@@ -63,6 +71,7 @@ from tf_defocus.layers.nrknet import (
     ReflectedResidualUnits,
 )
 from tf_defocus.layers.rdpd import FrameLSTM
+from tf_defocus.layers.srn import LargeResidualBlock, ScaleMemory, ScaleNetwork
 
 __all__ = [
     "AttentionGate",
@@ -70,6 +79,7 @@ __all__ = [
     "AttentionPredictionUnit",
     "AuxiliaryHead",
     "BlurBranch",
+    "BlurEstimator",
     "ChannelAttentionBlock",
     "ConvLSTMCell",
     "DisparityEstimator",
@@ -84,6 +94,7 @@ __all__ = [
     "KPACBlock",
     "KernelQuery",
     "KernelSharingAtrousConvolution",
+    "LargeResidualBlock",
     "LateDecoder",
     "MixedBlur",
     "MixingPrediction",
@@ -91,6 +102,9 @@ __all__ = [
     "NormalizedConvolution",
     "OverparameterizedConvolution",
     "PSFBlock",
+    "PairFeatures",
+    "PatchDecoder",
+    "PatchEncoder",
     "PooledChannelAttention",
     "RecursiveKernels",
     "RefinementBlock",
@@ -100,9 +114,12 @@ __all__ = [
     "ResidualBlock",
     "ResidualFourierBlock",
     "ResidualGroup",
+    "ResidualPair",
     "ResidualTrunk",
     "ResidualUnits",
     "ScaleAttention",
+    "ScaleMemory",
+    "ScaleNetwork",
     "ScaleRecurrentAttention",
     "ShapeAttention",
     "SharpRegionPreservation",
@@ -112,6 +129,7 @@ __all__ = [
     "SymmetricConvolution",
     "TripletAttention",
     "UnbiasedBatchNormalization",
+    "UnlikeChannelAttention",
     "WeightedSummation",
     "WindowVectors",
 ]

@@ -34,8 +34,9 @@ class WindowVectors(layers.Layer):
         units: int, length of a vector.
 
     Call arguments:
-        inputs: (batch, height, width, channels).
-        image_size: (height, width) [px], multiples of 8 * `window_size`.
+        inputs: (batch, rows, columns, channels).
+        images: (batch, height, width, 3), the image that the features are of; its sizes
+            [px] are multiples of 8 * `window_size`.
 
     Returns:
         (batch, window rows, window columns, units).
@@ -54,10 +55,13 @@ class WindowVectors(layers.Layer):
             name="dense",
         )
 
-    def build(self, input_shape):
-        self.dense.build((None, None, None, input_shape[-1]))
+    def build(self, inputs_shape, images_shape):
+        del images_shape
+        self.dense.build((None, None, None, inputs_shape[-1]))
 
-    def call(self, inputs, image_size):
+    def call(self, inputs, images):
+        # The image, not its size: Keras refuses a size that is known in one axis only.
+        image_size = ops.shape(images)[1:3]
         sizes, windows = zip(*(self._sizes(inputs, image_size, i) for i in (0, 1)))
         features = resize_nearest_floor(inputs, *sizes)
         rows, columns = (n * cell for n, cell in zip(windows, self.pool_size))
@@ -125,7 +129,7 @@ class StereoDisparity(layers.Layer):
         for layer in self.matching:
             layer.build((None, None, None, None, channels))
             channels = layer.filters
-        self.vectors.build((None, None, None, channels))
+        self.vectors.build((None, None, None, channels), None)
 
     def match(self, volume, training=None):
         """(batch, 1, height / 4, width / 4, 64) of a cost volume."""
@@ -140,7 +144,7 @@ class StereoDisparity(layers.Layer):
         )
         volume = cost_volume(left_features, right_features, NUM_SHIFTS)
         matched = ops.squeeze(self.match(volume, training), axis=1)
-        return self.vectors(matched, image_size=ops.shape(left)[1:3])
+        return self.vectors(matched, left)
 
     def get_config(self):
         return {
@@ -195,13 +199,13 @@ class SingleImageDisparity(layers.Layer):
         for layer in self.trunk:
             layer.build((None, None, None, channels))
             channels = layer.filters
-        self.vectors.build((None, None, None, channels))
+        self.vectors.build((None, None, None, channels), None)
 
     def call(self, images, training=None):
         features = _quarter(images)
         for layer in self.trunk:
             features = layer(features, training=training)
-        return self.vectors(features, image_size=ops.shape(images)[1:3])
+        return self.vectors(features, images)
 
     def get_config(self):
         return {

@@ -1,6 +1,7 @@
 from . import base, manifest, named, plans, presets, weights
 from .bambnet import BaMBNet, BlurRadiusNetwork
 from .base import RestorationNetwork
+from .dddnet import DDDNet
 from .deeprft import DeepRFT
 from .dmenet import DMENet
 from .dmenet_domains import BinaryNetwork, FeatureDiscriminator
@@ -15,6 +16,7 @@ from .named import create_model, list_models
 from .nrknet import NRKNet
 from .presets import load_preset, load_run, save_preset
 from .rdpd import RDPD
+from .srn import SRN
 
 __all__ = [
     "IFAN",
@@ -22,9 +24,11 @@ __all__ = [
     "KPAC",
     "MDP",
     "RDPD",
+    "SRN",
     "BaMBNet",
     "BinaryNetwork",
     "BlurRadiusNetwork",
+    "DDDNet",
     "DMENet",
     "DPDNet",
     "DeepRFT",

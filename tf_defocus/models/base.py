@@ -25,6 +25,9 @@ class RestorationNetwork(keras.Model):
 
         output_name      str, the first key of its output; "deblurred" is an image of
                          the inputs' size, not clipped
+        border_margin    int [px]; zeros that convolutions pad with change colours so
+                         near the border: the `Restorer` and the exported graph mirror
+                         the image so far around it first
         exact_tiling     bool; False where it pools over the whole image at full size:
                          the `Restorer` then keeps images whole or blends tiles
         works_in_stages  bool; True where it offers `encode(inputs)`,
@@ -43,11 +46,18 @@ class RestorationNetwork(keras.Model):
     """
 
     output_name = "deblurred"
+    border_margin = 16
     exact_tiling = True
     works_in_stages = False
     offers_batch_statistics = False
 
     def __init__(self, **kwargs):
+        if keras.config.image_data_format() != "channels_last":
+            raise ValueError(
+                "Expected images with channels last. Received: image_data_format "
+                f"{keras.config.image_data_format()}; set it to channels_last in "
+                "~/.keras/keras.json or by keras.config.set_image_data_format"
+            )
         # The photograph keeps its float32 precision: only the layers cast.
         super().__init__(autocast=False, **kwargs)
 

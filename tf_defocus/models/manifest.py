@@ -4,7 +4,8 @@ A folder of presets holds `manifest.json`:
 
     {"presets": {"kpac_3level": {"model": "kpac_3level", "overrides": {},
                                  "file": "kpac_3level.npz", "sha256": "...",
-                                 "card": "kpac_3level.md"}}}
+                                 "card": "kpac_3level.md", "inputs": ["blurred"],
+                                 "description": "...", "licence": "..."}}}
 
 and, beside it, one `.npz` and one model card per preset. The folder of the shipped
 presets is the one that TF_DEFOCUS_CHECKPOINTS names, else `_checkpoints` inside the
@@ -85,13 +86,22 @@ def verify_preset(name: str, folder: str | os.PathLike | None = None) -> pathlib
     path = folder / entry["file"]
     if path.parent != folder or not path.is_file():
         raise PresetError(f"{path} is missing; get the preset {name} again")
+    check_sha256(path, entry["sha256"])
+    return path
+
+
+def check_sha256(path, expected):
+    """Refuses a file that has changed.
+
+    Raises:
+        PresetError: if its sha256 is another.
+    """
     digest = sha256(path)
-    if digest != entry["sha256"]:
+    if digest != expected:
         raise PresetError(
-            f"{path} is damaged: expected sha256 {entry['sha256']}, received {digest}; "
+            f"{path} is damaged: expected sha256 {expected}, received {digest}; "
             "get the file again"
         )
-    return path
 
 
 def sha256(path):

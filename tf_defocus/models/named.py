@@ -9,6 +9,8 @@ from tf_defocus import models
 MODELS = {
     "dmenet": ("DMENet", {}),
     "bambnet": ("BaMBNet", {}),
+    "srn": ("SRN", {}),
+    "dddnet": ("DDDNet", {}),
     "deeprft": ("DeepRFT", {}),
     "dpdnet_dual": ("DPDNet", {"views": 2}),
     "dpdnet_single": ("DPDNet", {"views": 1}),

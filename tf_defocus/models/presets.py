@@ -15,6 +15,7 @@ from tf_defocus.models.manifest import (
     FOLDER_VARIABLE,
     MANIFEST,
     PresetError,
+    check_sha256,
     checkpoints_folder,
     list_presets,
     read_json,
@@ -72,11 +73,15 @@ def load_run(folder: str | os.PathLike, best: bool = False) -> RestorationNetwor
         A built `keras.Model`.
 
     Raises:
-        PresetError: if the folder holds no such run or weights.
+        PresetError: if the folder holds no such run or weights, or if they have
+            another sha256 than its `config.json` says.
     """
     folder = pathlib.Path(folder)
     config = read_json(folder / RUN_CONFIG)
-    return _build(config, folder / (RUN_BEST_WEIGHTS if best else RUN_WEIGHTS))
+    path = folder / (RUN_BEST_WEIGHTS if best else RUN_WEIGHTS)
+    if "weights_sha256" in config and path.is_file():  # a converted checkpoint
+        check_sha256(path, config["weights_sha256"])
+    return _build(config, path)
 
 
 def save_preset(
@@ -95,7 +100,7 @@ def save_preset(
         name: str, the preset's name; an entry of that name is replaced.
         overrides: dict given to `create_model` beside the name.
         dtype: str, how the weights are stored.
-        **details: more of the entry, such as `scores` or `licence` (JSON values).
+        **details: more of the entry, such as `description` or `licence` (JSON values).
 
     Returns:
         The entry of the manifest, a dict.
@@ -112,6 +117,7 @@ def save_preset(
         "file": path.name,
         "sha256": sha256(path),
         "card": f"{name}.md",
+        "inputs": list(model.view_names),
         **details,
     }
     entries = list_presets(folder) | {name: entry}
@@ -130,7 +136,7 @@ def _build(description, path):
     name, overrides = description.get("model"), description.get("overrides", {})
     try:
         plans.check_overrides(name, overrides)
-        if overrides:
+        if set(overrides) - {"variant"}:  # a named configuration is known to be small
             plans.check_count(overrides, len(npz_file.read_headers(path)))
             plan = plans.plan_model(name, **overrides)
             weights.check_shapes(name, weights.shapes(plan), path)

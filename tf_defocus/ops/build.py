@@ -1,4 +1,4 @@
-"""Compiles the native adaptive convolution: `python -m tf_defocus.ops.build`.
+"""Compiles the native adaptive convolution; `tools/build_native.py` calls it.
 
 A library fits one TensorFlow version, one processor and one state of the sources, so
 its name in the cache carries a digest of all three. The cache is
@@ -14,7 +14,6 @@ import platform
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 
 try:
@@ -141,19 +140,3 @@ def _processor():
             if line.startswith(("flags", "Features")):
                 return line
     return platform.processor()
-
-
-def main():
-    """Builds for the installed TensorFlow and prints where the library lies."""
-    from tf_defocus.ops import adaptive_convolution_native as native
-
-    try:
-        print(build(native.toolchain()))
-    except BuildError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -41,6 +41,19 @@ def inverse_real_transform(real, imaginary, width):
     return ops.transpose(planes, (0, 2, 3, 1))
 
 
+def full_transform(images):
+    """Full spectrum over height and width of every channel of real images.
+
+    Args:
+        images: (batch, height, width, channels) float.
+
+    Returns:
+        (real, imaginary), each of the same shape, float32.
+    """
+    planes = ops.transpose(ops.cast(images, "float32"), (0, 3, 1, 2))
+    return _channels_last(ops.fft2((planes, ops.zeros_like(planes))))
+
+
 def transform_modulus(images):
     """Modulus of the full spectrum over height and width, 0 with a gradient of 0.
 
@@ -50,12 +63,11 @@ def transform_modulus(images):
     Returns:
         The same shape, float32.
     """
-    planes = ops.transpose(ops.cast(images, "float32"), (0, 3, 1, 2))
-    real, imaginary = ops.fft2((planes, ops.zeros_like(planes)))
+    real, imaginary = full_transform(images)
     power = ops.square(real) + ops.square(imaginary)
     positive = power > 0
     root = ops.sqrt(ops.where(positive, power, 1.0))
-    return ops.transpose(ops.where(positive, root, 0.0), (0, 2, 3, 1))
+    return ops.where(positive, root, 0.0)
 
 
 def _along_rows(spectrum):

@@ -3,48 +3,62 @@
 from keras import ops
 
 
-def pad_amounts(height, width, multiple):
-    """Rows and columns to add below and to the right.
+def pad_amounts(height, width, multiple, margin=0):
+    """Rows and columns to add, so that a network accepts the image.
 
     Args:
         height, width: int or scalar tensor [px].
         multiple: (int, int), the model's `size_multiple` for height and width.
+        margin: int [px], added on every side before both sizes are filled up to the
+            multiple, below and on the right.
 
     Returns:
-        (rows, columns), each in 0 .. multiple - 1.
+        ((above, below), (left, right)).
     """
-    return (-height) % multiple[0], (-width) % multiple[1]
+    return tuple(
+        # not (-size) % step: converters of graphs truncate where Python floors
+        (margin, margin + (step - (size + 2 * margin) % step) % step)
+        for size, step in zip((height, width), multiple)
+    )
 
 
-def pad_to_multiple(images, multiple):
-    """Repeats the last row and column until both sizes divide by `multiple`.
+def pad_to_multiple(images, multiple, margin=0):
+    """Mirrors an image about its outermost pixels until both sizes divide.
 
-    Repetition, unlike reflection, is defined at every size, one pixel included.
+        x_2 x_1 | x_0 x_1 ... x_n-1 | x_n-2 x_n-3
+
+    Where more is needed than there is, the mirror images follow each other; one pixel
+    alone is repeated.
 
     Args:
         images: (batch, height, width, channels), any dtype, any size >= 1.
         multiple: (int, int), for height and width.
+        margin: int [px], see `pad_amounts`.
 
     Returns:
-        (batch, height + rows, width + columns, channels).
+        (batch, above + height + below, left + width + right, channels).
     """
     shape = ops.shape(images)
-    rows, columns = pad_amounts(shape[1], shape[2], multiple)
-    images = _repeat_last(images, rows, axis=1)
-    return _repeat_last(images, columns, axis=2)
+    amounts = pad_amounts(shape[1], shape[2], multiple, margin)
+    for axis, (before, after) in enumerate(amounts, start=1):
+        images = _mirror(images, before, after, axis)
+    return images
 
 
-def crop_like(images, reference):
-    """Keeps the top-left part that has the height and width of `reference`.
+def crop_like(images, reference, margin=0):
+    """Keeps the part that `pad_to_multiple` was given.
 
     Args:
         images, reference: (batch, height, width, channels); `images` at least as large.
+        margin: int [px], as it was given to `pad_to_multiple`.
 
     Returns:
         (batch, height of reference, width of reference, channels of images).
     """
     shape = ops.shape(reference)
-    return images[:, : shape[1], : shape[2], :]
+    rows = slice(margin, margin + shape[1])
+    columns = slice(margin, margin + shape[2])
+    return images[:, rows, columns, :]
 
 
 def reflect_border(images):
@@ -70,7 +84,12 @@ def reflect_border(images):
     return images
 
 
-def _repeat_last(images, count, axis):
+def _mirror(images, before, after, axis):
     size = ops.shape(images)[axis]
-    index = ops.minimum(ops.arange(0, size + count), size - 1)
+    place = ops.arange(0, before + size + after) - before
+    # a triangle wave: 0 1 ... n-1 n-2 ... 1, with the period 2 (n - 1)
+    period = ops.maximum(2 * (size - 1), 1)
+    place = ops.mod(ops.abs(place), period)
+    index = ops.minimum(place, period - place)
+    index = ops.minimum(index, size - 1)
     return ops.take(images, index, axis=axis)

@@ -24,6 +24,27 @@ def resize_nearest_floor(images, height, width):
     return images
 
 
+def resize_nearest_aligned(images, height, width):
+    """Nearest neighbour, corner samples staying on the corners.
+
+        source = round(target * (in - 1) / (out - 1)), halves up; 0 if out is 1
+
+    Args:
+        images: (batch, height in, width in, channels).
+        height, width: int or scalar integer tensor [px].
+
+    Returns:
+        (batch, height, width, channels).
+    """
+    for axis, size in ((1, height), (2, width)):
+        last = ops.shape(images)[axis] - 1
+        steps = ops.maximum(ops.convert_to_tensor(size, dtype="int32") - 1, 1)
+        target = ops.arange(size, dtype="int32")
+        source = (2 * target * last + steps) // (2 * steps)
+        images = ops.take(images, source, axis=axis)
+    return images
+
+
 def resize_bilinear_aligned(images, height, width):
     """Bilinear, corner samples staying on the corners.
 
@@ -114,6 +135,34 @@ def enlarge_bilinear(images, factor):
             share * ops.take(images, farther, axis=axis)
         )
     return images
+
+
+def double_from_corner(images):
+    """Twice the size, bilinear, samples counted from the corner.
+
+        x_0, (x_0 + x_1) / 2, x_1, ..., x_n-1, x_n-1
+
+    As the first TensorFlow resized.
+
+    Args:
+        images: (batch, height, width, channels), float.
+
+    Returns:
+        (batch, 2 height, 2 width, channels), dtype of `images`.
+    """
+    for axis in (1, 2):
+        size = ops.shape(images)[axis]
+        target = ops.arange(2 * size, dtype="int32")
+        before, after = target // 2, ops.minimum((target + 1) // 2, size - 1)
+        images = (
+            ops.take(images, before, axis=axis) + ops.take(images, after, axis=axis)
+        ) / 2
+    return images
+
+
+def every_second_pixel(images):
+    """Half the size: the top left one of every 2x2 pixels."""
+    return images[:, ::2, ::2]
 
 
 def _halve(images, axis):

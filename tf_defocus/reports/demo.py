@@ -15,6 +15,7 @@ import tqdm
 
 from tf_defocus.evaluation import protocols
 from tf_defocus.evaluation.examples import Example
+from tf_defocus.images import levels
 from tf_defocus.images.files import Image, read_image, write_image
 from tf_defocus.optics import dual_pixel, psf, sensor
 from tf_defocus.reports import html_page
@@ -165,7 +166,7 @@ def _eight_bits(pixels):
         return (pixels >> 8).astype("uint8")
     if pixels.dtype == np.uint8:
         return pixels
-    return np.rint(np.clip(pixels, 0, 1) * 255).astype("uint8")
+    return levels.to_levels(pixels, "uint8")
 
 
 def _fresh(folder):

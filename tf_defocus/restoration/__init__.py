@@ -1,5 +1,8 @@
 """A photograph in, a photograph out: pad, tile, run, blend; whole folders, too."""
 
-from tf_defocus.restoration.restorer import Restorer
+import lazy_loader
 
-__all__ = ["Restorer"]
+# Which photographs are meant is found out without Keras.
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submod_attrs={"restorer": ["Restorer"]}
+)

@@ -4,23 +4,25 @@ A batch never stops at a bad file: each failure becomes one line that names the 
 the remedy, and the count of failures becomes the exit code of the command.
 """
 
+import collections
+import contextlib
 import dataclasses
+import errno
 import os
 import pathlib
 
 import numpy as np
 
-from tf_defocus.images.files import (
-    ImageFileError,
-    convert_for,
-    read_image,
-    write_image,
-)
-from tf_defocus.images.kinds import EXTENSIONS, format_of_extension
+from tf_defocus import whole_files
+from tf_defocus.images.files import convert_for, read_image, write_image
+from tf_defocus.images.kinds import foreign_of_extension, format_of_extension
+from tf_defocus.images.refusals import ImageFileError, shown
+from tf_defocus.restoration.folder_search import search
 from tf_defocus.restoration.view_order import check_view_order
 
-PICTURE_SUFFIXES = tuple(suffix for known in EXTENSIONS.values() for suffix in known)
-REFUSED_SUFFIXES = (".gif", ".webp", ".bmp")  # tried, so that the refusal is said
+# How backends and libraries say that no memory is left.
+NO_MEMORY = ("resourceexhausted", "resource_exhausted", "out of memory", "bad_alloc")
+NO_MEMORY += ("failed to allocate", "insufficient memory", "oom when allocating")
 # What the files or folders of a dual-pixel scene may be called.
 VIEW_WORDS = {
     "blurred": ("combined", "blurred", "centre", "center"),
@@ -29,7 +31,7 @@ VIEW_WORDS = {
 }
 
 
-class BatchError(Exception):
+class BatchError(ValueError):
     """The command as a whole makes no sense: one line with the remedy."""
 
 
@@ -50,7 +52,7 @@ class Job:
     @property
     def name(self):
         """The path that messages name."""
-        return next(iter(self.views.values()))
+        return shown(next(iter(self.views.values())))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,34 +70,71 @@ class Naming:
         return self.output / source.relative_to(root).with_name(name)
 
 
-def find_jobs(source, view_names, naming, left=None, right=None, recursive=False):
-    """The jobs of one file or of a folder, in the order of their names.
+def check_sources(sources, output, left=None, right=None):
+    """Looks at what is to be restored, before a network is loaded for it.
 
     Args:
-        source: path of a photograph or of a folder.
+        sources: list of paths of photographs or of folders.
+        output: path of a folder, or of a file for one photograph.
+        left, right: paths of the other views of one photograph, or None.
+
+    Raises:
+        BatchError: if a path does not exist, or all together make no sense.
+    """
+    for path in (*sources, left, right):
+        if path and not os.path.lexists(path):
+            raise BatchError(
+                f"{shown(path)}: does not exist; give a photograph or a folder"
+            )
+    is_one_file = len(sources) == 1 and not os.path.isdir(sources[0])
+    if (left or right) and not is_one_file:
+        raise BatchError("--left and --right go with one file, not with a folder")
+    _check_output(output, not is_one_file)
+
+
+def find_jobs(sources, view_names, naming, left=None, right=None, recursive=False):
+    """The jobs of files and folders, each in the order of their names.
+
+    Args:
+        sources: list of paths of photographs or of folders.
         view_names: tuple of str, what the model wants.
         naming: `Naming`.
         left, right: paths of the other views of one photograph, or None.
         recursive: bool, whether folders in the folder are searched.
 
     Returns:
-        A list of `Job`, not empty.
+        `(jobs, left_out)`: a list of `Job`, not empty, and a Counter of what was left
+        out, by its name in the plural.
 
     Raises:
         BatchError: if there is nothing to do or the views make no sense.
     """
-    if not source.exists():
-        raise BatchError(f"{source}: does not exist; give a photograph or a folder")
-    if source.is_dir():
-        if left or right:
-            raise BatchError("--left and --right go with one file, not with a folder")
-        jobs = _jobs_of_folder(source, view_names, naming, recursive)
-        if not jobs:
-            raise BatchError(f"{source}: {_what_was_expected(view_names, recursive)}")
-    else:
-        views = _views_of_file(source, view_names, left, right)
-        jobs = [Job(views, _output_of_file(source, naming))]
-    return _refuse_clashes(jobs)
+    check_sources(sources, naming.output, left, right)
+    jobs, left_out = [], collections.Counter()
+    for source in sources:
+        if os.path.isdir(source):
+            found = _jobs_of_folder(source, view_names, naming, recursive, left_out)
+            if not found:
+                expected = _what_was_expected(view_names, recursive)
+                raise BatchError(f"{shown(source)}: {expected}")
+            jobs += found
+        else:
+            views = _views_of_file(source, view_names, left, right)
+            jobs.append(Job(views, _output_of_file(source, naming)))
+    return _refuse_clashes(_without_own_outputs(jobs, naming, left_out)), left_out
+
+
+def _check_output(output, must_be_folder):
+    """Raises BatchError for an output that can only be a mistake."""
+    foreign = foreign_of_extension(output)
+    if foreign and not output.is_dir():
+        raise BatchError(
+            f"{shown(output)}: {foreign} is not written; use .png, .tif or .jpg"
+        )
+    if must_be_folder and format_of_extension(output) and not output.is_dir():
+        raise BatchError(
+            f"{shown(output)}: is one file for several photographs; give a folder as -o"
+        )
 
 
 def _what_was_expected(view_names, recursive):
@@ -120,42 +159,37 @@ def _views_of_file(source, view_names, left, right):
 
 def _output_of_file(source, naming):
     if format_of_extension(naming.output) and not naming.output.is_dir():
-        if naming.extension not in (None, naming.output.suffix):
-            raise BatchError(f"{naming.output} and --ext disagree; leave --ext out")
+        wanted = naming.extension and format_of_extension(f"a{naming.extension}")
+        if wanted not in (None, format_of_extension(naming.output)):
+            raise BatchError(
+                f"{shown(naming.output)} and --ext disagree; leave --ext out"
+            )
         return naming.output
     return naming.path(source, source.parent)
 
 
-def _jobs_of_folder(folder, view_names, naming, recursive):
+def _jobs_of_folder(folder, view_names, naming, recursive, left_out):
     if view_names == ("blurred",):
-        return [
-            Job({"blurred": path}, naming.path(path, folder))
-            for path in _pictures(folder, recursive, naming.output)
-        ]
+        return _jobs_of_photographs(folder, naming, recursive, left_out)
     flat = _view_folders(folder)
     if set(flat) >= set(view_names):
         return _jobs_of_flat_folders(flat, view_names, naming)
-    return _jobs_of_scenes(folder, view_names, naming, recursive)
+    return _jobs_of_scenes(folder, view_names, naming, recursive, left_out)
 
 
-def _pictures(folder, recursive, excluded):
-    """Pictures of a folder, sorted; hidden files and the output are left out."""
-    found = []
-    for parent, folders, files in os.walk(folder):
-        parent = pathlib.Path(parent)
-        folders[:] = sorted(
-            name
-            for name in folders
-            if recursive
-            and not name.startswith(".")
-            and (parent / name).resolve() != excluded.resolve()
-        )
-        for name in sorted(files):
-            suffix = pathlib.Path(name).suffix.lower()
-            known = suffix in PICTURE_SUFFIXES + REFUSED_SUFFIXES
-            if known and not name.startswith("."):
-                found.append(parent / name)
-    return found
+def _jobs_of_photographs(folder, naming, recursive, left_out):
+    found = search(folder, recursive, naming.output)
+    left_out.update(found.left_out)
+    return [
+        Job({"blurred": path}, naming.path(path, folder)) for path in found.photographs
+    ] + _problem_jobs(found, naming)
+
+
+def _problem_jobs(found, naming):
+    return [
+        Job({"blurred": path}, naming.output / path.name, problem)
+        for path, problem in found.problems
+    ]
 
 
 def _view_of(name):
@@ -165,16 +199,17 @@ def _view_of(name):
 
 def _view_folders(folder):
     found = {}
-    for path in sorted(folder.iterdir()):
-        if path.is_dir() and _view_of(path.name):
-            found[_view_of(path.name)] = path
+    with contextlib.suppress(OSError):  # `search` says what is wrong with the folder
+        for path in sorted(folder.iterdir()):
+            if path.is_dir() and _view_of(path.name):
+                found[_view_of(path.name)] = path
     return found
 
 
 def _jobs_of_flat_folders(flat, view_names, naming):
     """Folders combined/, left/ and right/ with files of the same names."""
     files = {
-        view: {path.stem: path for path in _pictures(flat[view], False, naming.output)}
+        view: {path.stem: path for path in search(flat[view], False).photographs}
         for view in view_names
     }
     stems = sorted(set().union(*files.values()))
@@ -189,18 +224,21 @@ def _jobs_of_flat_folders(flat, view_names, naming):
     ]
 
 
-def _jobs_of_scenes(folder, view_names, naming, recursive):
+def _jobs_of_scenes(folder, view_names, naming, recursive, left_out):
     """Folders, each with the files combined, left and right; or `folder` itself."""
     scenes = {}
-    for path in _pictures(folder, True, naming.output):
+    found = search(folder, True, naming.output)
+    for path in found.photographs:
         depth = len(path.relative_to(folder).parts)
         view = _view_of(path.stem)
         if view in view_names and (recursive or depth <= 2):
             scenes.setdefault(path.parent, {})[view] = path
+        else:
+            left_out["files of no scene"] += 1
     return [
         _scene_job(views, view_names, naming, root=folder)
         for _, views in sorted(scenes.items())
-    ]
+    ] + _problem_jobs(found, naming)
 
 
 def _scene_job(found, view_names, naming, root):
@@ -216,22 +254,58 @@ def _scene_job(found, view_names, naming, root):
     return Job(views, naming.path(first, root or first.parent), problem)
 
 
+def _without_own_outputs(jobs, naming, left_out):
+    """The jobs without those whose photograph an earlier run has written."""
+    if not naming.suffix:
+        return jobs
+    outputs = {os.path.realpath(job.output) for job in jobs}
+    kept = [job for job in jobs if not outputs & _real_paths(job)]
+    left_out["outputs of an earlier run"] += len(jobs) - len(kept)
+    return kept
+
+
+def _real_paths(job):
+    """Where the views of a job really lie; a link to itself lies where it is."""
+    return {os.path.realpath(path) for path in job.views.values()}
+
+
 def _refuse_clashes(jobs):
     """Marks jobs that would replace their own source or another job's output."""
-    sources = {path.resolve() for job in jobs for path in job.views.values()}
+    sources = set().union(*map(_real_paths, jobs))
     taken, checked = {}, []
     for job in jobs:
-        target = job.output.resolve()
-        problem = job.problem
-        if target in sources:
-            problem = (
-                "the output would replace a photograph; give --suffix or another -o"
-            )
-        elif target in taken:
-            problem = f"has the same output as {taken[target]}; restore it separately"
-        taken.setdefault(target, job.name)
+        problem = job.problem or _clash(job.output, sources, taken)
+        if not problem:
+            taken[os.path.realpath(job.output)] = job.name
         checked.append(dataclasses.replace(job, problem=problem))
     return checked
+
+
+def _clash(output, sources, taken):
+    """Why an output cannot be written, or None."""
+    target = os.path.realpath(output)
+    if target in sources:
+        return "the output would replace a photograph; give --suffix or another -o"
+    if target in taken:
+        return f"has the same output as {taken[target]}; restore it separately"
+    if _is_too_long(output):
+        return "the name of its output is too long; use a shorter --suffix"
+    return None
+
+
+def _is_too_long(path):
+    try:
+        os.lstat(path)
+    except OSError as error:
+        return error.errno == errno.ENAMETOOLONG
+    return False
+
+
+def remove_abandoned(jobs):
+    """Removes what killed runs have left half-written where the outputs will go."""
+    for folder in {job.output.parent for job in jobs if not job.problem}:
+        with contextlib.suppress(OSError):
+            whole_files.remove_abandoned(folder)
 
 
 def run_job(job, restorer, on_progress=None, check_views=False):
@@ -248,20 +322,16 @@ def run_job(job, restorer, on_progress=None, check_views=False):
         Tuple of str: what was converted on the way, or seems wrong.
 
     Raises:
-        ImageFileError: with the one line for the photographer.
+        Exception: whatever went wrong; `describe_failure` says it in one line.
     """
     if job.problem:
         raise ImageFileError(f"{job.name}: {job.problem}")
-    images = {view: read_image(path) for view, path in job.views.items()}
-    try:
-        pixels = restorer.restore(
-            **{view: image.pixels for view, image in images.items()},
-            on_progress=on_progress,
-        )
-    except (ValueError, ArithmeticError) as error:
-        raise ImageFileError(f"{job.name}: {error}") from error
-    except MemoryError as error:
-        raise ImageFileError(f"{job.name}: out of memory; use smaller tiles") from error
+    with _quiet_libraries():
+        images = {view: read_image(path) for view, path in job.views.items()}
+    pixels = restorer.restore(
+        **{view: image.pixels for view, image in images.items()},
+        on_progress=on_progress,
+    )
     first = next(iter(images.values()))
     restored = dataclasses.replace(first, pixels=np.ascontiguousarray(pixels))
     restored = convert_for(restored, job.output)
@@ -269,10 +339,45 @@ def run_job(job, restorer, on_progress=None, check_views=False):
         job.output.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ImageFileError(
-            f"{job.output.parent}: cannot be made ({error.strerror}); choose another -o"
+            f"{shown(job.output.parent)}: cannot be made ({error.strerror}); choose "
+            "another -o"
         ) from error
     write_image(job.output, restored)
     if check_views:
         views = (images[side].pixels for side in ("left", "right"))
         return *restored.notes, check_view_order(*views, warn=False).describe()
     return restored.notes
+
+
+@contextlib.contextmanager
+def _quiet_libraries():
+    """Keeps what C libraries print over damaged files off the error output.
+
+    `read_image` says the same in one line that names the file.
+    """
+    try:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # the process has no error output
+        yield
+        return
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def describe_failure(job, error):
+    """An exception of `run_job` in one line, with the remedy where there is one."""
+    text = " ".join(str(error).split())
+    if isinstance(error, ImageFileError):
+        return text
+    kind = type(error).__name__
+    said = f"{kind} {text}".lower()
+    if isinstance(error, MemoryError) or any(words in said for words in NO_MEMORY):
+        return f"{job.name}: out of memory; try smaller tiles, such as -t 512"
+    if isinstance(error, (ValueError, ArithmeticError)):
+        return f"{job.name}: {text}"
+    return f"{job.name}: {kind}: {text[:300]}"

@@ -17,16 +17,17 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from tf_defocus.images import levels
 from tf_defocus.models import presets
 from tf_defocus.models.base import RestorationNetwork, check_restores
 from tf_defocus.ops.padding import pad_amounts
 from tf_defocus.restoration import tiling
+from tf_defocus.restoration.inputs import as_views
 
 # Restored whole by default: the papers' largest test size, to which K3DN enlarges.
 WHOLE_PIXELS = 1792 * 1152
 TILE = 1024  # [px] the longest side of a tile by default
 BLENDED_HALO = 128  # [px] of models whose tiles are inexact
-FULL_SCALE = {"uint8": 255, "uint16": 65535, "float32": 1}
 _ORIENTATIONS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps down and across
 _MIRRORED_VIEW = {"blurred": "blurred", "left": "right", "right": "left"}
 
@@ -43,6 +44,9 @@ class Restorer:
         ensemble: bool; True restores the photograph in four orientations, mirrored
             across, down and both ways, and gives their mean: four times the time.
             Mirrored across, the left view is seen as a right one.
+        margin: int [px], how far the image is mirrored around itself, so that the
+            network's zero padding stays outside; None for the network's own
+            `border_margin`, 0 as the authors' test programs do.
 
     Raises:
         ValueError: if the model's result is no image, or if `batch_statistics` is asked
@@ -59,6 +63,7 @@ class Restorer:
         tile: int | None = None,
         batch_statistics: bool = False,
         ensemble: bool = False,
+        margin: int | None = None,
     ):
         check_restores(model)
         if batch_statistics and not model.offers_batch_statistics:
@@ -70,19 +75,19 @@ class Restorer:
         self.tile = tile
         self.batch_statistics = batch_statistics
         self.ensemble = ensemble
+        self.margin = model.border_margin if margin is None else margin
         self._functions = {}
 
     @classmethod
-    def from_preset(
-        cls,
-        name_or_folder: str | os.PathLike,
-        tile: int | None = None,
-        batch_statistics: bool = False,
-        ensemble: bool = False,
-    ) -> "Restorer":
-        """A restorer with the weights of a preset; see `presets.load_preset`."""
-        model = presets.load_preset(name_or_folder)
-        return cls(model, tile, batch_statistics, ensemble)
+    def from_preset(cls, name_or_folder: str | os.PathLike, **options) -> "Restorer":
+        """A restorer with the weights of a preset; see `presets.load_preset`.
+
+        Args:
+            name_or_folder: as of `presets.load_preset`.
+            **options: `tile`, `batch_statistics`, `ensemble` and `margin` of the
+                restorer.
+        """
+        return cls(presets.load_preset(name_or_folder), **options)
 
     @property
     def view_names(self) -> tuple[str, ...]:
@@ -100,20 +105,21 @@ class Restorer:
 
         Args:
             blurred, left, right: (height, width, 3) uint8, uint16 or float32 in [0, 1],
-                sRGB-encoded; those in `view_names`, all alike in size and dtype.
+                sRGB-encoded; those in `view_names`, all alike in size and dtype. Also
+                tensors, RGB pictures of Pillow's and arrays in any byte order.
             on_progress: called with (steps done, steps in all), or None.
 
         Returns:
             (height, width, 3) of the same dtype, clipped to its range and rounded.
 
         Raises:
-            ValueError: if a view is missing, not wanted, or not alike the others; or if
-                the tile size is too small for the model.
+            ValueError: if a view is missing, not wanted, not alike the others, not
+                finite or on another scale than 0 to 1; or if the tile size is too small
+                for the model.
             ArithmeticError: if the network returns values that are not finite.
         """
         views = {"blurred": blurred, "left": left, "right": right}
-        views = {name: view for name, view in views.items() if view is not None}
-        check_views(views, self.view_names)
+        views = as_views(views, self.view_names)
         if self.ensemble:
             return self._restore_mirrored(views, on_progress)
         return self._restore_once(views, _Progress(on_progress))
@@ -121,13 +127,13 @@ class Restorer:
     def _restore_mirrored(self, views, on_progress):
         """The mean over four orientations, in float32 until it is rounded."""
         dtype = next(iter(views.values())).dtype
-        views = {name: _as_float(view) for name, view in views.items()}
+        views = {name: levels.to_float(view) for name, view in views.items()}
         progress = _Progress(on_progress, passes=len(_ORIENTATIONS))
         total = 0.0
         for down, across in _ORIENTATIONS:
             mirrored = _mirror(views, down, across)
             total = total + self._restore_once(mirrored, progress)[::down, ::across]
-        return _quantize(total / len(_ORIENTATIONS), dtype)
+        return levels.to_levels(total / len(_ORIENTATIONS), dtype)
 
     def _restore_once(self, views, progress):
         height, width, _ = next(iter(views.values())).shape
@@ -143,12 +149,13 @@ class Restorer:
             result = self._restore_in_phases(views, tiles, progress)
         else:
             result = self._restore_blended(views, tiles, halo, progress)
-        return result[:height, :width]
+        inside = slice(self.margin, self.margin + height)
+        return result[inside, self.margin : self.margin + width]
 
     def _pad(self, view):
-        rows, columns = pad_amounts(*view.shape[:2], self.model.size_multiple)
-        if rows or columns:
-            view = np.pad(view, ((0, rows), (0, columns), (0, 0)), mode="edge")
+        amounts = pad_amounts(*view.shape[:2], self.model.size_multiple, self.margin)
+        if any(map(any, amounts)):
+            view = np.pad(view, (*amounts, (0, 0)), mode="reflect")
         return view
 
     def plan(self, height, width):
@@ -164,18 +171,19 @@ class Restorer:
         Raises:
             ValueError: if the tile size is too small for the model.
         """
-        rows, columns = pad_amounts(height, width, self.model.size_multiple)
-        height, width = height + rows, width + columns
+        multiples = self.model.size_multiple
+        fits_whole = height * width <= WHOLE_PIXELS
+        rows, columns = pad_amounts(height, width, multiples, self.margin)
+        height, width = height + sum(rows), width + sum(columns)
         if self.model.works_in_stages:
             halo = self.model.halo
         elif self.model.exact_tiling:
             halo = self.model.receptive_field // 2
         else:
             halo = BLENDED_HALO
-        multiples = self.model.size_multiple
         side = self.tile
         if side is None:
-            side = 0 if height * width <= WHOLE_PIXELS else max(TILE, 4 * halo)
+            side = 0 if fits_whole else max(TILE, 4 * halo)
         return tiling.plan_tiles(height, width, side, halo, multiples), halo
 
     def _restore_tiles(self, views, tiles, progress):
@@ -220,7 +228,7 @@ class Restorer:
             total[rows, columns] += weight * deblurred[0]
             weights[rows, columns] += weight
         total /= weights
-        return _quantize(total, next(iter(views.values())).dtype)
+        return levels.to_levels(total, next(iter(views.values())).dtype)
 
     def _run(self, method, **inputs):
         """One compiled call of a method of the model, NumPy in and out."""
@@ -276,26 +284,6 @@ class _Progress:
                 self.report(self.done, self.total)
 
 
-def check_views(views, expected):
-    """Raises ValueError unless `views` (a dict of arrays) are what a model wants."""
-    if set(views) != set(expected):
-        raise ValueError(
-            f"Expected the views {', '.join(expected)}. "
-            f"Received: {', '.join(views) or 'none'}"
-        )
-    shapes = {name: tuple(view.shape) for name, view in views.items()}
-    dtypes = {name: str(view.dtype) for name, view in views.items()}
-    shape = next(iter(shapes.values()))
-    if len(set(shapes.values())) > 1 or len(set(dtypes.values())) > 1:
-        listed = (f"{name} {shapes[name]} {dtypes[name]}" for name in views)
-        raise ValueError(f"Views must be alike. Received: {', '.join(listed)}")
-    if len(shape) != 3 or shape[2] != 3 or 0 in shape:
-        raise ValueError(f"Expected (height, width, 3). Received: shape={shape}")
-    dtype = next(iter(dtypes.values()))
-    if dtype not in FULL_SCALE:
-        raise ValueError(f"Expected uint8, uint16 or float32. Received: dtype={dtype}")
-
-
 def _region(tile, stride=1, inside=False):
     """Slices of a tile, or of its inside, in maps `stride` times smaller."""
     if inside:
@@ -326,11 +314,9 @@ def _mirror(views, down, across):
 def _read(views, tile):
     """The tile of every view as (1, height, width, 3) float32 in [0, 1]."""
     rows, columns = _region(tile)
-    return {name: _as_float(view[None, rows, columns]) for name, view in views.items()}
-
-
-def _as_float(view):
-    return view.astype(np.float32) / np.float32(FULL_SCALE[str(view.dtype)])
+    return {
+        name: levels.to_float(view[None, rows, columns]) for name, view in views.items()
+    }
 
 
 def _empty_like(views):
@@ -339,11 +325,4 @@ def _empty_like(views):
 
 def _keep(result, tile, deblurred):
     outer, inner = _region(tile), _region(tile, inside=True)
-    result[inner] = _quantize(_inside(deblurred, outer, inner)[0], result.dtype)
-
-
-def _quantize(values, dtype):
-    values = np.clip(values, 0, 1)
-    if dtype == np.float32:
-        return values
-    return np.rint(values * FULL_SCALE[str(dtype)]).astype(dtype)
+    result[inner] = levels.to_levels(_inside(deblurred, outer, inner)[0], result.dtype)

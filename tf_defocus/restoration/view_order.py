@@ -19,6 +19,8 @@ import warnings
 import cv2
 import numpy as np
 
+from tf_defocus.images import levels
+
 LONG_SIDE = 840  # [px] to which larger photographs are reduced for matching
 LARGEST_SHIFT = 9  # [px] searched in the reduced photograph
 WINDOW = 33  # [px], side of what is matched
@@ -151,8 +153,8 @@ def _reduction(view):
 
 def _brightness(view):
     """(height, width) float32 in [0, 1], reduced to the long side for matching."""
-    full = 1.0 if view.dtype.kind == "f" else np.iinfo(view.dtype).max
-    brightness = view.mean(axis=-1, dtype=np.float32) / np.float32(full)
+    full = np.float32(levels.full_scale(view.dtype))
+    brightness = view.mean(axis=-1, dtype=np.float32) / full
     scale = _reduction(view)
     if scale == 1:
         return brightness

@@ -32,8 +32,8 @@ class Run:
         trainee: `keras.Model`, the network, with the tasks that teach it if any.
         optimizer: `keras.optimizers.Optimizer`, built.
         step: int, steps taken.
-        best_psnr: float [dB], the highest validation so far, whose averaged weights
-            are `weights_best.npz`.
+        best_psnr: float [dB], the highest `validation_psnr_capped`, whose averaged
+            weights are `weights_best.npz`.
         data: str, `StoredArrays.fingerprint` of what it learns from.
         stopped_by: signal.Signals that ended it before its last step, or None.
     """

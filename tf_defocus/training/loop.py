@@ -70,9 +70,9 @@ def train(
     Returns:
         The `Run`, whose folder then holds `weights.npz` (averaged weights),
         `config.json`, so that `Restorer.from_preset` opens it, and, where it was
-        validated, `weights_best.npz`, of the highest validation PSNR. After Ctrl-C or
-        SIGTERM it stops with a checkpoint when its step is done, and `stopped_by` says
-        so.
+        validated, `weights_best.npz`, of the highest capped validation PSNR. After
+        Ctrl-C or SIGTERM it stops with a checkpoint when its step is done, and
+        `stopped_by` says so.
 
     Raises:
         ValueError: if the folder holds the checkpoint of another recipe or of other
@@ -156,6 +156,7 @@ def create_optimizer(recipe):
         factor=recipe.decay_factor,
         hold_steps=recipe.hold_steps,
         final_learning_rate=recipe.final_learning_rate,
+        power=recipe.decay_power,
     )
     return _OPTIMIZERS[recipe.optimizer](
         name=recipe.optimizer,
@@ -224,7 +225,7 @@ def _milestones(run, step_function, validation, logger, last):
         step_function.synchronize()
         with averaged_weights(run):
             scalars, pictures = validate(run.model, validation, recipe.num_validation)
-            keep_best(run, scalars["validation_psnr"])
+            keep_best(run, scalars["validation_psnr_capped"])
         logger.scalars(run.step, scalars)
         logger.images(run.step, pictures)
         tqdm.tqdm.write(

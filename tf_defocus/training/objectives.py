@@ -5,7 +5,11 @@ import numpy as np
 from keras import ops
 
 from tf_defocus import losses
-from tf_defocus.ops.resizing import halve_antialiased, halve_binomial
+from tf_defocus.ops.resizing import (
+    every_second_pixel,
+    halve_antialiased,
+    halve_binomial,
+)
 
 # Outputs of coarser scales, as `scale_weights` counts them.
 SCALES = ("deblurred", "deblurred_half", "deblurred_quarter", "deblurred_eighth")
@@ -46,12 +50,22 @@ def _fourier(recipe):
     return losses.FourierLoss()
 
 
+def _fourier_parts(recipe):
+    del recipe
+    return losses.FourierPartsLoss()
+
+
 # How `target_pyramid` makes the sharp image of the next scale.
-_HALVING = {"triangle": halve_antialiased, "binomial": halve_binomial}
+_HALVING = {
+    "triangle": halve_antialiased,
+    "binomial": halve_binomial,
+    "every_second_pixel": every_second_pixel,
+}
 _LOSSES = {
     "charbonnier": _charbonnier,
     "edge": _edge,
     "fourier": _fourier,
+    "fourier_parts": _fourier_parts,
     "mae": _mean_absolute_error,
     "mse": _mean_squared_error,
     "perceptual": _perceptual,
@@ -63,8 +77,8 @@ class RestorationObjective:
     """Weighted sum of losses over the scales of the output and the recipe's tasks.
 
     Every loss of the recipe applies to every scale, weighted by `scale_weights`, and to
-    every task ("disparity", "reblurring", "views") that `tasks` adds to the
-    outputs.
+    every task ("disparity", "reblurring", "views") that `training.tasks` adds to the
+    outputs, unless the recipe gives the task losses of its own.
 
     Args:
         recipe: `Recipe`; its `losses`, or `loss_schedule` if it has one, name the
@@ -76,7 +90,9 @@ class RestorationObjective:
 
     def __init__(self, recipe):
         schedule = recipe.loss_schedule or ((0, recipe.losses),)
-        names = sorted({name for _, terms in schedule for name, _ in terms})
+        own = [losses for _, _, *others in recipe.tasks for losses in others]
+        used = [*(terms for _, terms in schedule), *own]
+        names = sorted({name for terms in used for name, _ in terms})
         unknown = [name for name in names if name not in _LOSSES]
         if unknown:
             raise ValueError(
@@ -95,11 +111,11 @@ class RestorationObjective:
         )
         self.scale_weights = recipe.scale_weights
         self.halve = _HALVING[recipe.target_pyramid]
-        self.task_weights = {
-            "disparity": recipe.disparity_weight,
-            "reblurring": recipe.reblurring_weight,
-            **dict(recipe.view_tasks),
-        }
+        self.tasks = (
+            ("disparity", recipe.disparity_weight),
+            ("reblurring", recipe.reblurring_weight),
+            *recipe.tasks,
+        )
 
     def __call__(self, outputs, batch, step=0):
         """The loss and its terms.
@@ -124,11 +140,15 @@ class RestorationObjective:
                 sharp = self.halve(sharp)
                 terms = self._terms(sharp, outputs[name])
             total = total + weight * _weighted(weights, terms)
-        for name, weight in self.task_weights.items():
+        for name, weight, *own in self.tasks:
             if weight > 0:
                 target = outputs[name + TARGET]
                 terms = self._terms(target, outputs[name])
-                values[name] = _weighted(weights, terms)
+                values[name] = (
+                    sum(share * terms[loss] for loss, share in own[0])
+                    if own
+                    else _weighted(weights, terms)
+                )
                 total = total + weight * values[name]
         deblurred = ops.clip(outputs["deblurred"], 0, 1)
         error = ops.mean(ops.square(deblurred - batch["sharp"]))

@@ -1,6 +1,7 @@
 """What is trained: a network, or a network with the tasks that teach it.
 
-IFAN learns disparity and reblurring beside deblurring, K3DN reblurring, MDP the views;
+IFAN learns disparity and reblurring beside deblurring, K3DN reblurring, MDP the views,
+NRKNet (`nrknet.py`) its series and reblurring, RDPD (`rdpd.py`) where its crops lie;
 BaMBNet's branches learn from the pixels whose blur they are for.
 Such tasks need images that restoring does not, and IFAN's a network of its own; both
 are wrapped here, so that the training step knows one model only.
@@ -16,7 +17,11 @@ from tf_defocus.models.base import check_restores
 from tf_defocus.models.ifan import IFAN, ReblurringNetwork
 from tf_defocus.models.k3dn import K3DN
 from tf_defocus.models.mdp import MDP
+from tf_defocus.models.nrknet import NRKNet
+from tf_defocus.models.rdpd import RDPD
 from tf_defocus.ops.warping import horizontal_warp
+from tf_defocus.training.nrknet import NRKNetTasks
+from tf_defocus.training.rdpd import RDPDCrops
 
 
 def create_network(recipe):
@@ -66,11 +71,11 @@ def create_trainee(network, recipe):
     check_restores(network)
     if recipe.blur_radius_weights:
         return _masked_branches(network, recipe)
-    if recipe.view_tasks:
-        return _view_tasks(network, recipe)
+    if recipe.tasks:
+        return _own_tasks(network, recipe)
     disparity, reblurring = recipe.disparity_weight > 0, recipe.reblurring_weight > 0
     if not disparity and not reblurring:
-        return network
+        return RDPDCrops(network) if isinstance(network, RDPD) else network
     if isinstance(network, IFAN) and _can(network, disparity, reblurring):
         auxiliary = _reblurring_network(network, recipe) if reblurring else None
         return IFANTasks(network, auxiliary, disparity)
@@ -203,6 +208,7 @@ class MDPTasks(keras.Model):
     """
 
     view_names = ("blurred", "left", "right")
+    tasks = ("views", "mean_view", "view_difference")
 
     def __init__(self, network):
         super().__init__(autocast=False, name="mdp_tasks")
@@ -225,15 +231,18 @@ class MDPTasks(keras.Model):
         }
 
 
-def _view_tasks(network, recipe):
-    known = ("views", "mean_view", "view_difference")
+def _own_tasks(network, recipe):
+    wrappers = {MDP: MDPTasks, NRKNet: NRKNetTasks}
+    wrapper = wrappers.get(type(network))
     others = recipe.disparity_weight > 0 or recipe.reblurring_weight > 0
-    names = [name for name, _ in recipe.view_tasks]
-    if isinstance(network, MDP) and set(names) <= set(known) and not others:
-        return MDPTasks(network)
+    names = {name for name, *_ in recipe.tasks}
+    if wrapper and names <= set(wrapper.tasks) and not others:
+        return wrapper(network)
+    known = "; ".join(f"{w.tasks} of {n.__name__}" for n, w in wrappers.items())
     raise ValueError(
-        f"view_tasks are some of {known}, of an MDP without other tasks. Received: "
-        f"{recipe.model} with view_tasks={recipe.view_tasks}"
+        f"tasks are some of {known}, without other tasks. Received: "
+        f"{recipe.model} with tasks={recipe.tasks}, disparity_weight="
+        f"{recipe.disparity_weight}, reblurring_weight={recipe.reblurring_weight}"
     )
 
 

@@ -22,7 +22,9 @@ import time
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # PyTorch's idle threads sleep
 
-from absl import app, flags
+from absl import flags
+
+from tf_defocus import commands
 
 MODES = ("forward", "forward_backward")
 _SIZE = flags.DEFINE_string("size", "160x90", "WIDTHxHEIGHT of the features [px].")
@@ -265,7 +267,7 @@ def torch_is_there():
 
 def main(arguments):
     if len(arguments) != 1:
-        sys.exit(f"benchmark: takes flags only. Received: {arguments[1:]}")
+        raise ValueError(f"takes flags only. Received: {arguments[1:]}")
     results = {}
     for mode, names in measure():
         results[mode] = names
@@ -277,4 +279,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

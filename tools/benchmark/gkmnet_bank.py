@@ -20,7 +20,9 @@ import sys
 from unittest import mock
 
 import numpy as np
-from absl import app, flags
+from absl import flags
+
+from tf_defocus import commands
 
 _SIZE = flags.DEFINE_string("size", "1680x1120", "WIDTHxHEIGHT [px].")
 _REPEATS = flags.DEFINE_integer("repeats", 3, "Calls counted.", lower_bound=1)
@@ -192,7 +194,7 @@ def peak_of_fresh_process(form):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def run():
+def main(_):
     """Measures, prints and, where wanted, writes the report."""
     from tf_defocus.evaluation import cost
 
@@ -217,12 +219,5 @@ def run():
         cost.write_json(_JSON.value, report)
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, ArithmeticError, OSError) as error:
-        sys.exit(f"gkmnet_bank: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

@@ -21,7 +21,9 @@ import time
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # PyTorch's idle threads sleep
 
-from absl import app, flags
+from absl import flags
+
+from tf_defocus import commands
 
 MODES = ("memory", "torch")
 PATHS = ("streamed", "materialised")
@@ -267,15 +269,11 @@ def status(key):
 
 def main(arguments):
     if len(arguments) != 2 or arguments[1] not in MODES:
-        sys.exit(f"benchmark: give one of {', '.join(MODES)}; --help tells the flags")
+        raise ValueError(f"give one of {', '.join(MODES)}; --help tells the flags")
     measure = {"memory": measure_memory, "torch": measure_torch}[arguments[1]]
-    try:
-        results = measure()
-    except (ValueError, ArithmeticError, ImportError, OSError) as error:
-        sys.exit(f"benchmark: {error}")
-    for key, value in results.items():
+    for key, value in measure().items():
         print(f"{key} {value:.4g}", flush=True)
 
 
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

@@ -18,11 +18,11 @@ import functools
 import importlib
 import json
 import statistics
-import sys
 import time
 
-from absl import app, flags
+from absl import flags
 
+from tf_defocus import commands
 from tf_defocus.evaluation import cost
 
 MODES = ("model", "input", "restore")
@@ -226,8 +226,8 @@ def _forward(model):
     from tf_defocus.ops.padding import pad_amounts
 
     image = _photograph().astype(np.float32) / np.float32(255)
-    rows, columns = pad_amounts(*image.shape[:2], model.size_multiple)
-    image = np.pad(image, ((0, rows), (0, columns), (0, 0)), mode="edge")[None]
+    amounts = pad_amounts(*image.shape[:2], model.size_multiple)
+    image = np.pad(image, (*amounts, (0, 0)), mode="reflect")[None]
     views = dict.fromkeys(model.view_names, image)
     return functools.partial(model.predict_on_batch, views)
 
@@ -272,12 +272,9 @@ def run(mode):
 
 def main(arguments):
     if len(arguments) != 2 or arguments[1] not in MODES:
-        sys.exit(f"benchmark: give one of {', '.join(MODES)}; --help tells the flags")
-    try:
-        run(arguments[1])
-    except (ValueError, ArithmeticError, OSError) as error:
-        sys.exit(f"benchmark: {error}")
+        raise ValueError(f"give one of {', '.join(MODES)}; --help tells the flags")
+    run(arguments[1])
 
 
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

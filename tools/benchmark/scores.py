@@ -8,14 +8,13 @@ busy machine slows both. LPIPS is not among the scores.
 """
 
 import functools
-import sys
 import time
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 from skimage.metrics import structural_similarity
 
-from tf_defocus import metrics
+from tf_defocus import commands, metrics
 from tf_defocus.evaluation import cost
 from tf_defocus.evaluation.protocols import PROTOCOLS, score
 
@@ -64,7 +63,7 @@ def measure(protocol, width, height, repeats):
     }
 
 
-def run():
+def main(_):
     """Measures, prints and, where wanted, writes the report."""
     sides = SIZE.value.split("x")
     if len(sides) != 2 or not all(side.isdigit() and int(side) for side in sides):
@@ -79,12 +78,5 @@ def run():
         cost.write_json(JSON.value, report)
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, OSError) as error:
-        sys.exit(f"scores: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

@@ -9,12 +9,11 @@ the mean, and the largest mean jump across a line where tiles meet, beside what 
 lines have.
 """
 
-import sys
-
 import cv2
 import numpy as np
-from absl import app, flags
+from absl import flags
 
+from tf_defocus import commands
 from tf_defocus.evaluation import cost
 from tf_defocus.models import presets
 from tf_defocus.reports import demo
@@ -50,7 +49,7 @@ def compare(model, views, tile):
     return {**results, "halo": halo, "tiled_by_default": by_default}
 
 
-def run():
+def main(_):
     """Measures, prints and, where wanted, writes the report."""
     sides = SIZE.value.split("x")
     if len(sides) != 2 or not all(side.isdigit() and int(side) > 0 for side in sides):
@@ -66,12 +65,5 @@ def run():
         cost.write_json(JSON.value, report)
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, ArithmeticError, OSError, presets.PresetError) as error:
-        sys.exit(f"tiling: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

@@ -19,9 +19,9 @@ import pathlib
 import sys
 import time
 
-from absl import app, flags
+from absl import flags
 
-from tf_defocus import configs, whole_files
+from tf_defocus import commands, configs, whole_files
 from tf_defocus.configs.ablations import ABLATIONS, Ablation, Variant
 from tf_defocus.reports import ablations
 
@@ -155,7 +155,7 @@ def given_options():
     ]
 
 
-def run():
+def main(_):
     """Trains every variant with every seed, prints and writes the table."""
     ablation = chosen_ablation(ABLATION.value, RECIPE.value, VARIANT.value)
     recipe = configs.get_recipe(RECIPE.value or ablation.recipe)
@@ -205,13 +205,6 @@ def report(ablation, recipe, results, finished, data):
         print(table + "\n" + ablations.describe_order(order))
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, ArithmeticError, OSError) as error:
-        sys.exit(f"ablation: {error}")
-
-
 if __name__ == "__main__":
     flags.mark_flags_as_required(["train_arrays", "validation_arrays", "output"])
-    app.run(main)
+    commands.run(main)

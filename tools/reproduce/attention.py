@@ -19,16 +19,14 @@ import pathlib
 import sys
 
 import cv2
-import keras
 import numpy as np
 import skimage.data
-from absl import app, flags
+from absl import flags
 
 import tf_defocus
-from tf_defocus import whole_files
-from tf_defocus.commands import shown_command
+from tf_defocus import commands, whole_files
 from tf_defocus.evaluation import blur_detection
-from tf_defocus.images.files import Image, ImageFileError, read_image, write_image
+from tf_defocus.images.files import Image, read_image, write_image
 from tf_defocus.optics import psf
 
 PRESET = flags.DEFINE_string("preset", "kpac_3level", "A KPAC preset or folder.")
@@ -55,7 +53,7 @@ def attention_rows(model, photograph):
     """
     inputs = {"blurred": photograph[None]}
     outputs = model(inputs)
-    first_block = keras.ops.convert_to_numpy(outputs["scale_attention"])[0, 0]
+    first_block = np.asarray(outputs["scale_attention"])[0, 0]
     size = photograph.shape[1::-1]
     maps = [
         np.repeat(
@@ -124,7 +122,7 @@ def page(model, picture):
         central_crop(getattr(skimage.data, name)(), SIZE.value, model.feature_stride)
         for name in PHOTOGRAPHS
     ]
-    command = shown_command(sys.argv)
+    command = commands.shown_command(sys.argv)
     indented = "".join(f"    {line}\n" for line in command.splitlines())
     return (
         f"# KPAC's scale attention, of {PRESET.value}\n\nMade by\n\n{indented}\n"
@@ -139,7 +137,7 @@ def page(model, picture):
 
 
 def _picture(outputs):
-    deblurred = keras.ops.convert_to_numpy(outputs["deblurred"])[0]
+    deblurred = np.asarray(outputs["deblurred"])[0]
     return np.clip(deblurred.astype("float32"), 0, 1)
 
 
@@ -165,7 +163,7 @@ def central_crop(pixels, size, multiple):
     return (crop / np.float32(full)).astype("float32")
 
 
-def run():
+def main(_):
     """Draws the two rows into the output file."""
     model = tf_defocus.load_preset(PRESET.value)
     if tuple(model.view_names) != ("blurred",) or not getattr(
@@ -194,12 +192,5 @@ def run():
         whole_files.write_text(target, page(model, picture))
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, OSError, ImageFileError) as error:
-        sys.exit(f"attention: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

@@ -13,20 +13,17 @@ The paper's figures: F-measure 0.832, accuracy 78.4 % on 200 images of CUHK.
 
 import json
 import pathlib
-import sys
 
 import cv2
-import keras
 import numpy as np
 import tqdm
-from absl import app, flags
+from absl import flags
 
 import tf_defocus
-from tf_defocus import whole_files
+from tf_defocus import commands, whole_files
 from tf_defocus.evaluation import blur_detection
 from tf_defocus.images.files import (
     Image,
-    ImageFileError,
     format_of_extension,
     read_image,
     write_image,
@@ -87,7 +84,7 @@ def detect(model, photograph, scale):
     kind = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     enlarged = np.clip(cv2.resize(photograph, size, interpolation=kind), 0, 1)
     outputs = model.predict_on_batch({"blurred": enlarged[None]})
-    attention = keras.ops.convert_to_numpy(outputs["scale_attention"])[0]
+    attention = np.asarray(outputs["scale_attention"])[0]
     blur = blur_detection.blur_map(attention.astype("float64"), model.dilation_rates)
     return cv2.resize(blur, (width, height), interpolation=cv2.INTER_LINEAR)
 
@@ -105,7 +102,7 @@ def score_set(maps, masks, threshold=None):
     return {**setting, "num_images": len(maps), **scores}
 
 
-def run():
+def main(_):
     """Detects blur in every image, writes maps and scores, prints the scores."""
     model = tf_defocus.load_preset(PRESET.value)
     if tuple(model.view_names) != ("blurred",) or not getattr(
@@ -137,12 +134,5 @@ def run():
     print(text)
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, OSError, ImageFileError) as error:
-        sys.exit(f"blur_detection: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

@@ -16,10 +16,9 @@ import sys
 import time
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
-from tf_defocus import configs, whole_files
-from tf_defocus.commands import shown_command
+from tf_defocus import commands, configs, whole_files
 from tf_defocus.configs import data_ablations
 
 MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Photographs.", required=True)
@@ -39,7 +38,7 @@ MINUTES = flags.DEFINE_float("max_minutes", None, "Stop with a checkpoint then."
 
 SEED = 2021
 COLUMNS = {
-    "validation_psnr": "PSNR [dB]",
+    "validation_psnr_capped": "PSNR up to 46 dB [dB]",
     "validation_gain": "gain [dB]",
     "validation_gain_blurred": "gain, blurred [dB]",
     "sharp_psnr": "sharp against itself [dB]",
@@ -121,7 +120,9 @@ def table(results):
         "|---|" + "---:|" * (len(COLUMNS) + 1),
     ]
     for name, rows in results.items():
-        cells = [f"{np.mean([row[key] for row in rows]):.2f}" for key in COLUMNS]
+        cells = [
+            f"{np.mean([row.get(key, np.nan) for row in rows]):.2f}" for key in COLUMNS
+        ]
         lines.append(f"| {name} | {' | '.join(cells)} | {len(rows)} |")
     return "\n".join(lines) + "\n"
 
@@ -146,7 +147,7 @@ def page(recipe, results, command):
     return text
 
 
-def run():
+def main(_):
     """Renders, trains, prints and writes the table after every run."""
     from tf_defocus.synthesis import large_photographs
 
@@ -199,16 +200,9 @@ def _report(recipe, results, output):
     whole_files.write_text(output / "table.md", table(results))
     whole_files.write_text(output / "scores.json", json.dumps(results, indent=1))
     if PAGE.value:
-        command = shown_command(sys.argv, {"manual_dir": "PHOTOS"})
+        command = commands.shown_command(sys.argv, {"manual_dir": "PHOTOS"})
         whole_files.write_text(pathlib.Path(PAGE.value), page(recipe, results, command))
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, ArithmeticError, OSError) as error:
-        sys.exit(f"data_ablation: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

@@ -9,14 +9,13 @@ the mixture are not negative; those of the signed one may be. Takes seconds.
 """
 
 import pathlib
-import sys
 
 import cv2
 import numpy as np
-from absl import app, flags
+from absl import flags
 
-from tf_defocus import whole_files
-from tf_defocus.images.files import Image, ImageFileError, write_image
+from tf_defocus import commands, whole_files
+from tf_defocus.images.files import Image, write_image
 from tf_defocus.ops.gaussian import BANKS
 from tf_defocus.optics import kernel_fit
 
@@ -96,7 +95,7 @@ def _label(name, tiles):
     return bar
 
 
-def run():
+def main(_):
     """Fits, prints and saves."""
     kernels = kernel_fit.sample_kernels()
     fits = {name: fit(kernel, BANK.value) for name, kernel in kernels.items()}
@@ -109,12 +108,5 @@ def run():
     print(text, end="")
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, OSError, ImageFileError) as error:
-        sys.exit(f"gkm_fit: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

@@ -11,16 +11,15 @@ sinc-enlarged kernel and mirrored at the border, in float64 and without noise.
 """
 
 import pathlib
-import sys
 
 import cv2
 import numpy as np
-from absl import app, flags
+from absl import flags
 from skimage import color, data
 
-from tf_defocus import whole_files
+from tf_defocus import commands, whole_files
 from tf_defocus.deconvolution import inverse_kernel
-from tf_defocus.images.files import Image, ImageFileError, write_image
+from tf_defocus.images.files import Image, write_image
 from tf_defocus.optics import psf
 
 OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.", required=True)
@@ -242,7 +241,7 @@ def report(size, noise_to_signal):
     return "\n".join(f"## {title}\n\n{table}" for title, table in parts)
 
 
-def run():
+def main(_):
     """Measures, prints and saves."""
     text = report(SIZE.value, NOISE_TO_SIGNAL.value)
     output = pathlib.Path(OUTPUT.value)
@@ -257,12 +256,5 @@ def run():
     print(text, end="")
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, OSError, ImageFileError) as error:
-        sys.exit(f"inverse_kernels: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

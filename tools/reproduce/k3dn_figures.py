@@ -11,16 +11,14 @@ paper's figures show is not known to us: these are rendered by the project's opt
 """
 
 import pathlib
-import sys
 
 import cv2
-import keras
 import numpy as np
-from absl import app, flags
+from absl import flags
 
-from tf_defocus import whole_files
+from tf_defocus import commands, whole_files
 from tf_defocus.evaluation.rendered import render_examples
-from tf_defocus.images.files import Image, ImageFileError, write_image
+from tf_defocus.images.files import Image, write_image
 from tf_defocus.models import presets
 from tf_defocus.ops.padding import pad_to_multiple
 from tf_defocus.optics import dual_pixel, psf, sensor
@@ -46,7 +44,7 @@ def kernel_sets(block):
     if not block.frozen:
         directions["reblurring"] = True
     return {
-        name: keras.ops.convert_to_numpy(block.depthwise.kernels(reverse))
+        name: np.asarray(block.depthwise.kernels(reverse))
         for name, reverse in directions.items()
     }
 
@@ -103,9 +101,9 @@ def query_weights(model, views, block=0):
     vectors = model.disparity_vectors({name: views[name] for name in model.view_names})
     rows, columns, units = vectors.shape[1:]
     psf_block = model.psf_blocks[block]
-    answered = psf_block.answer(keras.ops.reshape(vectors, (-1, units)))
+    answered = psf_block.answer(np.reshape(vectors, (-1, units)))
     weights = psf_block.pointwise.channel_weights(answered)
-    return keras.ops.convert_to_numpy(weights).reshape(rows, columns, -1)
+    return np.asarray(weights).reshape(rows, columns, -1)
 
 
 def picture_of_response(weights, disparities):
@@ -140,7 +138,7 @@ def similarity_pictures(model, example):
     pictures.append(draw_defocus(example.coc))
     correlations = []
     for maps in model.similarity_maps(inputs):
-        mean = keras.ops.convert_to_numpy(maps)[0].mean(axis=-1)
+        mean = np.asarray(maps)[0].mean(axis=-1)
         full = next(iter(inputs.values())).shape[2:0:-1]
         mean = cv2.resize(mean, full, interpolation=cv2.INTER_LINEAR)[:height, :width]
         diameters = np.abs(example.coc[..., 0])
@@ -203,7 +201,7 @@ bright for high. Correlation of each map with the diameter of the circle of conf
 """
 
 
-def run():
+def main(_):
     """Computes, draws and writes."""
     model = presets.load_preset(PRESET.value)
     if not getattr(model, "psf_blocks", None):
@@ -235,17 +233,5 @@ def run():
     print(text, end="")
 
 
-def main(_):
-    try:
-        run()
-    except (
-        ValueError,
-        OSError,
-        ImageFileError,
-        presets.PresetError,
-    ) as error:
-        sys.exit(f"k3dn_figures: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

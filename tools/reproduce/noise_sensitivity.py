@@ -13,15 +13,13 @@ import json
 import pathlib
 import sys
 
-from absl import app, flags
+from absl import flags
 
 import tf_defocus
-from tf_defocus import whole_files
-from tf_defocus.commands import shown_command
+from tf_defocus import commands, whole_files
 from tf_defocus.evaluation.evaluate import evaluate
 from tf_defocus.evaluation.examples import read_set
 from tf_defocus.evaluation.protocols import PROTOCOLS
-from tf_defocus.images.files import ImageFileError
 from tf_defocus.models import presets
 
 PRESET = flags.DEFINE_list(
@@ -79,7 +77,7 @@ def page(table, command, name, count):
     )
 
 
-def run():
+def main(_):
     """Scores every noise, prints and writes the table."""
     sigmas = [float(text) for text in SIGMAS.value]
     names = PRESET.value
@@ -110,7 +108,7 @@ def run():
     write(output / "table.md", table)
     if PAGE.value:
         folders = {"folder": "SCENES", "arrays": "ARRAYS", "manual_dir": "FILES"}
-        command = shown_command(sys.argv, folders)
+        command = commands.shown_command(sys.argv, folders)
         count = len(reports[sigmas[0]].images)
         write(pathlib.Path(PAGE.value), page(table, command, name, count))
     print(table, end="")
@@ -121,12 +119,5 @@ def write(path, text):
     whole_files.write_text(path, text)
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, ArithmeticError, OSError, ImageFileError) as error:
-        sys.exit(f"noise_sensitivity: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

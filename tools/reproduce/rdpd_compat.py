@@ -14,12 +14,11 @@ Takes some minutes.
 
 import dataclasses
 import pathlib
-import sys
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
-from tf_defocus import whole_files
+from tf_defocus import commands, whole_files
 from tf_defocus.optics import dual_pixel, psf, sensor
 from tf_defocus.synthesis import rdpd, scene_ranges, scenes
 
@@ -141,4 +140,4 @@ def main(_):
 
 
 if __name__ == "__main__":
-    sys.exit(app.run(main))
+    commands.run(main)

@@ -12,17 +12,16 @@ within an error, and how many have it.
 """
 
 import pathlib
-import sys
 
 import numpy as np
-from absl import app, flags
+from absl import flags
 
 import tf_defocus
-from tf_defocus import whole_files
+from tf_defocus import commands, whole_files
 from tf_defocus.evaluation import sharp_regions
 from tf_defocus.evaluation.examples import read_dataset
 from tf_defocus.evaluation.rendered import render_examples
-from tf_defocus.images.files import Image, ImageFileError, write_image
+from tf_defocus.images.files import Image, write_image
 from tf_defocus.reports import line_chart
 from tf_defocus.synthesis import textures
 
@@ -94,7 +93,7 @@ def picture(errors):
     return np.concatenate(charts, axis=1)
 
 
-def run():
+def main(_):
     """Measures, prints and saves."""
     restorers = {
         pathlib.Path(preset).name: tf_defocus.Restorer.from_preset(preset)
@@ -117,12 +116,5 @@ def run():
     print(text, end="")
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, ArithmeticError, OSError, ImageFileError) as error:
-        sys.exit(f"sharp_regions: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

@@ -14,11 +14,10 @@ import sys
 
 import cv2
 import numpy as np
-from absl import app, flags
+from absl import flags
 
-from tf_defocus import whole_files
-from tf_defocus.commands import shown_command
-from tf_defocus.images.files import Image, ImageFileError, read_image, write_image
+from tf_defocus import commands, whole_files
+from tf_defocus.images.files import Image, read_image, write_image
 from tf_defocus.optics import psf
 from tf_defocus.optics import view_calibration as calibration
 
@@ -170,7 +169,7 @@ def page(shares, table, command, pictured):
     )
 
 
-def run():
+def main(_):
     """Measures, prints and saves."""
     scenes = read_scenes(FOLDER.value)
     found = {name: calibration.measure(*images) for name, images in scenes.items()}
@@ -186,16 +185,9 @@ def run():
     if PAGE.value:
         target = pathlib.Path(PAGE.value)
         pictured = os.path.relpath(output / "kernels.png", target.parent)
-        command = shown_command(sys.argv, {"folder": "SCENES"})
+        command = commands.shown_command(sys.argv, {"folder": "SCENES"})
         whole_files.write_text(target, page(shares, table, command, pictured))
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, OSError, ImageFileError) as error:
-        sys.exit(f"view_calibration: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

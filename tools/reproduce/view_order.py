@@ -11,11 +11,10 @@ of focus only), 8 unknown (nearly all in focus); sets of five are right in 96.5 
 wrong in 0.9 %.
 """
 
-import sys
-
 import numpy as np
-from absl import app, flags
+from absl import flags
 
+from tf_defocus import commands
 from tf_defocus.evaluation.rendered import render_examples
 from tf_defocus.restoration.view_order import VERDICTS, check_view_order
 from tf_defocus.synthesis import textures
@@ -53,7 +52,7 @@ def majority_rate(verdicts, set_size=SET_SIZE, num_sets=NUM_SETS):
     return tuple(float(np.mean(test)) for test in (votes > 0, votes < 0, votes == 0))
 
 
-def run():
+def main(_):
     """Judges and prints."""
     photographs = ()
     if PHOTOGRAPHS.value:
@@ -73,12 +72,5 @@ def run():
     )
 
 
-def main(_):
-    try:
-        run()
-    except (ValueError, OSError) as error:
-        sys.exit(f"view_order: {error}")
-
-
 if __name__ == "__main__":
-    app.run(main)
+    commands.run(main)

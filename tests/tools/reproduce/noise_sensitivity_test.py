@@ -63,7 +63,7 @@ def options(monkeypatch, tmp_path):
 
 
 def test_the_command_writes_scores_table_and_page(options, capsys):
-    tool.run()
+    tool.main(None)
     page = (options / "page.md").read_text()
     table = (options / "out" / "table.md").read_text()
     assert table in page and table == capsys.readouterr().out
