@@ -127,8 +127,8 @@ def main(_):
     )
     if run.stopped_by is not None:
         print(
-            f"train: {run.stopped_by.name} after step {run.step}; the same command goes "
-            "on from there",
+            f"train: {run.stopped_by.name} after step {run.step}; the same command "
+            "goes on from there",
             file=sys.stderr,
         )
         sys.exit(128 + run.stopped_by)
