@@ -76,6 +76,15 @@ def test_fingerprint_survives_a_field_that_is_added_later():
     assert configs.Recipe("a", "gkmnet").fingerprint() != expected
 
 
+def test_fingerprint_of_a_run_that_starts_from_another_is_as_it_was():
+    recipe = configs.Recipe("a", "kpac_3level", initial_run="b")
+    text = (
+        '{"initial_weights": "runs/b/weights.npz", "model": "kpac_3level", "name": "a"}'
+    )
+    expected = hashlib.sha256(text.encode()).hexdigest()[:16]
+    assert recipe.fingerprint() == expected
+
+
 def test_recipes_are_frozen_and_unknown_names_refused():
     with pytest.raises(dataclasses.FrozenInstanceError):
         configs.get_recipe("kpac_3level_synthetic").seed = 3
@@ -99,7 +108,9 @@ def test_k3dn_trains_twice_with_declared_choices():
     assert [side % step for side, step in zip(first.crop_size, (144, 112))] == [0, 0]
     second = configs.get_recipe("k3dn_large_stage2")
     assert second.second_stage and second.reblurring_weight == 0
-    assert second.initial_weights == "runs/k3dn_large_stage1/weights.npz"
+    assert second.initial_run == "k3dn_large_stage1"
+    assert second.starting_weights("/r") == "/r/k3dn_large_stage1/weights.npz"
+    assert second.replace(initial_weights="a.npz").starting_weights("/r") == "a.npz"
     assert second.overrides == {"reblurring": False}
 
 

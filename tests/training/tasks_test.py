@@ -269,7 +269,7 @@ def test_a_second_stage_trains_the_preservation_blocks_alone(tmp_path):
     recipe = K3DN.replace(
         second_stage=True,
         reblurring_weight=0.0,
-        initial_weights=str(tmp_path / "first" / "weights.npz"),
+        initial_run="first",
         overrides={**K3DN.overrides, "reblurring": False}
         | {"sharp_region_preservation": True},
     )
@@ -284,8 +284,10 @@ def test_a_second_stage_trains_the_preservation_blocks_alone(tmp_path):
         np.testing.assert_array_equal(after[name], array, err_msg=name)
 
 
-def test_a_second_stage_needs_a_first_one():
-    with pytest.raises(ValueError, match="needs initial_weights"):
+def test_a_second_stage_needs_a_first_one(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"first/weights\.npz, .* train that"):
+        create_network(K3DN.replace(initial_run="first"), tmp_path)
+    with pytest.raises(ValueError, match="needs initial_run"):
         create_network(K3DN.replace(second_stage=True))
 
 

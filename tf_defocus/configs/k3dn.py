@@ -51,7 +51,7 @@ def _stage2(first, **changes):
     return first.replace(
         name=first.name.replace("stage1", "stage2"),
         overrides={**overrides, **_NO_REBLURRING},
-        initial_weights=f"runs/{first.name}/weights.npz",
+        initial_run=first.name,
         second_stage=True,
         reblurring_weight=0.0,
         num_steps=100_000,

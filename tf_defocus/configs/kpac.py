@@ -30,7 +30,7 @@ def _stage_b(model):
         num_steps=100_000,
         learning_rate=5e-5,
         losses=(("mae", 1.0), ("perceptual", 7e-4)),
-        initial_weights=f"runs/{model}_stage_a/weights.npz",
+        initial_run=f"{model}_stage_a",
     )
 
 
@@ -88,7 +88,7 @@ RECIPES = [
     _synthetic(
         "kpac_3level",
         name="kpac_3level_synthetic_continued",
-        initial_weights="runs/kpac_3level_synthetic/weights.npz",
+        initial_run="kpac_3level_synthetic",
         num_steps=4_000,
         learning_rate=3e-4,
         seed=1,
@@ -105,7 +105,7 @@ RECIPES = [
     # The dual network starts from the single one: all weights but the first kernel fit.
     _synthetic(
         "kpac_3level_dual",
-        initial_weights="runs/kpac_3level_synthetic/weights.npz",
+        initial_run="kpac_3level_synthetic",
         num_steps=9_000,
         learning_rate=3e-4,
     ),
@@ -127,14 +127,14 @@ RECIPES = [
     ),
     _free(
         "kpac_3level",
-        initial_weights="runs/kpac_3level_free_start/weights.npz",
+        initial_run="kpac_3level_free_start",
         num_steps=3_500,
         seed=1,
     ),
     _free(
         "kpac_3level",
         name="kpac_3level_free_continued",
-        initial_weights="runs/kpac_3level_free/weights.npz",
+        initial_run="kpac_3level_free",
         num_steps=60_000,
         learning_rate=4e-4,
         ema_decay=0.999,
@@ -142,7 +142,7 @@ RECIPES = [
     ),
     _free(
         "kpac_3level_dual",
-        initial_weights="runs/kpac_3level_free_continued/weights.npz",
+        initial_run="kpac_3level_free_continued",
         num_steps=60_000,
         learning_rate=4e-4,
         ema_decay=0.999,

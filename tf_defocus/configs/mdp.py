@@ -52,7 +52,7 @@ RECIPES = [
         views=0.2,
         dataset="dpdd/full_16bit",
         learning_rate=6e-4,
-        initial_weights="runs/mdp_views_paper/weights.npz",
+        initial_run="mdp_views_paper",
     ),
     # An hour on two CPU cores, at an eighth of the width: 0.7 M parameters. Not the
     # paper's: so short a run takes a rate that decays to zero and the absolute error;

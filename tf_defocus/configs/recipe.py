@@ -48,7 +48,7 @@ class Recipe:
             of "_half" and of "_quarter".
         frozen: names of the network's layers that keep their weights.
         second_stage: bool, train K3DN's preservation blocks alone, on the first stage's
-            `initial_weights`.
+            `initial_run`.
         blur_radius_weights: str, `.npz` of a `BlurRadiusNetwork`, whose masks part
             BaMBNet's branches; "" for none.
         vgg19_weights: str, local file for the loss "perceptual".
@@ -61,7 +61,9 @@ class Recipe:
         noise_range: (float, float), standard deviation [of 1] of white noise, added to
             each input image on its own; what is drawn below 0 adds none.
         precision: "float32" or "mixed_bfloat16".
-        initial_weights: str, `.npz` to start from; "" for random.
+        initial_run: str, name of a run to start from, whose folder lies beside this
+            one's; "" for none.
+        initial_weights: str, `.npz` to start from instead; "" for none.
         seed: int.
         validate_every, checkpoint_every, log_every: int [steps].
         num_validation: int, examples of the validation split that are scored.
@@ -108,6 +110,7 @@ class Recipe:
     gain_range: tuple = (1.0, 1.0)
     noise_range: tuple = (0.0, 0.0)
     precision: str = "float32"
+    initial_run: str = ""
     initial_weights: str = ""
     seed: int = 0
     validate_every: int = 1000
@@ -162,6 +165,16 @@ class Recipe:
         """Plain JSON types."""
         return json.loads(json.dumps(dataclasses.asdict(self)))
 
+    def starting_weights(self, runs):
+        """The `.npz` to start from, or None.
+
+        Args:
+            runs: path of the folder that holds the runs.
+        """
+        if self.initial_run and not self.initial_weights:
+            return f"{runs}/{self.initial_run}/weights.npz"
+        return self.initial_weights or None
+
     def fingerprint(self):
         """A short hash of what decides the weights: a run resumes only its own.
 
@@ -169,8 +182,10 @@ class Recipe:
         trainings theirs. A default is never changed for the same reason.
         """
         deciding = self.to_dict()
+        if deciding.pop("initial_run"):  # as it was written when trainings began
+            deciding["initial_weights"] = self.starting_weights("runs")
         defaults = type(self)(self.name, self.model).to_dict()
-        for key in defaults:
+        for key in tuple(deciding):
             at_default = deciding[key] == defaults[key]
             if key in self.NOT_DECIDING or (at_default and key not in self.NAMING):
                 deciding.pop(key)

@@ -126,7 +126,7 @@ def _goes_on(run, last, deadline, request):
 
 def _create_run(recipe, folder):
     with _dtype_policy(recipe.precision):
-        model = create_network(recipe)
+        model = create_network(recipe, folder.parent)
         trainee = create_trainee(model, recipe)
     # XLA is slower than TensorFlow's own kernels on CPUs.
     model.jit_compile = keras.backend.backend() == "jax"

@@ -7,6 +7,8 @@ Such tasks need images that restoring does not, and IFAN's a network of its own;
 are wrapped here, so that the training step knows one model only.
 """
 
+import os
+
 import keras
 import tqdm
 from keras import ops
@@ -24,11 +26,12 @@ from tf_defocus.training.nrknet import NRKNetTasks
 from tf_defocus.training.rdpd import RDPDCrops
 
 
-def create_network(recipe):
+def create_network(recipe, runs="runs"):
     """The network of a recipe, with its initial weights.
 
     Args:
-        recipe: `Recipe`; with `second_stage`, `initial_weights` are the first stage's.
+        recipe: `Recipe`; with `second_stage`, `initial_run` is the first stage.
+        runs: folder that holds the run to start from.
 
     Returns:
         Built `keras.Model`; in the second stage all is frozen but what that adds.
@@ -36,20 +39,26 @@ def create_network(recipe):
     Raises:
         ValueError: if a second stage has no weights to start from, or a layer to freeze
             is not there.
+        FileNotFoundError: if the run to start from has no weights.
     """
     changes = {"sharp_region_preservation": False} if recipe.second_stage else {}
     network = create_model(recipe.model, **{**recipe.overrides, **changes})
-    if recipe.initial_weights:
-        arrays = weights.read_weights(recipe.initial_weights)
-        weights.initialize_from(network, arrays)
+    start = recipe.starting_weights(runs)
+    if start and not os.path.exists(start):
+        raise FileNotFoundError(
+            f"{recipe.name} starts from {start}, which is not there; train that run "
+            "first, or --set initial_weights=FILE.npz"
+        )
+    if start:
+        weights.initialize_from(network, weights.read_weights(start))
     for name in recipe.frozen:
         network.get_layer(name).trainable = False
     if not recipe.second_stage:
         return network
-    if not recipe.initial_weights:
+    if not start:
         raise ValueError(
-            "A second stage needs initial_weights, the first stage's weights.npz. "
-            f"Received: initial_weights={recipe.initial_weights!r}"
+            "A second stage needs initial_run, the first stage, or initial_weights, "
+            "its weights.npz. Received: neither"
         )
     return network.second_stage()
 
