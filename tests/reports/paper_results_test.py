@@ -5,8 +5,7 @@ import pytest
 from tf_defocus.evaluation.protocols import PROTOCOLS
 from tf_defocus.metrics import rmse_rel
 from tf_defocus.reports import paper_results
-from tf_defocus.reports.paper_results import find_input, find_tables
-from tf_defocus.reports.paper_tables import ROUNDING
+from tf_defocus.reports.paper_results import ROUNDING, find_input, find_tables
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import tf_defocus
 from tf_defocus.evaluation.protocols import PROTOCOLS
 from tf_defocus.metrics import rmse_rel
 from tf_defocus.reports import paper_results
-from tf_defocus.reports.paper_tables import INPUT, ROUNDING
+from tf_defocus.reports.paper_results import INPUT, ROUNDING
 
 AGREES, DIFFERS, UNKNOWN = "agrees", "differs", "unknown"
 _NEEDED = ("dataset", "protocol", "num_images", "methods", "images", "libraries")

@@ -13,7 +13,7 @@ from tf_defocus import whole_files
 from tf_defocus.evaluation.pictures import single_path
 from tf_defocus.reports import html_page
 from tf_defocus.reports.comparison import AGREES, DIFFERS, UNKNOWN
-from tf_defocus.reports.paper_tables import INPUT
+from tf_defocus.reports.paper_results import INPUT
 
 MEASURED = "measured"
 DECIMALS = {"psnr": 2, "ssim": 4, "mae": 4, "mse": 6, "lpips": 4, "rmse_rel": 4}
