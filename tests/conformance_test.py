@@ -29,6 +29,12 @@ SMALL = {
     "dmenet": {"base_filters": 4},
     "bambnet": {"base_filters": 4, "reduction": 2},
     "srn": {"base_filters": 4},
+    "iniknet": {
+        "base_filters": 4,
+        "num_bases": 2,
+        "max_kernel_size": 5,
+        "num_residual_units": 1,
+    },
     "dddnet": {"width_divisor": 8},
     "deeprft": {"base_filters": 4, "num_residual_units": 1},
     "dpdnet_dual": {"base_filters": 4},
@@ -52,6 +58,7 @@ SMALL = {
 REPRESENTATIVES = (
     "dmenet",
     "bambnet",
+    "iniknet",
     "srn",
     "dddnet",
     "deeprft",

@@ -14,6 +14,12 @@ from tf_defocus.restoration.restorer import Restorer
 SMALL = {
     "bambnet": {"base_filters": 4, "reduction": 2},
     "srn": {"base_filters": 4},
+    "iniknet": {
+        "base_filters": 4,
+        "num_bases": 2,
+        "max_kernel_size": 5,
+        "num_residual_units": 1,
+    },
     "dddnet": {"width_divisor": 8},
     "deeprft": {"base_filters": 4, "num_residual_units": 1},
     "gkmnet": {"num_gaussians": 3, "max_kernel_size": 5},

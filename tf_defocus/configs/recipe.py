@@ -36,9 +36,9 @@ class Recipe:
             change as the training goes on; the first one begins at step 0.
         scale_weights: weights of the output, of its half size, its quarter ..., each
             compared with the sharp image of that size.
-        target_pyramid: how that sharp image is halved: "triangle", "binomial" or
-            "every_second_pixel", `halve_antialiased`, `halve_binomial` and
-            `every_second_pixel` of `ops.resizing`.
+        target_pyramid: how that sharp image is halved: "triangle", "binomial",
+            "every_second_pixel" or "bilinear": `halve_antialiased`, `halve_binomial`,
+            `every_second_pixel` and `reduce_bilinear` of `ops.resizing`.
         disparity_weight: float, of IFAN's task of warping one view to the other.
         reblurring_weight: float, of IFAN's or K3DN's task of blurring again.
         reblurring: dict, constructor arguments of IFAN's `ReblurringNetwork`.

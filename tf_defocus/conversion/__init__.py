@@ -19,6 +19,7 @@ from tf_defocus.conversion import (
     dpdnet,
     gkmnet,
     ifan,
+    iniknet,
     k3dn,
     kpac,
     mdp,
@@ -35,6 +36,7 @@ from tf_defocus.models.dmenet_domains import BinaryNetwork, FeatureDiscriminator
 from tf_defocus.models.dpdnet import DPDNet
 from tf_defocus.models.gkmnet import GKMNet
 from tf_defocus.models.ifan import IFAN, ReblurringNetwork
+from tf_defocus.models.iniknet import INIKNet
 from tf_defocus.models.k3dn import K3DN
 from tf_defocus.models.kpac import KPAC
 from tf_defocus.models.mdp import MDP
@@ -53,6 +55,7 @@ _MAPPINGS = {
     FeatureDiscriminator: dmenet,
     GKMNet: gkmnet,
     IFAN: ifan,
+    INIKNet: iniknet,
     K3DN: k3dn,
     KPAC: kpac,
     MDP: mdp,

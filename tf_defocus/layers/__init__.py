@@ -39,6 +39,13 @@ from tf_defocus.layers.ifan import (
     ResidualGroup,
     ResidualTrunk,
 )
+from tf_defocus.layers.iniknet import (
+    BidirectionalScales,
+    ImplicitKernel,
+    ImplicitKernelSum,
+    ReflectedUNet,
+    ScaleCell,
+)
 from tf_defocus.layers.k3dn import (
     KernelQuery,
     PSFBlock,
@@ -78,6 +85,7 @@ __all__ = [
     "AttentionGroup",
     "AttentionPredictionUnit",
     "AuxiliaryHead",
+    "BidirectionalScales",
     "BlurBranch",
     "BlurEstimator",
     "ChannelAttentionBlock",
@@ -88,6 +96,8 @@ __all__ = [
     "FilterAdaptiveConvolution",
     "FrameLSTM",
     "GaussianConvolution",
+    "ImplicitKernel",
+    "ImplicitKernelSum",
     "InvertibleDepthwiseConvolution",
     "InvertiblePointwiseConvolution",
     "IterativeAdaptiveConvolution",
@@ -110,6 +120,7 @@ __all__ = [
     "RefinementBlock",
     "ReflectedConvolution",
     "ReflectedResidualUnits",
+    "ReflectedUNet",
     "ResidualAttentionBlock",
     "ResidualBlock",
     "ResidualFourierBlock",
@@ -118,6 +129,7 @@ __all__ = [
     "ResidualTrunk",
     "ResidualUnits",
     "ScaleAttention",
+    "ScaleCell",
     "ScaleMemory",
     "ScaleNetwork",
     "ScaleRecurrentAttention",

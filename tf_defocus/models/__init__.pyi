@@ -8,6 +8,7 @@ from .dmenet_domains import BinaryNetwork, FeatureDiscriminator
 from .dpdnet import DPDNet
 from .gkmnet import GKMNet
 from .ifan import IFAN, ReblurringNetwork
+from .iniknet import INIKNet
 from .k3dn import K3DN
 from .kpac import KPAC
 from .manifest import PresetError, checkpoints_folder, list_presets, verify_preset
@@ -34,6 +35,7 @@ __all__ = [
     "DeepRFT",
     "FeatureDiscriminator",
     "GKMNet",
+    "INIKNet",
     "NRKNet",
     "PresetError",
     "ReblurringNetwork",

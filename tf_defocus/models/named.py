@@ -18,6 +18,7 @@ MODELS = {
     "ifan": ("IFAN", {}),
     "ifan_compact": ("IFAN", {"base_filters": 16}),
     "ifan_dual": ("IFAN", {"views": 2}),
+    "iniknet": ("INIKNet", {}),
     "k3dn_large": ("K3DN", {}),
     "k3dn_lightweight": (
         "K3DN",

@@ -9,6 +9,7 @@ from tf_defocus.ops.resizing import (
     every_second_pixel,
     halve_antialiased,
     halve_binomial,
+    reduce_bilinear,
 )
 
 # Outputs of coarser scales, as `scale_weights` counts them.
@@ -55,11 +56,25 @@ def _fourier_parts(recipe):
     return losses.FourierPartsLoss()
 
 
-# How `target_pyramid` makes the sharp image of the next scale.
-_HALVING = {
-    "triangle": halve_antialiased,
-    "binomial": halve_binomial,
-    "every_second_pixel": every_second_pixel,
+def _repeated(halve):
+    def reduce(sharp, level):
+        for _ in range(level):
+            sharp = halve(sharp)
+        return sharp
+
+    return reduce
+
+
+def _bilinear(sharp, level):
+    return reduce_bilinear(sharp, 2**level) if level else sharp
+
+
+# How `target_pyramid` makes the sharp image of a scale, whose level is 0, 1, 2 ...
+_PYRAMIDS = {
+    "bilinear": _bilinear,
+    "binomial": _repeated(halve_binomial),
+    "every_second_pixel": _repeated(every_second_pixel),
+    "triangle": _repeated(halve_antialiased),
 }
 _LOSSES = {
     "charbonnier": _charbonnier,
@@ -110,7 +125,7 @@ class RestorationObjective:
             "float32",
         )
         self.scale_weights = recipe.scale_weights
-        self.halve = _HALVING[recipe.target_pyramid]
+        self.pyramid = _PYRAMIDS[recipe.target_pyramid]
         self.tasks = (
             ("disparity", recipe.disparity_weight),
             ("reblurring", recipe.reblurring_weight),
@@ -133,12 +148,10 @@ class RestorationObjective:
         weights = ops.take(ops.convert_to_tensor(self.weights), phase, axis=0)
         sharp, total = batch["sharp"], 0.0
         values = self._terms(sharp, outputs["deblurred"])
-        for name, weight in zip(SCALES, self.scale_weights):
-            if name == SCALES[0]:
-                terms = values
-            else:
-                sharp = self.halve(sharp)
-                terms = self._terms(sharp, outputs[name])
+        for level, (name, weight) in enumerate(zip(SCALES, self.scale_weights)):
+            terms = values
+            if level > 0:
+                terms = self._terms(self.pyramid(sharp, level), outputs[name])
             total = total + weight * _weighted(weights, terms)
         for name, weight, *own in self.tasks:
             if weight > 0:
