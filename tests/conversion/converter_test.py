@@ -16,6 +16,7 @@ from tf_defocus.conversion import (
     bambnet,
     converter,
     dpdnet,
+    iniknet,
     keras_hdf5,
     load_official,
     nrknet,
@@ -80,6 +81,16 @@ def bambnet_words(config):
     return {"base_filters": config["base"], "reduction": config["reduction"]}
 
 
+def iniknet_words(config):
+    return {
+        "base_filters": config["base_ch"],
+        "num_bases": config["basis_num"],
+        "max_kernel_size": config["max_kernel_size"],
+        "hidden_units": config["inr_hidden"],
+        "num_residual_units": config["num_res_unet"],
+    }
+
+
 def divided(width):
     return lambda config: {"base_filters": width // config["width_divisor"]}
 
@@ -107,6 +118,7 @@ TORCH = {
     "k3dn_single_model.npz": ("k3dn_single", k3dn_words, same),
     "nrknet.npz": ("nrknet", nrknet_words, nrknet.to_rgb),
     "bambnet.npz": ("bambnet", bambnet_words, bambnet.to_rgb),
+    "iniknet.npz": ("iniknet", iniknet_words, iniknet.to_rgb),
 }
 KERAS = {
     "dpdnet_single_w8.npz": ("dpdnet_single", divided(64), dpdnet_rgb),

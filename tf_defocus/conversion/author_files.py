@@ -16,6 +16,7 @@ from tf_defocus.conversion import (
     bambnet,
     dmenet,
     dpdnet,
+    iniknet,
     kpac,
     mdp,
     naming,
@@ -33,6 +34,7 @@ from tf_defocus.models.dmenet import DMENet
 from tf_defocus.models.dpdnet import DPDNet
 from tf_defocus.models.gkmnet import GKMNet
 from tf_defocus.models.ifan import IFAN
+from tf_defocus.models.iniknet import INIKNet
 from tf_defocus.models.k3dn import K3DN
 from tf_defocus.models.kpac import KPAC
 from tf_defocus.models.mdp import MDP
@@ -134,6 +136,7 @@ FILES = {
     ),
     GKMNet: AuthorFile(f"{_GITHUB}csZcWu/GKMNet"),
     IFAN: AuthorFile(f"{_GITHUB}codeslake/IFAN"),
+    INIKNet: AuthorFile(f"{_GITHUB}xinyao240/INIKNet", "MIT", to_rgb=iniknet.to_rgb),
     K3DN: AuthorFile(f"{_GITHUB}cjsj166/k3dn"),
     KPAC: AuthorFile(
         f"{_GITHUB}HyeongseokSon1/KPAC",

@@ -114,6 +114,16 @@ class INIKNet(RestorationNetwork):
         reach = 4 * features + scales + 4 * (self.max_kernel_size // 2)
         return 2 * reach + 1
 
+    def build(self, input_shape=None):
+        """Creates every weight; to trace all these layers would take much longer."""
+        self.features.build((None, None, None, 3))
+        features = (None, None, None, self.base_filters)
+        for layer in (self.basis_selection, self.size_selection):
+            layer.build(features)
+        for layer in (self.basis_scales, self.size_scales):
+            layer.build([features] * len(SCALES))
+        self.summation.build((None, None, None, 3))
+
     def call(self, inputs, training=None):
         """Deblurs; see the module's docstring for inputs and outputs."""
         del training
