@@ -25,6 +25,9 @@ RECIPES = {
     "mdp": (tasks_test.MDP, 16),
     "bambnet": (tasks_test.BAMBNET, 16),
 }
+# of each weight's own scale; GKMNet's many small normalised maps amplify the rounding of
+# sums in another order (it was 6e-3 before the moments were shared)
+TOLERANCE = {"gkmnet": 5e-6}
 CHANGES = {
     "batch_size": 4,
     "num_steps": 3,
@@ -49,6 +52,7 @@ for strategy in ("none", "mirrored"):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(RECIPES))
 def test_two_devices_give_the_weights_of_one(tmp_path, name):
     _, size = RECIPES[name]
@@ -68,4 +72,4 @@ def test_two_devices_give_the_weights_of_one(tmp_path, name):
     for key, value in one.items():
         scale = max(np.abs(value).max(), 1e-3)
         error = np.abs(two[key] - value).max() / scale
-        assert error <= 1e-6, f"{key}: {error:.1e}"
+        assert error <= TOLERANCE.get(name, 1e-6), f"{key}: {error:.1e}"
