@@ -25,8 +25,8 @@ RECIPES = {
     "mdp": (tasks_test.MDP, 16),
     "bambnet": (tasks_test.BAMBNET, 16),
 }
-# of each weight's own scale; GKMNet's many small normalised maps amplify the rounding of
-# sums in another order (it was 6e-3 before the moments were shared)
+# of each weight's own scale; GKMNet's many small normalised maps amplify how sums in
+# another order are rounded (6e-3 before the moments were shared)
 TOLERANCE = {"gkmnet": 5e-6}
 CHANGES = {
     "batch_size": 4,
