@@ -39,6 +39,8 @@ SMALL = {
     "deeprft": {"base_filters": 4, "num_residual_units": 1},
     "dpdnet_dual": {"base_filters": 4},
     "dpdnet_single": {"base_filters": 4},
+    "drbnet": {"base_filters": 2},
+    "drbnet_dual": {"base_filters": 2},
     "gkmnet": {"num_gaussians": 2, "max_kernel_size": 5},
     "ifan": {"base_filters": 4, "num_iterations": 2},
     "ifan_compact": {"base_filters": 4, "num_iterations": 2},
@@ -53,6 +55,16 @@ SMALL = {
     "mdp": {"base_filters": 4},
     "nrknet": {"base_filters": 4, "num_kernels": 3},
     "rdpd": {"base_filters": 4, "dropout_rate": 0.0},
+    "restormer": {
+        "base_filters": 4,
+        "num_blocks": (1, 1, 1, 1),
+        "num_heads": (1, 2, 2, 2),
+    },
+    "restormer_dual": {
+        "base_filters": 4,
+        "num_blocks": (1, 1, 1, 1),
+        "num_heads": (1, 2, 2, 2),
+    },
 }
 # one of each class is enough for what is slow
 REPRESENTATIVES = (
@@ -63,6 +75,7 @@ REPRESENTATIVES = (
     "dddnet",
     "deeprft",
     "dpdnet_single",
+    "drbnet_dual",
     "gkmnet",
     "ifan",
     "k3dn_tiny",
@@ -71,6 +84,7 @@ REPRESENTATIVES = (
     "mdp",
     "nrknet",
     "rdpd",
+    "restormer",
 )
 
 

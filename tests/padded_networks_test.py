@@ -22,6 +22,7 @@ SMALL = {
     },
     "dddnet": {"width_divisor": 8},
     "deeprft": {"base_filters": 4, "num_residual_units": 1},
+    "drbnet_dual": {"base_filters": 2},
     "gkmnet": {"num_gaussians": 3, "max_kernel_size": 5},
     "k3dn_tiny": {
         "base_filters": 3,
@@ -37,6 +38,7 @@ SMALL = {
     "kpac_3level_dual": {"base_filters": 3},
     "ifan_compact": {"base_filters": 2, "num_iterations": 2, "start": "identity"},
     "dpdnet_dual": {"base_filters": 4},
+    "restormer": {"base_filters": 4, "num_heads": (1, 2, 2, 2)},
 }
 
 

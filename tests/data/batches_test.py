@@ -147,3 +147,38 @@ def test_unfinished_arrays_and_too_large_crops_are_refused(tmp_path):
     store(tmp_path / "a")
     with pytest.raises(ValueError, match="crop_size=32"):
         make_batch(StoredArrays(tmp_path / "a"), RECIPE.replace(crop_size=32), 0, KINDS)
+
+
+def test_scheduled_crops_change_size_and_go_on_in_the_epoch(tmp_path):
+    """Steps of 4, 4, 2, 2, 2 and 1 examples show each of 5 once per epoch."""
+    images = store(tmp_path / "a", count=5)
+    schedule = ((0, 8, 4), (2, 24, 2), (5, 24, 1))
+    recipe = RECIPE.replace(crop_schedule=schedule)
+    arrays = StoredArrays(tmp_path / "a")
+    batches = [make_batch(arrays, recipe, step, KINDS) for step in range(6)]
+    shapes = [batch["sharp"].shape for batch in batches]
+    assert shapes == [(4, 8, 8, 3)] * 2 + [(2, 24, 24, 3)] * 3 + [(1, 24, 24, 3)]
+    again = make_batch(StoredArrays(tmp_path / "a"), recipe, 4, KINDS)
+    np.testing.assert_array_equal(again["sharp"], batches[4]["sharp"])
+    seen = []
+    for batch in batches[2:]:  # examples 8 to 14, in whole images
+        for sharp in batch["sharp"]:
+            stored = np.round(sharp * 65535).astype(np.uint16)
+            seen += [i for i in range(5) if (images["sharp"][i] == stored).all()]
+    assert len(seen) == 7 and sorted(seen[2:]) == list(range(5))
+
+
+def test_a_schedule_of_one_size_gives_the_batches_of_that_size(tmp_path):
+    store(tmp_path / "a")
+    arrays = StoredArrays(tmp_path / "a")
+    scheduled = RECIPE.replace(crop_schedule=((0, 16, 4),), crop_size=5, batch_size=1)
+    for step in (0, 3):
+        expected = make_batch(arrays, RECIPE, step, KINDS)["blurred"]
+        actual = make_batch(arrays, scheduled, step, KINDS)["blurred"]
+        np.testing.assert_array_equal(actual, expected)
+
+
+@pytest.mark.parametrize("schedule", [((1, 16, 4),), ((0, 16, 4), (0, 8, 2))])
+def test_schedules_that_skip_or_go_back_are_refused(schedule):
+    with pytest.raises(ValueError, match="crop_schedule must begin at step 0"):
+        RECIPE.replace(crop_schedule=schedule)

@@ -285,6 +285,16 @@ def test_dense_equals_the_naive_loop(rng, shape, size):
     )
 
 
+def test_one_dense_filter_for_all_channels_is_the_same_filter_for_each(rng):
+    features = rng.normal(size=(2, 4, 5, 3)).astype("float32")
+    filters = rng.normal(size=(2, 4, 5, 25)).astype("float32")
+    np.testing.assert_allclose(
+        dense_adaptive_convolution(features, filters, 5),
+        naive_dense(features, np.repeat(filters, 3, axis=-1), 5),
+        atol=1e-5,
+    )
+
+
 @pytest.mark.parametrize(
     "shapes, size, message",
     [

@@ -4,6 +4,7 @@ from tf_defocus.configs import (
     bambnet,
     deeprft,
     dpdnet,
+    drbnet,
     gkmnet,
     ifan,
     iniknet,
@@ -12,6 +13,7 @@ from tf_defocus.configs import (
     mdp,
     nrknet,
     rdpd,
+    restormer,
     srn,
 )
 from tf_defocus.configs.recipe import Recipe
@@ -20,6 +22,7 @@ _PAPERS = (
     bambnet,
     deeprft,
     dpdnet,
+    drbnet,
     gkmnet,
     ifan,
     iniknet,
@@ -28,6 +31,7 @@ _PAPERS = (
     mdp,
     nrknet,
     rdpd,
+    restormer,
     srn,
 )
 _RECIPES = {recipe.name: recipe for paper in _PAPERS for recipe in paper.RECIPES}

@@ -44,7 +44,7 @@ GKMNET_LATER = {**GKMNET, "augmentation_options": {"flips_and_rotations": True}}
 
 # Zamir et al., CVPR 2022: DPDNet's patches, 8 bits for single photographs and 16 for
 # views. Crops grow and batches shrink as the training goes on; these fields are of the
-# first stage, the others are further runs.
+# first stage, RESTORMER_CROPS is the `crop_schedule` of all.
 RESTORMER = {
     "dataset": "dpdd/patches_512_8bit",
     "crop_size": 128,
@@ -64,6 +64,11 @@ RESTORMER_STAGES = (
     (36_000, 256, 16),
     (36_000, 320, 8),
     (24_000, 384, 8),
+)
+# (first step, crop_size, batch_size)
+RESTORMER_CROPS = tuple(
+    (sum(steps for steps, _, _ in RESTORMER_STAGES[:stage]), size, batch_size)
+    for stage, (_, size, batch_size) in enumerate(RESTORMER_STAGES)
 )
 
 PIPELINES = {

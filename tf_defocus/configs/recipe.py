@@ -17,6 +17,8 @@ class Recipe:
         dataset: str, TFDS name and config, `synthetic_dp/photos`.
         crop_size: int [px], a square crop of each example, or (height, width).
         batch_size: int, examples per step (over all devices and accumulations).
+        crop_schedule: tuple of (first step, crop_size, batch_size) in place of both,
+            where they change as the training goes on; the first one begins at step 0.
         accumulation_steps: int, parts a batch is computed in; their gradients are
             summed, so the step is that of the whole batch.
         num_steps: int, after which the run ends.
@@ -75,6 +77,7 @@ class Recipe:
     dataset: str = "synthetic_dp/photos"
     crop_size: int | tuple = 128
     batch_size: int = 4
+    crop_schedule: tuple = ()
     accumulation_steps: int = 1
     num_steps: int = 200_000
     optimizer: str = "adam"
@@ -137,12 +140,18 @@ class Recipe:
     )
 
     def __post_init__(self):
-        """Refuses counts below one and options that the augmentation has no use for."""
+        """Refuses counts below one, bad schedules, and options without a use."""
         for name in self.COUNTS:
             if getattr(self, name) < 1:
                 raise ValueError(
                     f"{name} must be at least 1. Received: {name}={getattr(self, name)}"
                 )
+        first_steps = [first for first, _, _ in self.crops]
+        if first_steps[0] != 0 or first_steps != sorted(set(first_steps)):
+            raise ValueError(
+                "crop_schedule must begin at step 0 and ascend. "
+                f"Received: first steps {first_steps}"
+            )
         unused = ["augmentation_options"] if self.augmentation_options else []
         if self.augmentation != "default":
             fields = {field.name: field.default for field in dataclasses.fields(self)}
@@ -156,6 +165,11 @@ class Recipe:
                 f"augmentation={self.augmentation!r} has no use for {unused}; leave "
                 "them at their defaults"
             )
+
+    @property
+    def crops(self):
+        """The crop schedule, also where there is but one size."""
+        return self.crop_schedule or ((0, self.crop_size, self.batch_size),)
 
     def replace(self, **changes):
         """A copy with some fields changed."""

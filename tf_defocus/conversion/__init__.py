@@ -17,6 +17,7 @@ from tf_defocus.conversion import (
     deeprft,
     dmenet,
     dpdnet,
+    drbnet,
     gkmnet,
     ifan,
     iniknet,
@@ -25,6 +26,7 @@ from tf_defocus.conversion import (
     mdp,
     nrknet,
     rdpd,
+    restormer,
     srn,
 )
 from tf_defocus.conversion.assignment import fill
@@ -34,6 +36,7 @@ from tf_defocus.models.deeprft import DeepRFT
 from tf_defocus.models.dmenet import DMENet
 from tf_defocus.models.dmenet_domains import BinaryNetwork, FeatureDiscriminator
 from tf_defocus.models.dpdnet import DPDNet
+from tf_defocus.models.drbnet import DRBNet
 from tf_defocus.models.gkmnet import GKMNet
 from tf_defocus.models.ifan import IFAN, ReblurringNetwork
 from tf_defocus.models.iniknet import INIKNet
@@ -42,6 +45,7 @@ from tf_defocus.models.kpac import KPAC
 from tf_defocus.models.mdp import MDP
 from tf_defocus.models.nrknet import NRKNet
 from tf_defocus.models.rdpd import RDPD
+from tf_defocus.models.restormer import Restormer
 from tf_defocus.models.srn import SRN
 
 _MAPPINGS = {
@@ -53,6 +57,7 @@ _MAPPINGS = {
     DeepRFT: deeprft,
     DPDNet: dpdnet,
     FeatureDiscriminator: dmenet,
+    DRBNet: drbnet,
     GKMNet: gkmnet,
     IFAN: ifan,
     INIKNet: iniknet,
@@ -63,6 +68,7 @@ _MAPPINGS = {
     RDPD: rdpd,
     SRN: srn,
     ReblurringNetwork: ifan,
+    Restormer: restormer,
 }
 
 

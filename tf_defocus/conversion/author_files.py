@@ -32,6 +32,7 @@ from tf_defocus.models.dddnet import DDDNet
 from tf_defocus.models.deeprft import DeepRFT
 from tf_defocus.models.dmenet import DMENet
 from tf_defocus.models.dpdnet import DPDNet
+from tf_defocus.models.drbnet import DRBNet
 from tf_defocus.models.gkmnet import GKMNet
 from tf_defocus.models.ifan import IFAN
 from tf_defocus.models.iniknet import INIKNet
@@ -40,6 +41,7 @@ from tf_defocus.models.kpac import KPAC
 from tf_defocus.models.mdp import MDP
 from tf_defocus.models.nrknet import NRKNet
 from tf_defocus.models.rdpd import RDPD
+from tf_defocus.models.restormer import Restormer
 
 TORCH, TENSORLAYER, KERAS = "torch", "TensorLayer .npz", "Keras HDF5"
 NOT_STATED = "see the authors' repository"
@@ -134,6 +136,7 @@ FILES = {
         kind=KERAS,
         read=_read_path(dpdnet.read_hdf5),
     ),
+    DRBNet: AuthorFile(f"{_GITHUB}lingyanruan/DRBNet", "AGPL-3.0"),
     GKMNet: AuthorFile(f"{_GITHUB}csZcWu/GKMNet"),
     IFAN: AuthorFile(f"{_GITHUB}codeslake/IFAN"),
     INIKNet: AuthorFile(f"{_GITHUB}xinyao240/INIKNet", "MIT", to_rgb=iniknet.to_rgb),
@@ -155,6 +158,9 @@ FILES = {
         "Apache-2.0",
         kind=KERAS,
         read=_read_path(rdpd.read_hdf5),
+    ),
+    Restormer: AuthorFile(
+        f"{_GITHUB}swz30/Restormer", "Academic Public License, non-commercial"
     ),
 }
 

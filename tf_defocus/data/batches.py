@@ -24,14 +24,31 @@ def make_batch(arrays, recipe, step, kinds):
     Returns:
         dict of (batch, crop, crop, 3) float32 in [0, 1].
     """
-    examples, augment = [], _augmentation(recipe)
-    for slot in range(recipe.batch_size):
-        position = step * recipe.batch_size + slot
+    size, batch_size, first = scheduled_crop(recipe, step)
+    examples, augment = [], _augmentation(recipe, size)
+    for position in range(first, first + batch_size):
         rng = np.random.default_rng((recipe.seed, position))
         index = _shuffled(recipe.seed, position, len(arrays))
         images = arrays.read_stored(index, (*kinds, "sharp"))
         examples.append(augment(rng, images))
     return {key: np.stack([e[key] for e in examples]) for key in examples[0]}
+
+
+def scheduled_crop(recipe, step):
+    """What the recipe's crop schedule says of a step.
+
+    Args:
+        recipe: `Recipe`.
+        step: int, from 0.
+
+    Returns:
+        (crop size, batch size, how many examples the steps before have had).
+    """
+    seen, followers = 0, (*(first for first, _, _ in recipe.crops[1:]), None)
+    for (first, size, batch_size), following in zip(recipe.crops, followers):
+        if following is None or step < following:
+            return size, batch_size, seen + (step - first) * batch_size
+        seen += (following - first) * batch_size
 
 
 def _shuffled(seed, position, count):
@@ -40,7 +57,7 @@ def _shuffled(seed, position, count):
     return int(np.random.default_rng((seed, 1, epoch)).permutation(count)[place])
 
 
-def _augmentation(recipe):
+def _augmentation(recipe, size):
     """What makes a crop of a stored example, as a function of (rng, images)."""
     if recipe.augmentation not in augmentations.FUNCTIONS:
         raise ValueError(
@@ -51,4 +68,4 @@ def _augmentation(recipe):
     if recipe.augmentation == "default":
         options = {name: getattr(recipe, name) for name in recipe.DEFAULT_OPTIONS}
     function = augmentations.FUNCTIONS[recipe.augmentation]
-    return functools.partial(function, size=recipe.crop_size, **options)
+    return functools.partial(function, size=size, **options)

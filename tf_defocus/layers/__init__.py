@@ -22,6 +22,7 @@ from tf_defocus.layers.dmenet import (
     RefinementBlock,
     SymmetricConvolution,
 )
+from tf_defocus.layers.drbnet import DynamicResidualBlock, ResidualUnit
 from tf_defocus.layers.gkmnet import GaussianConvolution, WeightedSummation
 from tf_defocus.layers.gkmnet_attention import (
     AttentionGate,
@@ -78,6 +79,14 @@ from tf_defocus.layers.nrknet import (
     ReflectedResidualUnits,
 )
 from tf_defocus.layers.rdpd import FrameLSTM
+from tf_defocus.layers.restormer import (
+    ChannelNormalization,
+    Doubling,
+    GatedFeedForward,
+    Halving,
+    TransformerBlock,
+)
+from tf_defocus.layers.restormer_attention import ChannelAttention, LocalProjection
 from tf_defocus.layers.srn import LargeResidualBlock, ScaleMemory, ScaleNetwork
 
 __all__ = [
@@ -88,14 +97,20 @@ __all__ = [
     "BidirectionalScales",
     "BlurBranch",
     "BlurEstimator",
+    "ChannelAttention",
     "ChannelAttentionBlock",
+    "ChannelNormalization",
     "ConvLSTMCell",
     "DisparityEstimator",
+    "Doubling",
+    "DynamicResidualBlock",
     "EarlyDecoder",
     "FeatureEncoder",
     "FilterAdaptiveConvolution",
     "FrameLSTM",
+    "GatedFeedForward",
     "GaussianConvolution",
+    "Halving",
     "ImplicitKernel",
     "ImplicitKernelSum",
     "InvertibleDepthwiseConvolution",
@@ -106,6 +121,7 @@ __all__ = [
     "KernelSharingAtrousConvolution",
     "LargeResidualBlock",
     "LateDecoder",
+    "LocalProjection",
     "MixedBlur",
     "MixingPrediction",
     "NormalisedConvolution",
@@ -127,6 +143,7 @@ __all__ = [
     "ResidualGroup",
     "ResidualPair",
     "ResidualTrunk",
+    "ResidualUnit",
     "ResidualUnits",
     "ScaleAttention",
     "ScaleCell",
@@ -139,6 +156,7 @@ __all__ = [
     "StereoDisparity",
     "StereoFeatures",
     "SymmetricConvolution",
+    "TransformerBlock",
     "TripletAttention",
     "UnbiasedBatchNormalization",
     "UnlikeChannelAttention",

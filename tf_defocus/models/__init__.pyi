@@ -6,6 +6,7 @@ from .deeprft import DeepRFT
 from .dmenet import DMENet
 from .dmenet_domains import BinaryNetwork, FeatureDiscriminator
 from .dpdnet import DPDNet
+from .drbnet import DRBNet
 from .gkmnet import GKMNet
 from .ifan import IFAN, ReblurringNetwork
 from .iniknet import INIKNet
@@ -17,6 +18,7 @@ from .named import create_model, list_models
 from .nrknet import NRKNet
 from .presets import load_preset, load_run, save_preset
 from .rdpd import RDPD
+from .restormer import Restormer
 from .srn import SRN
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "DDDNet",
     "DMENet",
     "DPDNet",
+    "DRBNet",
     "DeepRFT",
     "FeatureDiscriminator",
     "GKMNet",
@@ -40,6 +43,7 @@ __all__ = [
     "PresetError",
     "ReblurringNetwork",
     "RestorationNetwork",
+    "Restormer",
     "base",
     "checkpoints_folder",
     "create_model",

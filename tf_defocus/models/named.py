@@ -14,6 +14,8 @@ MODELS = {
     "deeprft": ("DeepRFT", {}),
     "dpdnet_dual": ("DPDNet", {"views": 2}),
     "dpdnet_single": ("DPDNet", {"views": 1}),
+    "drbnet": ("DRBNet", {}),
+    "drbnet_dual": ("DRBNet", {"views": 2}),
     "gkmnet": ("GKMNet", {}),
     "ifan": ("IFAN", {}),
     "ifan_compact": ("IFAN", {"base_filters": 16}),
@@ -45,6 +47,8 @@ MODELS = {
     "mdp": ("MDP", {}),
     "nrknet": ("NRKNet", {}),
     "rdpd": ("RDPD", {}),
+    "restormer": ("Restormer", {}),
+    "restormer_dual": ("Restormer", {"views": 2}),
 }
 
 

@@ -35,6 +35,7 @@ from tf_defocus.ops.resizing import (
     resize_bilinear_aligned,
     resize_nearest_floor,
 )
+from tf_defocus.ops.strips import join_strips, map_strips, needs_strips
 from tf_defocus.ops.structural_similarity import gaussian_window, structural_similarity
 from tf_defocus.ops.view_reblurring import (
     growing_disc,
@@ -60,7 +61,10 @@ __all__ = [
     "halve_binomial",
     "horizontal_warp",
     "inverse_real_transform",
+    "join_strips",
     "local_correlation",
+    "map_strips",
+    "needs_strips",
     "normalise_energy",
     "outer_products",
     "pad_amounts",

@@ -73,7 +73,8 @@ def dense_adaptive_convolution(features, filters, filter_size):
     Args:
         features: (batch, height, width, channels), float.
         filters: (batch, height, width, filter_size**2 * channels), same dtype, index
-            `(row * filter_size + column) * channels + channel`.
+            `(row * filter_size + column) * channels + channel`; or, with one filter for
+            all channels of a pixel, (batch, height, width, filter_size**2).
         filter_size: int, odd.
 
     Returns:
@@ -85,10 +86,10 @@ def dense_adaptive_convolution(features, filters, filter_size):
     Reference:
         [Zhou et al., 2019](https://arxiv.org/abs/1904.12257), Sec. 3.3.
     """
-    _check(features, filters, filter_size, filter_size**2)
+    shared = filters.shape[-1] == filter_size**2
+    _check(features, filters, filter_size, filter_size**2, shared)
     features, filters = map(ops.convert_to_tensor, (features, filters))
-    channels = features.shape[-1]
-    columns = filter_size * channels
+    columns = filters.shape[-1] // filter_size
     padded = _repeat_border(features, filter_size // 2, axis=1)
     return sum(
         _filter_along(
@@ -178,7 +179,7 @@ def _environment_choice():
     return choices[value]
 
 
-def _check(features, filters, filter_size, filters_per_channel):
+def _check(features, filters, filter_size, filters_per_channel, shared=False):
     if filter_size < 1 or filter_size % 2 == 0:
         raise ValueError(
             f"filter_size must be odd. Received: filter_size={filter_size}"
@@ -192,7 +193,8 @@ def _check(features, filters, filter_size, filters_per_channel):
         raise ValueError(
             f"features must not be empty. Received: features.shape={features.shape}"
         )
-    expected = (*features.shape[:3], filters_per_channel * features.shape[3])
+    count = filters_per_channel * (1 if shared else features.shape[3])
+    expected = (*features.shape[:3], count)
     if any(None not in (a, b) and a != b for a, b in zip(filters.shape, expected)):
         raise ValueError(
             f"filters must have shape {expected} for filter_size={filter_size}. "
@@ -223,7 +225,7 @@ def _filter_along(features, kernel, filter_size, axis):
     """Correlates along rows (axis 1, already padded) or columns (axis 2)."""
     if axis == 2:
         features = _repeat_border(features, filter_size // 2, axis)
-    channels = features.shape[-1]
+    channels = kernel.shape[-1] // filter_size  # 1 where they share a filter
     return sum(
         _shifted(features, tap, filter_size, axis)
         * kernel[..., tap * channels : (tap + 1) * channels]

@@ -42,10 +42,12 @@ def make_train_step(model, objective, optimizer, recipe, strategy):
         ValueError: if the batch does not divide into its accumulations.
     """
     del strategy
-    if recipe.batch_size % recipe.accumulation_steps:
+    sizes = [batch_size for _, _, batch_size in recipe.crops]
+    if any(size % recipe.accumulation_steps for size in sizes):
         raise ValueError(
             "batch_size must divide by accumulation_steps = "
-            f"{recipe.accumulation_steps}. Received: batch_size={recipe.batch_size}"
+            f"{recipe.accumulation_steps}. "
+            f"Received: batch_size={', '.join(map(str, sizes))}"
         )
     return JaxStep(model, objective, optimizer, recipe)
 

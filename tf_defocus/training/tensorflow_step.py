@@ -48,10 +48,11 @@ def make_train_step(model, objective, optimizer, recipe, strategy):
         ValueError: if the batch does not divide among devices and accumulations.
     """
     parts = recipe.accumulation_steps * strategy.num_replicas_in_sync
-    if recipe.batch_size % parts:
+    sizes = [batch_size for _, _, batch_size in recipe.crops]
+    if any(size % parts for size in sizes):
         raise ValueError(
             f"batch_size must divide by accumulation_steps x devices = {parts}. "
-            f"Received: batch_size={recipe.batch_size}"
+            f"Received: batch_size={', '.join(map(str, sizes))}"
         )
     return TensorFlowStep(model, objective, optimizer, recipe, strategy)
 
