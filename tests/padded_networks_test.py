@@ -32,6 +32,7 @@ SMALL = {
         "pool_size": (2, 2),
         "pad_scale": (32, 32),
     },
+    "mdp": {"base_filters": 2},
     "nrknet": {"base_filters": 2, "num_kernels": 2},
     "rdpd": {"base_filters": 2},
     "kpac_3level": {"base_filters": 3},
