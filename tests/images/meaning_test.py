@@ -1,6 +1,7 @@
 """What a file means survives: alpha, orientation, gain maps, thumbnails, damage."""
 
 import struct
+import time
 import zlib
 
 import numpy as np
@@ -379,3 +380,45 @@ def test_iptc_of_tiff_goes_to_its_place_in_jpeg(tmp_path):
     image = convert_for(read(tmp_path, "a.tif", data), "a.jpg")
     assert image.photoshop == made.iptc()
     assert image.notes == ()
+
+
+def inflating_texts(count):
+    """A PNG file whose texts inflate a thousandfold."""
+    text = b"Raw profile type exif\0\0" + zlib.compress(
+        b"\nexif\n 9\n" + b"a" * 9_000_000
+    )
+    data = made.png_file(made.samples())
+    return data[:33] + made.chunk(b"zTXt", text) * count + data[33:]
+
+
+def many_segments():
+    data = made.jpeg_file(made.samples())
+    return data[:2] + b"\xff\xfe\0\2" * 300_000 + data[2:]
+
+
+def many_orientations():
+    uri = "http://ns.adobe.com/tiff/1.0/"
+    declared = "".join(f' xmlns:p{i}="{uri}"' for i in range(1100))
+    turned = (0xE1, b"Exif\0\0" + made.exif_block(6))
+    packet = (0xE1, made.XMP_NAME + f"<x{declared}>".encode())
+    return made.jpeg_file(made.samples(), turned, packet)
+
+
+@pytest.mark.parametrize(
+    "name, make, outcome",
+    [
+        ("texts.png", lambda: inflating_texts(100), "dropped"),
+        ("fill.jpg", lambda: b"\xff\xd8\xff" + b"\xff" * 3_000_000, "cut off"),
+        ("segments.jpg", many_segments, "cannot be followed"),
+        ("orientations.jpg", many_orientations, None),
+    ],
+)
+def test_what_is_repeated_costs_little_time(tmp_path, name, make, outcome):
+    data = make()
+    start = time.perf_counter()
+    try:
+        said = " ".join(read(tmp_path, name, data).notes)
+    except ImageFileError as error:
+        said = str(error)
+    assert time.perf_counter() - start < 5
+    assert outcome is None or outcome in said

@@ -22,6 +22,7 @@ from tf_defocus.images.refusals import Damaged, Refused, decoder
 QUALITY = 95
 LONGEST_SEGMENT = 65533  # bytes after the length field
 MOST_SCANS = 256
+MOST_SEGMENTS = 1 << 14
 EXIF, XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 EXTENSION = b"http://ns.adobe.com/xmp/extension/\0"
 ICC, PHOTOSHOP, MPF = b"ICC_PROFILE\0", b"Photoshop 3.0\0", b"MPF\0"
@@ -92,8 +93,8 @@ def take_apart(data):
         if marker == END:
             kept.append(b"\xff\xd9")
             return Segments(side, b"".join(kept), frame, num_scans, data[position:])
-        if marker == START:
-            raise Damaged("the JPEG data starts twice")
+        if marker == START or len(side) + len(kept) > MOST_SEGMENTS:
+            raise Damaged("the JPEG segments cannot be followed")
         length = int.from_bytes(data[position : position + 2], "big")
         body = data[position + 2 : position + length]
         if length < 2 or len(body) != length - 2:

@@ -84,7 +84,12 @@ def read_png(file, check_size):
         colour, alpha = _decode_8bit(chunks, colour_type, key)
     if key and colour_type in (0, 2):
         colour, alpha = _keyed(colour, key, depth)
-    return {**found, "colour": colour, "alpha": alpha, "notes": tuple(notes)}
+    return {
+        **found,
+        "colour": colour,
+        "alpha": alpha,
+        "notes": tuple(dict.fromkeys(notes)),
+    }
 
 
 def _raw_size(width, height, bits, file):

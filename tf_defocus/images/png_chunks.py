@@ -4,7 +4,6 @@ Chunks that mean the same of the restored picture are kept byte for byte.
 Source: W3C PNG Specification, third edition, Sec. 11.3; PNG Extensions 1.5.
 """
 
-import re
 import struct
 import zlib
 
@@ -12,7 +11,7 @@ from tf_defocus.images import xmp
 
 XMP_KEYWORD = b"XML:com.adobe.xmp"
 RAW_PROFILE = b"Raw profile type "  # ImageMagick's hexadecimal texts
-LONGEST_TEXT = 1 << 26  # bytes; what inflates further is dropped
+LONGEST_TEXT = 1 << 24  # bytes of a file; what inflates further is dropped
 # Lengths that a chunk may have, None for any; those not named here come out as they are
 # if the PNG specification calls them safe to copy.
 MANY = (b"sPLT", b"tEXt", b"zTXt", b"iTXt")
@@ -37,7 +36,7 @@ def metadata(side, colour_type, depth, notes):
         bytes of a valid `tRNS` or None.
     """
     found = dict.fromkeys(("icc", "exif", "xmp", "resolution"))
-    key, extras, seen, profiles = None, [], set(), {}
+    key, extras, seen, profiles, packed = None, [], set(), {}, _Packed()
     for name, body in side:
         if name in seen and name not in MANY:
             continue
@@ -46,13 +45,13 @@ def metadata(side, colour_type, depth, notes):
             if name == b"tRNS":
                 key = _key(body, colour_type)
             elif name == b"iCCP":
-                found["icc"] = _profile(body)
+                found["icc"] = _profile(body, packed)
             elif name == b"eXIf":
                 found["exif"] = _exif(body)
             elif name == b"pHYs":
                 found["resolution"] = _resolution(body)
             elif name in (b"tEXt", b"zTXt", b"iTXt") and _is_packet(body):
-                _take_profile(name, body, profiles)
+                _take_profile(name, body, profiles, packed)
             elif _is_kept(name, body, colour_type, depth):
                 extras.append((name, body))
         except _Meaningless as error:
@@ -74,25 +73,32 @@ def _key(body, colour_type):
     return body
 
 
-def _profile(body):
-    name, found, packed = body.partition(b"\0")
-    if not found or len(name) > 79 or packed[:1] != b"\0":
+class _Packed:
+    """Inflates texts, of all chunks together no more than `LONGEST_TEXT`."""
+
+    def __init__(self):
+        self.left = LONGEST_TEXT
+
+    def inflate(self, data):
+        inflate = zlib.decompressobj()
+        try:
+            found = inflate.decompress(data, max(self.left, 1))
+        except zlib.error as error:
+            raise _Meaningless("it is damaged") from error
+        self.left -= len(found)
+        if not inflate.eof:
+            raise _Meaningless("it is cut off, or larger than any of its kind")
+        return found
+
+
+def _profile(body, packed):
+    name, found, data = body.partition(b"\0")
+    if not found or len(name) > 79 or data[:1] != b"\0":
         raise _Meaningless("it has no name")
-    profile = _inflate(packed[1:])
+    profile = packed.inflate(data[1:])
     if profile[36:40] != b"acsp":
         raise _Meaningless("it holds no colour profile")
     return profile
-
-
-def _inflate(packed):
-    inflate = zlib.decompressobj()
-    try:
-        found = inflate.decompress(packed, LONGEST_TEXT)
-    except zlib.error as error:
-        raise _Meaningless("it is damaged") from error
-    if not inflate.eof:
-        raise _Meaningless("it is cut off, or larger than any of its kind")
-    return found
 
 
 def _exif(body):
@@ -114,15 +120,15 @@ def _is_packet(body):
     return keyword == XMP_KEYWORD or keyword.startswith(RAW_PROFILE)
 
 
-def _take_profile(name, body, profiles):
+def _take_profile(name, body, profiles, packed):
     """XMP, or what ImageMagick wrote in hexadecimal digits, into `profiles`."""
     keyword, _, text = body.partition(b"\0")
     if name == b"iTXt":
         is_packed = text[:1] == b"\1"
         *_, text = text[2:].split(b"\0", 2)  # behind the two names of the language
-        text = _inflate(text) if is_packed else text
+        text = packed.inflate(text) if is_packed else text
     elif name == b"zTXt":
-        text = _inflate(text[1:])
+        text = packed.inflate(text[1:])
     if keyword == XMP_KEYWORD:
         profiles.setdefault("xmp", xmp.as_utf8(text))
         return
@@ -140,12 +146,13 @@ def _take_profile(name, body, profiles):
 
 
 def _from_hexadecimal(text):
-    match = re.match(rb"\s*\S+\s+(\d+)\s+([0-9a-fA-F\s]*)$", text)
-    if not match:
-        raise _Meaningless("it is not of ImageMagick's form")
-    digits = b"".join(match.group(2).split())
-    content = bytes.fromhex(digits[: len(digits) // 2 * 2].decode())
-    if len(content) != int(match.group(1)[:12]):
+    try:
+        _, length, digits = text.split(None, 2)
+        content = bytes.fromhex(digits.decode("ascii"))
+        length = int(length[:12])
+    except ValueError as error:
+        raise _Meaningless("it is not of ImageMagick's form") from error
+    if len(content) != length:
         raise _Meaningless("its length is wrong")
     return content
 

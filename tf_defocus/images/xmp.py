@@ -30,6 +30,7 @@ PAIRS = (
 )
 NAME = rb"[\w.-]+"
 MOST_ELEMENTS = 100_000  # of a packet that is split, which takes a parsed tree
+MOST_PREFIXES, MOST_EDITS = 8, 1000  # more is no honest packet
 LONG_ATTRIBUTE = 1000  # characters
 PACKET = (
     b'<?xpacket begin="\xef\xbb\xbf" id="W5M0MpCehiHzreSzNTczkc9d"?>',
@@ -57,7 +58,7 @@ def upright(packet, orientation):
     if orientation == 1:
         return packet
     for pattern in _patterns(packet, TIFF, b"Orientation"):
-        packet = re.sub(pattern, rb"\g<1>1\g<3>", packet)
+        packet = re.sub(pattern, rb"\g<1>1\g<3>", packet, count=MOST_EDITS)
     if orientation > 4:
         for namespace, *names in PAIRS:
             packet = _exchange(packet, namespace, names)
@@ -66,12 +67,12 @@ def upright(packet, orientation):
 
 def _prefixes(packet, namespace):
     pattern = rb"xmlns:(" + NAME + rb")\s*=\s*[\"']" + re.escape(namespace) + rb"[\"']"
-    return set(re.findall(pattern, packet))
+    return sorted(set(re.findall(pattern, packet)))[:MOST_PREFIXES]
 
 
 def _patterns(packet, namespace, name):
     """Of a property as attribute and as element: before, value, after."""
-    for prefix in sorted(_prefixes(packet, namespace)):
+    for prefix in _prefixes(packet, namespace):
         full = re.escape(prefix + b":" + name)
         yield rb"(\s" + full + rb"\s*=\s*[\"'])([^\"'<>]*)([\"'])"
         yield rb"(<" + full + rb"(?:\s[^<>]*)?>)([^<>]*)(</" + full + rb"\s*>)"
@@ -119,7 +120,7 @@ def without_thumbnails(packet):
 def _without_elements(packet, name):
     opening = re.compile(rb"<(" + name + rb")(?:\s[^<>]*)?>")
     kept, position = [], 0
-    while match := opening.search(packet, position):
+    while (match := opening.search(packet, position)) and len(kept) < MOST_EDITS:
         end = match.end()
         if not match.group().endswith(b"/>"):
             close = packet.find(b"</" + match.group(1), end)
