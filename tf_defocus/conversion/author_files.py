@@ -72,6 +72,10 @@ class Checkpoint:
         read = read_torch_checkpoint if self.kind == TORCH else read_tensorlayer
         return read(self.path)
 
+    def forget(self):
+        """Lets go of the content, which is as large as the file."""
+        self.__dict__.pop("content", None)
+
     def list_tensors(self):
         """dict, full name -> (shape, dtype) of everything that the file holds.
 

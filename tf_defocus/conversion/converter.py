@@ -1,11 +1,14 @@
 """An author's checkpoint in, a folder that every tool opens as a preset out."""
 
+import gc
+import hashlib
 import json
 import os
 import pathlib
 import secrets
 import shutil
 
+import keras
 import numpy as np
 
 from tf_defocus import whole_files
@@ -124,7 +127,10 @@ def _tensors(name, overrides, checkpoints):
     except (ValueError, OSError) as error:
         raise ConversionError(_line(error)) from error
     try:
-        return official_tensors(checkpoints, plan)
+        tensors = official_tensors(checkpoints, plan)
+        for checkpoint in checkpoints:
+            checkpoint.forget()
+        return tensors
     except ValueError as error:
         seems = what_it_seems(checkpoints, plan)
         raise ConversionError(
@@ -137,65 +143,72 @@ def _write(folder, name, overrides, checkpoints, tensors):
     """Fills a folder with the preset and returns what was checked."""
     model = create_model(name, **overrides)
     load_official(model, tensors)
-    tensors.clear()  # as large as the model
+    tensors.clear()  # as large as the model, as is whatever else is let go here
     path = folder / presets.RUN_WEIGHTS
     weights.save_weights(model, path, dtype="float32")
-    sources = [
-        {"file": pathlib.Path(c.path).name, "sha256": manifest.sha256(c.path)}
-        for c in checkpoints
-    ]
-    row = FILES[type(model)]
+    expected = _fingerprints(model)
+    row, kind, count = FILES[type(model)], type(model).__name__, model.count_params()
+    del model
+    gc.collect()
     config = {
         "model": name,
         "overrides": overrides,
         "weights_sha256": manifest.sha256(path),
         "repository": row.repository,
         "licence": row.licence,
-        "checkpoints": sources,
+        "checkpoints": [
+            {"file": pathlib.Path(c.path).name, "sha256": manifest.sha256(c.path)}
+            for c in checkpoints
+        ],
     }
-    text = json.dumps(config, indent=2) + "\n"
-    whole_files.write_text(folder / presets.RUN_CONFIG, text)
-    parity = _parity(model, presets.load_preset(folder))
-    config["parity"] = parity
-    whole_files.write_text(folder / presets.RUN_CONFIG, json.dumps(config, indent=2))
-    whole_files.write_text(folder / CARD, _card(model, config))
-    return parity
+    _write_json(folder / presets.RUN_CONFIG, config)
+    config["parity"] = f"{count:,} numbers; {_parity(folder, expected)}"
+    _write_json(folder / presets.RUN_CONFIG, config)
+    whole_files.write_text(folder / CARD, _card(kind, config))
+    return config["parity"]
 
 
-def _parity(model, reloaded):
+def _write_json(path, content):
+    whole_files.write_text(path, json.dumps(content, indent=2) + "\n")
+
+
+def _parity(folder, expected):
     """Compares the preset, opened again, with the model that it was made of.
 
     Raises:
         ConversionError: unless every weight and every output is the same bit for bit.
     """
-    pairs = zip(weights.variable_names(model), model.weights, reloaded.weights)
-    for name, ours, theirs in pairs:
-        if _bytes(ours) != _bytes(theirs):
-            raise ConversionError(
-                f"{name} changed when it was written; nothing is kept"
-            )
+    found = _fingerprints(presets.load_preset(folder))
+    changed = [name for name in expected if found.get(name) != expected[name]]
+    if changed:
+        raise ConversionError(
+            f"opened again, {changed[0]} is not the same; nothing is kept"
+        )
+    outputs = [key for kind, key in expected if kind == "output"]
+    return (
+        f"opened again, every weight and {', '.join(outputs)} of a test image are "
+        "those of the authors' tensors, bit for bit"
+    )
+
+
+def _fingerprints(model):
+    """Hashes of all that a model holds and gives, for comparison bit for bit."""
     sides = [-(-side // m) * m for side, m in zip(_SIDES, model.size_multiple)]
     random = np.random.default_rng(0)
     images = {
         view: random.random((1, *sides, 3), "float32") for view in model.view_names
     }
-    expected, found = model(images), reloaded(images)
-    for key in expected:
-        if _bytes(expected[key]) != _bytes(found[key]):
-            raise ConversionError(f"the preset gives another {key}; nothing is kept")
-    count = sum(int(np.prod(weight.shape)) for weight in model.weights)
-    return (
-        f"{count:,} numbers in {len(model.weights)} tensors; opened again it gives the "
-        f"same {', '.join(expected)} on an image of {sides[0]}x{sides[1]} px as the "
-        "authors' tensors, bit for bit"
-    )
+    named = zip(weights.variable_names(model), model.weights)
+    content = [(("weight", name), weight) for name, weight in named]
+    content += [(("output", key), value) for key, value in model(images).items()]
+    return {key: hashlib.sha256(_bytes(value)).digest() for key, value in content}
 
 
 def _bytes(tensor):
-    return np.asarray(tensor).tobytes()
+    return keras.ops.convert_to_numpy(tensor).tobytes()
 
 
-def _card(model, config):
+def _card(kind, config):
     files = "\n".join(
         f"| file | `{c['file']}`, sha256 {c['sha256']} |" for c in config["checkpoints"]
     )
@@ -206,7 +219,7 @@ def _card(model, config):
 
 | | |
 |---|---|
-| network | {type(model).__name__}, {words} |
+| network | {kind}, {words} |
 | source | {config["repository"]} |
 | licence of that program | {config["licence"]} |
 | licence of the weights | ask the authors before you pass them on |

@@ -64,7 +64,7 @@ def read_layers(path):
     for name, array in found.items():
         layer = name.removeprefix(_WHOLE_MODEL).partition("/")[0]
         kind = name.rpartition("/")[2].removesuffix(":0")
-        layers.setdefault(layer, {})[kind] = array.astype("float32")
+        layers.setdefault(layer, {})[kind] = array.astype("float32", copy=False)
     return layers
 
 

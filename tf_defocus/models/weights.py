@@ -29,7 +29,9 @@ def save_weights(
         dtype: str, storage type such as "float16", or None for the weights' own.
     """
     arrays = {
-        name: keras.ops.convert_to_numpy(weight).astype(dtype or weight.dtype)
+        name: keras.ops.convert_to_numpy(weight).astype(
+            dtype or weight.dtype, copy=False
+        )
         for name, weight in zip(variable_names(model), model.weights)
     }
     with whole_files.open_whole(path) as file:
@@ -46,7 +48,7 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
     check_shapes(model.name, shapes(model), path)
     arrays = read_weights(path)
     for name, weight in zip(variable_names(model), model.weights):
-        weight.assign(arrays[name].astype(weight.dtype))
+        weight.assign(arrays.pop(name).astype(weight.dtype, copy=False))
 
 
 def shapes(model):
