@@ -1,6 +1,7 @@
 """A model's weights as one `.npz`: arrays by variable path, nothing pickled."""
 
 import os
+import zipfile
 from collections.abc import Mapping
 
 import keras
@@ -28,14 +29,16 @@ def save_weights(
         path: of the `.npz`.
         dtype: str, storage type such as "float16", or None for the weights' own.
     """
-    arrays = {
-        name: keras.ops.convert_to_numpy(weight).astype(
-            dtype or weight.dtype, copy=False
-        )
-        for name, weight in zip(variable_names(model), model.weights)
-    }
-    with whole_files.open_whole(path) as file:
-        np.savez_compressed(file, **arrays)
+    # One by one: numpy.savez_compressed would hold all of them at once.
+    with (
+        whole_files.open_whole(path) as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
+    ):
+        for name, weight in zip(variable_names(model), model.weights):
+            array = keras.ops.convert_to_numpy(weight)
+            array = array.astype(dtype or weight.dtype, copy=False)
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)
 
 
 def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
