@@ -178,6 +178,30 @@ def test_extra_outputs_stay_out_of_the_graph(tmp_path):
     np.testing.assert_allclose(outputs["deblurred"], expected, atol=1e-5)
 
 
+SMALL = {
+    "lakdnet_small_dual": {"base_filters": 4, "num_blocks": (1, 1, 1, 1)},
+    "nrknet": {"base_filters": 2, "num_kernels": 2},
+    "rdpd": {"base_filters": 2},  # told how far from the middle a pixel lies
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_small_network_of_each_kind_is_exported(tmp_path, name):
+    model = create_model(name, **SMALL[name])
+    if name == "nrknet":
+        model.blur.bias.assign(np.zeros(3))  # it would brighten all beyond 1
+    export.export_saved_model(model, tmp_path / "served", name)
+    served = tf.saved_model.load(str(tmp_path / "served")).signatures["serving_default"]
+    rng = np.random.default_rng(9)
+    views = {k: rng.uniform(0, 0.2, (45, 70, 3)) for k in model.view_names}
+    views = {k: view.astype("float32") for k, view in views.items()}
+    batch = {k: tf.constant(view[None]) for k, view in views.items()}
+    actual = served(**batch)["deblurred"][0]
+    expected = Restorer(model).restore(**views)
+    assert expected.std() > 1e-3
+    np.testing.assert_allclose(actual, expected, atol=export.PARITY_TOLERANCE)
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_float_signature_equals_the_restorer(exported, outputs, images, size):
     model, folder = exported

@@ -33,6 +33,7 @@ SMALL = {
         "pad_scale": (32, 32),
     },
     "mdp": {"base_filters": 2},
+    "lakdnet_small": {"base_filters": 4, "num_blocks": (1, 1, 1, 1)},
     "nrknet": {"base_filters": 2, "num_kernels": 2},
     "rdpd": {"base_filters": 2},
     "kpac_3level": {"base_filters": 3},

@@ -91,6 +91,15 @@ def iniknet_words(config):
     }
 
 
+def lakdnet_words(config):
+    return {
+        "base_filters": config["dim"],
+        "num_blocks": config["num_blocks"],
+        "kernel_size": config["mix_kernel_size"][0],
+        "expansion_factor": config["ffn_expansion_factor"],
+    }
+
+
 def divided(width):
     return lambda config: {"base_filters": width // config["width_divisor"]}
 
@@ -116,6 +125,7 @@ TORCH = {
     "gkmnet.npz": ("gkmnet", gkmnet_words, same),
     "k3dn_dual_ft.npz": ("k3dn_large", k3dn_words, same),
     "k3dn_single_model.npz": ("k3dn_single", k3dn_words, same),
+    "lakdnet_dual.npz": ("lakdnet_small_dual", lakdnet_words, same),
     "nrknet.npz": ("nrknet", nrknet_words, nrknet.to_rgb),
     "bambnet.npz": ("bambnet", bambnet_words, bambnet.to_rgb),
     "iniknet.npz": ("iniknet", iniknet_words, iniknet.to_rgb),

@@ -23,6 +23,7 @@ from tf_defocus.conversion import (
     iniknet,
     k3dn,
     kpac,
+    lakdnet,
     mdp,
     nrknet,
     rdpd,
@@ -42,6 +43,7 @@ from tf_defocus.models.ifan import IFAN, ReblurringNetwork
 from tf_defocus.models.iniknet import INIKNet
 from tf_defocus.models.k3dn import K3DN
 from tf_defocus.models.kpac import KPAC
+from tf_defocus.models.lakdnet import LaKDNet
 from tf_defocus.models.mdp import MDP
 from tf_defocus.models.nrknet import NRKNet
 from tf_defocus.models.rdpd import RDPD
@@ -63,6 +65,7 @@ _MAPPINGS = {
     INIKNet: iniknet,
     K3DN: k3dn,
     KPAC: kpac,
+    LaKDNet: lakdnet,
     MDP: mdp,
     NRKNet: nrknet,
     RDPD: rdpd,

@@ -38,6 +38,7 @@ from tf_defocus.models.ifan import IFAN
 from tf_defocus.models.iniknet import INIKNet
 from tf_defocus.models.k3dn import K3DN
 from tf_defocus.models.kpac import KPAC
+from tf_defocus.models.lakdnet import LaKDNet
 from tf_defocus.models.mdp import MDP
 from tf_defocus.models.nrknet import NRKNet
 from tf_defocus.models.rdpd import RDPD
@@ -150,6 +151,7 @@ FILES = {
         kind=TENSORLAYER,
         read=lambda checkpoint, model: kpac.named(checkpoint.content, model),
     ),
+    LaKDNet: AuthorFile(f"{_GITHUB}lingyanruan/LaKDNet", "AGPL-3.0"),
     MDP: AuthorFile(
         f"{_GITHUB}Abdullah-Abuolaim/multi-task-defocus-deblurring-dual-pixel-nimat",
         "Apache-2.0",

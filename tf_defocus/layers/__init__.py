@@ -70,6 +70,7 @@ from tf_defocus.layers.kpac import (
     ShapeAttention,
 )
 from tf_defocus.layers.kpac_residual import ResidualBlock
+from tf_defocus.layers.lakdnet import LargeKernelBlock, LargeKernelMixer
 from tf_defocus.layers.mdp import EarlyDecoder, LateDecoder
 from tf_defocus.layers.nrknet import (
     MixedBlur,
@@ -119,6 +120,8 @@ __all__ = [
     "KPACBlock",
     "KernelQuery",
     "KernelSharingAtrousConvolution",
+    "LargeKernelBlock",
+    "LargeKernelMixer",
     "LargeResidualBlock",
     "LateDecoder",
     "LocalProjection",

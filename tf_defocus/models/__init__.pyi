@@ -12,6 +12,7 @@ from .ifan import IFAN, ReblurringNetwork
 from .iniknet import INIKNet
 from .k3dn import K3DN
 from .kpac import KPAC
+from .lakdnet import LaKDNet
 from .manifest import PresetError, checkpoints_folder, list_presets, verify_preset
 from .mdp import MDP
 from .named import create_model, list_models
@@ -39,6 +40,7 @@ __all__ = [
     "FeatureDiscriminator",
     "GKMNet",
     "INIKNet",
+    "LaKDNet",
     "NRKNet",
     "PresetError",
     "ReblurringNetwork",
