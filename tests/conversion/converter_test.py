@@ -100,6 +100,22 @@ def lakdnet_words(config):
     }
 
 
+def restormer_words(config):
+    return {
+        "base_filters": config["dim"],
+        "num_blocks": config["num_blocks"],
+        "num_heads": config["heads"],
+        "num_refinement_blocks": config["num_refinement_blocks"],
+        "expansion_factor": config["ffn_expansion_factor"],
+        "use_bias": config["bias"],
+        "center_normalization": config["LayerNorm_type"] == "WithBias",
+    }
+
+
+def drbnet_words(config):
+    return {"base_filters": config["ch1"], "filter_size": config["kernel_width"]}
+
+
 def divided(width):
     return lambda config: {"base_filters": width // config["width_divisor"]}
 
@@ -129,6 +145,8 @@ TORCH = {
     "nrknet.npz": ("nrknet", nrknet_words, nrknet.to_rgb),
     "bambnet.npz": ("bambnet", bambnet_words, bambnet.to_rgb),
     "iniknet.npz": ("iniknet", iniknet_words, iniknet.to_rgb),
+    "restormer_dual.npz": ("restormer_dual", restormer_words, same),
+    "drbnet_single.npz": ("drbnet", drbnet_words, same),
 }
 KERAS = {
     "dpdnet_single_w8.npz": ("dpdnet_single", divided(64), dpdnet_rgb),
