@@ -18,7 +18,10 @@ At inference its blocks work strip by strip (`ops.strips`), exactly: a photograp
 1680x1120 takes 4.2 GiB in float32, measured by `tools/benchmark/network.py restore`;
 `tools/benchmark/restormer.py` times it beside the same network in PyTorch, which took
 2.1 times its processor time at 512x512. Tiles approximate: the attention of each sees
-that tile alone; `tools/benchmark/tiling.py --preset FOLDER` measures by how much.
+that tile alone. With fresh weights of 16 base filters a photograph of 840x560 in tiles
+of 512 differs by 1.2/255 on average, by 67/255 at most; the mean jump across a seam is
+3.1/255, across other lines 3.4/255 (`tools/benchmark/tiling.py --preset FOLDER --size
+840x560 --tile 512`).
 
 Paper -> code
   [Restormer Eq. 1]   layers.restormer_attention.ChannelAttention
