@@ -1,6 +1,7 @@
 """Photographs that go through unrestored come out with every tag they had."""
 
 import io
+import re
 import struct
 import zlib
 
@@ -10,7 +11,7 @@ import pytest
 import tifffile
 
 from tests.images import photograph_files
-from tf_defocus.images.files import convert_for, read_image, write_image
+from tf_defocus.images.files import convert_for, read_image, samples_of, write_image
 
 FILES = photograph_files.all_files()
 # How the pixels are stored, which is done anew; a turned picture changes the others.
@@ -153,6 +154,10 @@ def test_tiff_keeps_every_tag(tmp_path, name):
         assert b'tiff:Orientation="1"' in after.pop(700)[2]
         del before[274], before[700]
     assert after == before
+    stored = samples_of(image)
+    np.testing.assert_array_equal(
+        tifffile.imread(io.BytesIO(written)).reshape(stored.shape), stored
+    )
     again = read_image_of(tmp_path, "again.tif", written)
     np.testing.assert_array_equal(again.pixels, image.pixels)
 
@@ -209,3 +214,23 @@ def test_what_another_format_cannot_hold_is_said(tmp_path):
     assert "comments and maker's segments" in image.notes[0]
     _, image = through(tmp_path, "iptc.jpg", "a.png")
     assert "IPTC" in image.notes[0]
+
+
+FORMULAS = [
+    n
+    for n in FILES
+    if re.fullmatch(r"(8|16)_\d\.png|(uint8|uint16|float32).*\.tif|pillow_.*\.tif", n)
+    and "jpeg" not in n
+]
+
+
+@pytest.mark.parametrize("name", FORMULAS)
+def test_pixels_are_those_that_were_stored(tmp_path, name):
+    image = read_image_of(tmp_path, name, FILES[name])
+    stored = samples_of(image)
+    expected = photograph_files.samples(str(stored.dtype), stored.shape[2])
+    if "turned" in name:  # orientation 8: the top is stored at the right
+        expected = np.rot90(expected)
+    np.testing.assert_array_equal(stored, expected)
+    if name[0] in "18":
+        assert f"{8 * stored.dtype.itemsize}_{stored.shape[2]}.png" == name
