@@ -242,3 +242,10 @@ def test_smaller_tiles_are_the_remedy_of_little_memory_only(
     errors, _ = lines(capsys)
     assert ("-t" in errors[0]) == remedy
     assert len(errors) == 1
+
+
+def test_a_limit_that_is_no_number_is_said_once(tmp_path, photos, monkeypatch, capsys):
+    monkeypatch.setenv("TF_DEFOCUS_MAX_MEGAPIXELS", "a lot")
+    assert deblur("-i", photos, photos, "-o", tmp_path / "out") == 2
+    errors, _ = lines(capsys)
+    assert len(errors) == 1 and "'a lot'; expected a positive number" in errors[0]

@@ -18,6 +18,7 @@ from tf_defocus.images import (
     bounds,
     exif,
     jpeg,
+    jpeg_segments,
     kinds,
     levels,
     photoshop,
@@ -268,7 +269,7 @@ def convert_for(image, path):
         changes |= _change_format(image, kind, notes)
     image = dataclasses.replace(image, **changes)
     if kind == "jpeg":
-        image, more = jpeg.fitting(image)
+        image, more = jpeg_segments.fitting(image)
         notes += more
     return dataclasses.replace(image, notes=tuple(notes))
 

@@ -14,6 +14,7 @@ import pathlib
 import numpy as np
 
 from tf_defocus import whole_files
+from tf_defocus.images import bounds
 from tf_defocus.images.files import convert_for, read_image, write_image
 from tf_defocus.images.kinds import foreign_of_extension, format_of_extension
 from tf_defocus.images.refusals import ImageFileError, shown
@@ -79,8 +80,13 @@ def check_sources(sources, output, left=None, right=None):
         left, right: paths of the other views of one photograph, or None.
 
     Raises:
-        BatchError: if a path does not exist, or all together make no sense.
+        BatchError: if a path does not exist, all together make no sense, or the limit
+            of a photograph's size is no number.
     """
+    try:
+        bounds.max_megapixels()
+    except ImageFileError as error:
+        raise BatchError(str(error)) from error
     for path in (*sources, left, right):
         if path and not os.path.lexists(path):
             raise BatchError(
