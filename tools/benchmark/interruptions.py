@@ -1,0 +1,158 @@
+"""Stops a training again and again, and compares it with one that nothing stopped.
+
+    python tools/benchmark/interruptions.py --stops 20
+
+For each signal (SIGKILL, SIGINT, SIGTERM) a small run is stopped that many times at
+random moments, validation and the writing of checkpoints included, resumed after each,
+and in the end its checkpoint and its log must equal those of the uninterrupted run, bit
+for bit. Prints one line per signal; exits with 1 if one differs.
+"""
+
+import json
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+from absl import flags
+
+from tf_defocus import commands
+
+STOPS = flags.DEFINE_integer("stops", 20, "Stops per signal.", 1)
+SEED = flags.DEFINE_integer("seed", 0, "Of the random moments.")
+LONGEST = flags.DEFINE_float("longest", 1.5, "Most seconds from a step to a stop.", 0)
+
+RECIPE = {
+    "name": "interrupted",
+    "model": "kpac_2level",
+    "overrides": {"base_filters": 4, "num_blocks": 1},
+    "crop_size": 32,
+    "batch_size": 2,
+    "ema_decay": 0.5,
+    "learning_rate": 1e-3,
+    "validate_every": 7,
+    "checkpoint_every": 5,
+    "log_every": 1,
+    "num_validation": 2,
+}
+SCRIPT = """
+import json, sys
+from tf_defocus.configs import Recipe
+from tf_defocus.training import loop
+loop.train(Recipe(**json.loads(sys.argv[1])), *sys.argv[2:])
+"""
+START_SECONDS = 300  # a process that has logged nothing by then has failed
+
+
+def write_arrays(folder, count, rng):
+    """Stored arrays of noise."""
+    folder.mkdir(parents=True)
+    for kind in ("blurred", "sharp"):
+        images = rng.integers(0, 65536, (count, 48, 48, 3)).astype(np.uint16)
+        np.save(folder / f"{kind}.npy", images)
+    (folder / "arrays.json").write_text(json.dumps({"dataset": "noise"}))
+
+
+def start(recipe, run, data):
+    """The process of one training."""
+    command = [sys.executable, "-c", SCRIPT, json.dumps(recipe), run, *data]
+    quiet = subprocess.DEVNULL
+    return subprocess.Popen(command, stdout=quiet, stderr=quiet)
+
+
+def logged_steps(run):
+    """Steps that the run's log holds."""
+    path = run / "metrics.jsonl"
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [json.loads(line)["step"] for line in lines if line.endswith("}")]
+
+
+def stop_once(recipe, run, data, number, seconds):
+    """Starts or resumes a run and stops it so long after its next step.
+
+    Returns:
+        bool: False if the run came to its end before.
+    """
+    before = len(logged_steps(run))
+    process = start(recipe, run, data)
+    deadline = time.monotonic() + START_SECONDS
+    # a resumed log may first grow shorter: lines after the last checkpoint are cut
+    seen = before
+    while process.poll() is None and time.monotonic() < deadline:
+        now = len(logged_steps(run))
+        if now > seen:
+            break
+        seen = min(seen, now)
+        time.sleep(0.02)
+    time.sleep(seconds)
+    ended = process.poll() is not None
+    process.send_signal(number)
+    process.wait()
+    return not ended
+
+
+def state_of(run):
+    """The checkpoint's arrays and the log's lines."""
+    with np.load(run / "checkpoint.npz", allow_pickle=False) as file:
+        arrays = {name: file[name] for name in file.files}
+    return arrays, (run / "metrics.jsonl").read_text()
+
+
+def equal(one, other):
+    """Whether two states are the same, bit for bit."""
+    return (
+        one[0].keys() == other[0].keys()
+        and all(np.array_equal(one[0][k], other[0][k]) for k in one[0])
+        and one[1] == other[1]
+    )
+
+
+def main(_):
+    """Stops, resumes and compares."""
+    rng = random.Random(SEED.value)
+    recipe = {**RECIPE, "num_steps": 100_000}
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        data = [folder / "train", folder / "validation"]
+        for place, count in zip(data, (6, 2)):
+            write_arrays(place, count, np.random.default_rng(count))
+        results = []
+        for number in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
+            run = folder / number.name
+            for _ in range(STOPS.value):
+                seconds = rng.uniform(0, LONGEST.value)
+                if not stop_once(recipe, run, data, number, seconds):
+                    raise ValueError("The run ended early; see what train.py says")
+            # one more process goes on to a step that the whole run then ends at
+            steps = max(logged_steps(run)) + 3
+            results.append((number, run, steps))
+        failed = 0
+        for number, run, steps in results:
+            whole = folder / f"{number.name}_whole"
+            for place in (run, whole):
+                finish(recipe, place, data, steps)
+            same = equal(state_of(run), state_of(whole))
+            failed += not same
+            verdict = "equals" if same else "DIFFERS from"
+            print(
+                f"{number.name}: after {STOPS.value} stops and {steps} steps the run "
+                f"{verdict} the uninterrupted one",
+                flush=True,
+            )
+    if failed:
+        raise ValueError(f"{failed} of 3 runs differ")
+
+
+def finish(recipe, run, data, steps):
+    """Trains to a step, in a process of its own."""
+    script = SCRIPT.replace("*sys.argv[2:])", f"*sys.argv[2:], stop_after={steps})")
+    command = [sys.executable, "-c", script, json.dumps(recipe), run, *data]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+if __name__ == "__main__":
+    commands.run(main)
