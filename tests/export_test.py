@@ -350,3 +350,12 @@ def png_that_claims(width, height):
 def test_bad_files_are_refused(files, message):
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         decode_images(files, 100 * 10**6)
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 3), (1, 8, 8, 4), (1, 1, 8, 8, 3), ()])
+def test_arrays_of_other_ranks_are_refused_and_the_process_lives(single, shape):
+    """Without the check a convolution ends the process."""
+    served = tf.saved_model.load(str(single[1])).signatures["serving_default"]
+    with pytest.raises((tf.errors.InvalidArgumentError, ValueError, TypeError)):
+        served(blurred=tf.zeros(shape))
+    assert served(blurred=tf.zeros((1, 8, 8, 3)))["deblurred"].shape == (1, 8, 8, 3)

@@ -235,7 +235,13 @@ def _save_graph(model, folder, limit):
 
 def _trace(body, view_names, shape, dtype):
     views = {name: tf.TensorSpec(shape, dtype, name=name) for name in view_names}
-    return tf.function(body, autograph=False).get_concrete_function(views)
+
+    def checked(views):
+        # A loaded graph does not compare its inputs with its signature: an array of
+        # another rank would end the process inside a convolution.
+        return body({k: tf.ensure_shape(view, shape) for k, view in views.items()})
+
+    return tf.function(checked, autograph=False).get_concrete_function(views)
 
 
 def _check_output(output, overwrite):
