@@ -11,7 +11,7 @@ import pytest
 from tests.testing import ROOT
 
 PACKAGE = ROOT / "tf_defocus"
-TENSORFLOW_ROOMS = {"export", "graph_memory", "graph_operations", "served_images"}
+TENSORFLOW_ROOMS = {"export"}
 
 # room -> rooms of this package it may import (itself is always allowed); every room
 # stands here
@@ -45,15 +45,12 @@ ARROWS = {
     | SCORES
     | {"conversion", "optics", "synthesis", "deconvolution", "images", "data"}
     | {"restoration"},
-    "graph_memory": {"models"},
-    "graph_operations": {"ops", "models"},
-    "served_images": set(),
-    "export": BASE | NETWORKS | {"restoration", "graph_memory", "served_images"},
+    "export": BASE | NETWORKS | {"restoration"},
     "reports": BASE
     | NETWORKS
     | SCORES
     | {"commands", "configs", "conversion", "optics", "synthesis", "images", "data"}
-    | {"restoration", "evaluation", "graph_operations"},
+    | {"restoration", "evaluation", "export"},
     "__main__": {"cli"},
     "cli": BASE | {"commands", "conversion", "images", "models", "ops", "restoration"},
 }

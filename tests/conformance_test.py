@@ -15,8 +15,9 @@ import tensorflow as tf
 
 import tf_defocus
 from tests.testing import ROOT
-from tf_defocus import configs, export, losses, metrics, optimizers
+from tf_defocus import configs, losses, metrics, optimizers
 from tf_defocus.deconvolution.wiener import WienerDeconvolution
+from tf_defocus.export import saved_model
 from tf_defocus.layers.ifan import FilterAdaptiveConvolution
 from tf_defocus.layers.kpac_residual import ResidualBlock
 from tf_defocus.models.bambnet import BlurRadiusNetwork
@@ -149,7 +150,7 @@ def test_a_network_without_an_image_is_refused_where_images_are_made(tmp_path):
     with pytest.raises(ValueError, match=message):
         tf_defocus.Restorer(model)
     with pytest.raises(ValueError, match=message):
-        export.export_saved_model(model, tmp_path / "served", "dmenet")
+        saved_model.export_saved_model(model, tmp_path / "served", "dmenet")
     with pytest.raises(ValueError, match=message):
         create_trainee(model, configs.Recipe("test", "dmenet"))
     assert not (tmp_path / "served").exists()

@@ -85,7 +85,7 @@ def test_sizes_that_do_not_divide_are_padded_and_cropped(model, rng, size):
 @pytest.mark.parametrize("size", [(5, 9), (45, 70)])
 def test_the_exported_graph_pads_as_the_restorer(model, rng, size):
     pytest.importorskip("tensorflow", reason="exports need TensorFlow")
-    from tf_defocus.export import RestorationGraph
+    from tf_defocus.export.saved_model import RestorationGraph
 
     views = views_of(model, size, rng)
     batch = {name: view[None] for name, view in views.items()}
@@ -109,7 +109,7 @@ def test_a_missing_view_and_unlike_views_are_named(rng):
 
 def test_the_exported_graph_refuses_unlike_views(rng):
     tf = pytest.importorskip("tensorflow", reason="exports need TensorFlow")
-    from tf_defocus.export import RestorationGraph
+    from tf_defocus.export.saved_model import RestorationGraph
 
     model = create_model("k3dn_tiny", **SMALL["k3dn_tiny"])
     graph = RestorationGraph(model)

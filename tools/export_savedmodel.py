@@ -3,7 +3,8 @@
     python tools/export_savedmodel.py --preset kpac_3level --output served/kpac_3level/1
 
 The folder also holds `model_card.json`. What the signatures take is told at the top of
-`tf_defocus/export.py`; `saved_model_cli show --dir FOLDER --all` lists them.
+`tf_defocus/export/saved_model.py`; `saved_model_cli show --dir FOLDER --all` lists
+them.
 """
 
 import pathlib
@@ -22,11 +23,11 @@ _OVERWRITE = flags.DEFINE_bool("overwrite", False, "Replace a SavedModel of that
 
 def main(_):
     """Exports and prints the signatures and the parity."""
-    from tf_defocus import export
+    from tf_defocus.export import saved_model
     from tf_defocus.models import presets
 
     name = pathlib.Path(_PRESET.value).name
-    card = export.export_saved_model(
+    card = saved_model.export_saved_model(
         presets.load_preset(_PRESET.value),
         _OUTPUT.value,
         name,

@@ -151,10 +151,10 @@ def test_tiles_are_exact(rng):
 
 def test_an_exported_graph_loads_and_gives_the_restorers_numbers(rng, tmp_path):
     tf = pytest.importorskip("tensorflow", reason="exports need TensorFlow")
-    from tf_defocus import export
+    from tf_defocus.export import saved_model
 
     model = filled("drbnet")
-    export.export_saved_model(model, tmp_path / "served", "drbnet")
+    saved_model.export_saved_model(model, tmp_path / "served", "drbnet")
     served = tf.saved_model.load(tmp_path / "served").signatures["serving_default"]
     image = rng.random((21, 37, 3), dtype="float32")
     restored = Restorer(model).restore(blurred=image)

@@ -6,7 +6,7 @@ import pytest
 
 tf = pytest.importorskip("tensorflow", reason="costs are counted in TensorFlow's graph")
 
-from tf_defocus import graph_operations  # noqa: E402
+from tf_defocus.export import graph_operations  # noqa: E402
 from tf_defocus.models import create_model  # noqa: E402
 from tf_defocus.reports import costs  # noqa: E402
 

@@ -7,7 +7,7 @@ What a "FLOP" is differs from paper to paper. The counts are those of
 import dataclasses
 from collections.abc import Callable
 
-from tf_defocus.graph_operations import Operation, count_operations, totals
+from tf_defocus.export.graph_operations import Operation, count_operations, totals
 
 LOCAL_SHIFTS = 81  # of K3DN's local correlation, 9 x 9
 BANK = "summation"  # GKMNet's Gaussian filters: hooks on modules do not see them

@@ -65,8 +65,8 @@ def main(_):
     """Exports, sends and compares."""
     import tensorflow as tf
 
-    from tf_defocus import export
     from tf_defocus.evaluation import cost
+    from tf_defocus.export import saved_model
     from tf_defocus.models import presets
     from tf_defocus.restoration import Restorer
 
@@ -77,7 +77,7 @@ def main(_):
     files = [encode(image, "PNG") for image in images]
     counts = {"good": 0, "refused": 0}
     with tempfile.TemporaryDirectory() as folder:
-        export.export_saved_model(model, f"{folder}/1", PRESET.value)
+        saved_model.export_saved_model(model, f"{folder}/1", PRESET.value)
         signatures = tf.saved_model.load(f"{folder}/1").signatures
         bad = bad_requests(signatures, files[0])
         order = random.Random(0)

@@ -38,19 +38,19 @@ import numpy as np
 import tensorflow as tf
 
 import tf_defocus
-from tf_defocus.graph_memory import max_pixels
-from tf_defocus.models.base import RestorationNetwork, check_restores
-from tf_defocus.models.weights import variable_names
-from tf_defocus.ops.adaptive_convolution import portable
-from tf_defocus.ops.padding import crop_like, pad_to_multiple
-from tf_defocus.restoration.restorer import Restorer
-from tf_defocus.served_images import (
+from tf_defocus.export.graph_memory import max_pixels
+from tf_defocus.export.served_images import (
     check_pixels,
     decode_images,
     encode_images,
     quantize,
     scaled,
 )
+from tf_defocus.models.base import RestorationNetwork, check_restores
+from tf_defocus.models.weights import variable_names
+from tf_defocus.ops.adaptive_convolution import portable
+from tf_defocus.ops.padding import crop_like, pad_to_multiple
+from tf_defocus.restoration.restorer import Restorer
 
 CARD = "model_card.json"
 PARITY_TOLERANCE = 1e-5  # of the float signature, images in [0, 1]

@@ -12,10 +12,10 @@ import PIL.Image
 import pytest
 
 from tests import testing
-from tf_defocus import export
+from tf_defocus.export import saved_model
+from tf_defocus.export.served_images import decode_images
 from tf_defocus.models import create_model, presets, weights
 from tf_defocus.restoration.restorer import Restorer
-from tf_defocus.served_images import decode_images
 
 tf = pytest.importorskip("tensorflow", reason="exports need TensorFlow")
 
@@ -111,7 +111,7 @@ def dual(tmp_path_factory):
     """A dual-view model and its SavedModel."""
     folder = tmp_path_factory.mktemp("dual")
     model = save_small_preset(folder / "preset", DUAL)
-    export.export_saved_model(model, folder / "served", "dual")
+    saved_model.export_saved_model(model, folder / "served", "dual")
     return model, folder / "served"
 
 
@@ -167,8 +167,8 @@ def restored(model, batch):
 
 def test_extra_outputs_stay_out_of_the_graph(tmp_path):
     model = save_small_preset(tmp_path / "preset", ("mdp", {"base_filters": 2}, 1.5))
-    card = export.export_saved_model(model, tmp_path / "served", "mdp")
-    assert card["parity"]["max_error"] < export.PARITY_TOLERANCE
+    card = saved_model.export_saved_model(model, tmp_path / "served", "mdp")
+    assert card["parity"]["max_error"] < saved_model.PARITY_TOLERANCE
     served = tf.saved_model.load(str(tmp_path / "served")).signatures["serving_default"]
     image = np.random.default_rng(9).random((1, 21, 34, 3), dtype=np.float32)
     outputs = served(blurred=tf.constant(image))
@@ -190,7 +190,7 @@ def test_a_small_network_of_each_kind_is_exported(tmp_path, name):
     model = create_model(name, **SMALL[name])
     if name == "nrknet":
         model.blur.bias.assign(np.zeros(3))  # it would brighten all beyond 1
-    export.export_saved_model(model, tmp_path / "served", name)
+    saved_model.export_saved_model(model, tmp_path / "served", name)
     served = tf.saved_model.load(str(tmp_path / "served")).signatures["serving_default"]
     rng = np.random.default_rng(9)
     views = {k: rng.uniform(0, 0.2, (45, 70, 3)) for k in model.view_names}
@@ -199,7 +199,7 @@ def test_a_small_network_of_each_kind_is_exported(tmp_path, name):
     actual = served(**batch)["deblurred"][0]
     expected = Restorer(model).restore(**views)
     assert expected.std() > 1e-3
-    np.testing.assert_allclose(actual, expected, atol=export.PARITY_TOLERANCE)
+    np.testing.assert_allclose(actual, expected, atol=saved_model.PARITY_TOLERANCE)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -212,7 +212,7 @@ def test_float_signature_equals_the_restorer(exported, outputs, images, size):
         assert np.mean((expected > 0) & (expected < 1)) > 0.5
     actual = outputs[f"{folder}/serving_default/{size}/deblurred"]
     assert actual.dtype == np.float32
-    np.testing.assert_allclose(actual, expected, atol=export.PARITY_TOLERANCE)
+    np.testing.assert_allclose(actual, expected, atol=saved_model.PARITY_TOLERANCE)
 
 
 @pytest.mark.parametrize("key", ["uint8/one_pixel", "uint8/odd", "encoded/8_bits"])
@@ -252,7 +252,7 @@ def test_graph_holds_no_custom_operation(dual):
 
 def test_card_states_weights_signatures_and_parity(exported):
     model, folder = exported
-    card = json.loads((folder / export.CARD).read_text())
+    card = json.loads((folder / saved_model.CARD).read_text())
     digest = hashlib.sha256()
     for name, array in zip(weights.variable_names(model), model.get_weights()):
         digest.update(name.encode() + array.tobytes())
@@ -267,24 +267,24 @@ def test_parity_of_other_weights_fails(single):
     model, folder = single
     other = create_model(SINGLE[0], **SINGLE[1])
     with pytest.raises(ArithmeticError, match="must agree with the Restorer"):
-        export.measure_parity(other, folder)
-    assert export.measure_parity(model, folder)["max_error"] < 1e-5
+        saved_model.measure_parity(other, folder)
+    assert saved_model.measure_parity(model, folder)["max_error"] < 1e-5
 
 
 def test_command_refuses_an_existing_folder_in_one_line(single):
     folder = single[1]
-    before = (folder / export.CARD).read_bytes()
+    before = (folder / saved_model.CARD).read_bytes()
     preset = folder.parent.parent / "preset"
     done = run_tool("--preset", str(preset), "--output", str(folder))
     assert done.returncode == 1
     assert done.stderr.splitlines()[-1].endswith("give --overwrite")
-    assert (folder / export.CARD).read_bytes() == before
+    assert (folder / saved_model.CARD).read_bytes() == before
 
 
 def test_overwriting_spares_what_is_no_saved_model(single, tmp_path):
     (tmp_path / "photo.png").write_bytes(b"mine")
     with pytest.raises(FileExistsError, match="no SavedModel"):
-        export.export_saved_model(single[0], tmp_path, "single", overwrite=True)
+        saved_model.export_saved_model(single[0], tmp_path, "single", overwrite=True)
     assert (tmp_path / "photo.png").read_bytes() == b"mine"
 
 
@@ -294,14 +294,17 @@ def save_empty_graph(model, folder, limit):
 
 
 def test_overwriting_replaces_the_whole_folder(single, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "_save_graph", save_empty_graph)
-    monkeypatch.setattr(export, "measure_parity", lambda model, folder: {})
+    monkeypatch.setattr(saved_model, "_save_graph", save_empty_graph)
+    monkeypatch.setattr(saved_model, "measure_parity", lambda model, folder: {})
     output = tmp_path / "served"
     output.mkdir()
     for name in ("saved_model.pb", "stale"):
         (output / name).write_bytes(b"old")
-    export.export_saved_model(single[0], output, "single", overwrite=True)
-    assert sorted(p.name for p in output.iterdir()) == [export.CARD, "saved_model.pb"]
+    saved_model.export_saved_model(single[0], output, "single", overwrite=True)
+    assert sorted(p.name for p in output.iterdir()) == [
+        saved_model.CARD,
+        "saved_model.pb",
+    ]
     assert [p.name for p in tmp_path.iterdir()] == ["served"]
 
 
@@ -309,10 +312,10 @@ def test_failed_export_leaves_nothing(single, tmp_path, monkeypatch):
     def fail(model, folder):
         raise ArithmeticError("differs")
 
-    monkeypatch.setattr(export, "_save_graph", save_empty_graph)
-    monkeypatch.setattr(export, "measure_parity", fail)
+    monkeypatch.setattr(saved_model, "_save_graph", save_empty_graph)
+    monkeypatch.setattr(saved_model, "measure_parity", fail)
     with pytest.raises(ArithmeticError):
-        export.export_saved_model(single[0], tmp_path / "served", "single")
+        saved_model.export_saved_model(single[0], tmp_path / "served", "single")
     assert not list(tmp_path.iterdir())
 
 

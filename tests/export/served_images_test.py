@@ -8,8 +8,8 @@ import pytest
 
 tf = pytest.importorskip("tensorflow", reason="served graphs need TensorFlow")
 
-from tf_defocus import graph_memory, served_images  # noqa: E402
-from tf_defocus.export import RestorationGraph  # noqa: E402
+from tf_defocus.export import graph_memory, served_images  # noqa: E402
+from tf_defocus.export.saved_model import RestorationGraph  # noqa: E402
 from tf_defocus.images.files import read_image  # noqa: E402
 from tf_defocus.models import create_model  # noqa: E402
 from tf_defocus.restoration.restorer import Restorer  # noqa: E402
