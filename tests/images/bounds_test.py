@@ -8,7 +8,7 @@ import pytest
 
 from tests.images import photograph_files as made
 from tf_defocus.images import xmp
-from tf_defocus.images.files import read_image
+from tf_defocus.images.files import Image, convert_for, read_image, write_image
 from tf_defocus.images.refusals import ImageFileError
 
 
@@ -89,3 +89,11 @@ def test_what_is_repeated_costs_little_time(tmp_path, name, make, outcome):
         said = str(error)
     assert time.perf_counter() - start < 5
     assert outcome is None or outcome in said
+
+
+def test_packets_that_cannot_be_split_are_dropped_and_said(tmp_path):
+    for inside in (b"<a>" * 30_000 + b"</a>" * 30_000, b"<a" * 40_000, b"&x;" * 30_000):
+        packet = made.packet().replace(b"</rdf:Desc", inside + b"</rdf:Desc")
+        image = convert_for(Image(made.samples(), xmp=packet), "a.jpg")
+        assert image.notes == ("the XMP was dropped: too long for JPEG",)
+        write_image(tmp_path / "a.jpg", image)

@@ -1,4 +1,4 @@
-"""Photographs' files damaged at random, and what reading them comes to.
+"""Photographs' files damaged at random, and what reading and writing them comes to.
 
     python -m tests.images.mutated_files --count 20000
 
@@ -20,7 +20,7 @@ import zlib
 import numpy as np
 
 from tests.images import photograph_files
-from tf_defocus.images.files import read_image
+from tf_defocus.images.files import convert_for, read_image, write_image
 from tf_defocus.images.refusals import ImageFileError
 
 EXTREMES = (
@@ -39,6 +39,7 @@ EXTREMES = (
     1 << 31,
 )
 EXTREMES += (0xFFFFFFFE, 0xFFFFFFFF, 1 << 24, 1 << 16)
+WRITTEN = (".written.png", ".written.tif", ".written.jpg")
 SLOWEST = 5.0  # [s]
 MOST_MEMORY = 1 << 30  # bytes
 
@@ -145,7 +146,7 @@ def _in_tag(data, rng):
 
 
 def try_all(count, seed, folder):
-    """Reads every mutation.
+    """Reads every mutation, and writes what can be read, in one format after another.
 
     Returns:
         `(outcomes, slowest)`: a Counter of "read", "refused" and of the last line of
@@ -157,7 +158,10 @@ def try_all(count, seed, folder):
         path.write_bytes(data)
         start = time.perf_counter()
         try:
-            read_image(path)
+            image = read_image(path)
+            target = path.with_suffix(WRITTEN[outcomes["read"] % len(WRITTEN)])
+            write_image(target, convert_for(image, target))
+            target.unlink()
             outcome = "read"
         except ImageFileError:
             outcome = "refused"

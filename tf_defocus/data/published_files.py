@@ -261,7 +261,7 @@ def _parse_header(content, path):
     try:
         width, height, depth, colour = png.read_header(content)
     except ValueError as error:
-        raise DatasetFilesError(f"{path}: {error}; get the file again.") from error
+        raise DatasetFilesError(f"{path}: {error}.") from error
     if width * height > _MAX_PIXELS:
         raise DatasetFilesError(
             f"Expected at most {_MAX_PIXELS} pixels. Received: {path}."

@@ -166,9 +166,12 @@ def split(packet, longest):
     if packet.count(b"<") > MOST_ELEMENTS:
         return None
     try:
-        document = minidom.parseString(packet)
-    except (expat.ExpatError, ValueError, LookupError):
+        return _split_parsed(minidom.parseString(packet), longest)
+    except (expat.ExpatError, ValueError, LookupError, RecursionError):
         return None
+
+
+def _split_parsed(document, longest):
     rdf = next(iter(document.getElementsByTagNameNS(RDF, "RDF")), None)
     if rdf is None:
         return None
