@@ -30,17 +30,21 @@ native: $(VENV)/.installed
 # that results/ has already.
 reports: $(VENV)/.installed
 	$(if $(SCENES),$(BIN)/python tools/evaluate.py --preset all --compare dpdnet \
-		$(foreach method,$(CLASSICAL),--classical two_step_$(method)) --folder "$(SCENES)" \
-		--keep --single_pictures --report --page docs/report_scenes.md \
-		--page_title "Real scenes" --page_note "Rows two_step_*: classical \
-		deconvolution with an estimated defocus map. Row dpdnet: the pictures \
-		that its authors published." --output results/report_scenes)
+		--folder "$(SCENES)" --single_pictures --output results/scenes)
+	$(if $(SCENES),$(if $(CLASSICAL),$(BIN)/python tools/evaluate.py \
+		$(foreach method,$(CLASSICAL),--classical two_step_$(method)) \
+		--folder "$(SCENES)" --single_pictures --output results/scenes_classical))
+	$(if $(SCENES),$(BIN)/python tools/report.py --output results/report_scenes \
+		--page docs/report_scenes.md --page_title "Real scenes" \
+		--page_note "Rows two_step_*: classical deconvolution with an estimated \
+		defocus map. Row dpdnet: the pictures that its authors published." \
+		results/scenes results/scenes_classical)
 	$(if $(ARRAYS),$(BIN)/python tools/evaluate.py --preset all \
-		--arrays "$(ARRAYS)/validation" --keep --single_pictures --report \
+		--arrays "$(ARRAYS)/validation" --single_pictures --output results/rendered)
+	$(if $(ARRAYS),$(BIN)/python tools/report.py --output results/report_synthetic \
 		--page docs/report_synthetic.md --page_title "Rendered defocus" \
 		--page_note "Rendered from BSDS500 photographs for non-commercial \
-		research and education." \
-		--output results/report_synthetic)
+		research and education." results/rendered)
 	$(if $(ARRAYS),$(BIN)/python tools/reproduce/noise_sensitivity.py --preset all \
 		--arrays "$(ARRAYS)/validation" --num_images 24 \
 		--page docs/noise_sensitivity.md --output results/noise_sensitivity)

@@ -5,10 +5,9 @@
         --split test --manual_dir ~/dpdd --protocol ifan --output results/dpdd
     python tools/evaluate.py --classical two_step_ebdb --preset kpac_2level \\
         --noise_sigma 3 --folder photos --single_pictures --output results/noisy
-    python tools/evaluate.py --preset all --folder photos --keep --report \\
-        --output results/photos --page docs/report_photos.md
 
-`--report` also sets the rows beside the papers' tables, as tools/report.py does.
+tools/report.py sets the rows beside the papers' tables, joins methods that were scored
+one by one, and writes the pages of docs/.
 """
 
 import pathlib
@@ -24,9 +23,7 @@ from tf_defocus.evaluation import lpips
 from tf_defocus.evaluation.evaluate import evaluate
 from tf_defocus.evaluation.examples import read_set, sharp_as_input
 from tf_defocus.evaluation.protocols import PROTOCOLS
-from tf_defocus.evaluation.scores import EvaluationReport
 from tf_defocus.models import presets
-from tf_defocus.reports import comparison, documents, pages
 from tf_defocus.restoration.defocus_estimator import DefocusEstimator
 
 PRESET = flags.DEFINE_list("preset", [], "Names or folders; all: the shipped ones.")
@@ -76,16 +73,6 @@ BATCH_STATISTICS = flags.DEFINE_bool(
 ENSEMBLE = flags.DEFINE_bool(
     "ensemble", False, "Adds a row for each preset: the mean of four orientations."
 )
-KEEP = flags.DEFINE_bool(
-    "keep", False, "Keep the rows of other methods that are in --output already."
-)
-REPORT = flags.DEFINE_bool(
-    "report", False, "Write OUTPUT/report too, our rows beside the papers'."
-)
-PAGE = flags.DEFINE_string("page", None, "Markdown page of the comparison, for docs.")
-PAGE_TITLE = flags.DEFINE_string("page_title", "Scores", "Its title.")
-PAGE_NOTE = flags.DEFINE_string("page_note", "", "What its reader should know.")
-PAGE_PICTURES = flags.DEFINE_integer("page_pictures", 0, "How many it shows.", 0)
 OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.", required=True)
 # What a page shows in place of folders of the machine that made it.
 PLACEHOLDERS = {
@@ -187,31 +174,8 @@ def main(_):
     )
     command = commands.shown_command(sys.argv, PLACEHOLDERS)
     scores.setting["commands"] = [command]
-    if KEEP.value and (output / "scores.json").exists():
-        scores = scores.with_rows_of(EvaluationReport.read(output))
     scores.save(output)
     print(scores.to_markdown(), end="")
-    write_reports(output)
-
-
-def write_reports(output):
-    """The report and the page, where they are wanted, of the scores just saved."""
-    if not (REPORT.value or PAGE.value):
-        return
-    scores = comparison.read_scores(output)
-    sections = comparison.make_sections([scores])
-    if REPORT.value:
-        pages.write(sections, output / "report")
-    if PAGE.value:
-        commands = "\n".join(scores.content["commands"])
-        documents.write_document(
-            PAGE.value,
-            PAGE_TITLE.value,
-            sections,
-            commands,
-            PAGE_PICTURES.value,
-            PAGE_NOTE.value,
-        )
 
 
 if __name__ == "__main__":

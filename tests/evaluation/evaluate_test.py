@@ -9,7 +9,7 @@ import pytest
 from tf_defocus.evaluation.evaluate import evaluate, prepare
 from tf_defocus.evaluation.examples import Example, sharp_as_input
 from tf_defocus.evaluation.protocols import get_protocol, score
-from tf_defocus.evaluation.scores import EvaluationReport
+from tf_defocus.evaluation.scores import Scores
 from tf_defocus.images.files import read_image
 
 
@@ -134,21 +134,22 @@ def test_sharp_input_measures_the_harm(examples):
     assert report.summary()["input"]["mean"]["psnr"] == float("inf")
     assert report.summary()["brighter"]["mean"]["psnr"] == pytest.approx(20, abs=0.01)
     assert report.summary()["brighter"]["gain"] is None
-    assert json.loads(report.to_json())["methods"]["input"]["mean"]["psnr"] == "inf"
+    first = json.loads(report.to_json())["images"][0]["scores"]
+    assert first["input"]["psnr"] == "inf"
 
 
 def test_json_says_how_the_scores_were_made(examples):
     report = evaluate({"brighter": FakeRestorer(brighter)}, examples, dataset="two")
-    content = json.loads(report.to_json())
+    images = json.loads(report.to_json())["images"]
+    content = json.loads(report.to_json())["setting"]
     assert content["protocol"]["name"] == "ifan"
     assert content["protocol"]["bit_depth"] == 8
     assert content["dataset"] == "two"
-    assert content["num_images"] == len(content["images"]) == 2
-    assert content["images"][0]["file_dtype"] == "uint8"
-    assert content["images"][0]["scored_size"] == [16, 24]
+    assert len(images) == 2
+    assert images[0]["file_dtype"] == "uint8"
+    assert images[0]["scored_size"] == [16, 24]
     assert content["libraries"]["numpy"] == np.__version__
-    means = report.summary()["brighter"]["mean"]
-    assert content["methods"]["brighter"]["mean"] == means
+    assert images[0]["scores"] == report.images[0]["scores"]
 
 
 def test_table_has_the_input_first_and_the_gains(examples):
@@ -171,31 +172,44 @@ def test_the_protocol_k3dn_adds_its_relative_error(examples):
     assert "rmse_rel" not in evaluate({}, examples).summary()["input"]
 
 
-def test_rows_of_an_earlier_report_are_kept(examples, tmp_path):
-    evaluate({"a": FakeRestorer(brighter), "b": FakeRestorer(brighter)}, examples).save(
-        tmp_path
-    )
-    earlier = EvaluationReport.read(tmp_path)
-    new = evaluate({"b": FakeRestorer(np.asarray)}, examples)
-    both = new.with_rows_of(earlier)
-    assert list(both.summary()) == ["input", "a", "b"]
-    for merged, old, fresh in zip(both.images, earlier.images, new.images):
-        assert merged["scores"]["a"] == old["scores"]["a"]
-        assert merged["scores"]["b"] == fresh["scores"]["b"]
+def test_methods_scored_one_by_one_are_joined(examples, tmp_path):
+    one = evaluate({"a": FakeRestorer(brighter)}, examples)
+    other = evaluate({"b": FakeRestorer(np.asarray)}, examples)
+    for name, scores in (("one", one), ("other", other)):
+        scores.setting["commands"] = [name]
+        (tmp_path / name).mkdir()
+        scores.save(tmp_path / name)
+    both = Scores.read(tmp_path / "one").joined(Scores.read(tmp_path / "other"))
+    together = {"a": FakeRestorer(brighter), "b": FakeRestorer(np.asarray)}
+    expected = evaluate(together, examples)
+    assert both.images == json.loads(json.dumps(expected.images))
+    assert both.rows() == expected.rows()
+    assert both.commands == ["one", "other"]
+    assert both.folders == (tmp_path / "one", tmp_path / "other")
+    with pytest.raises(ValueError, match="twice scored: b"):
+        both.joined(other)
 
 
-def test_rows_scored_otherwise_are_not_kept(examples, tmp_path):
+def test_methods_scored_otherwise_are_not_joined(examples, tmp_path):
     new = evaluate({"a": FakeRestorer(brighter)}, examples)
     for reason, other in (
         ("protocol", evaluate({}, examples, "restormer")),
         ("images", evaluate({}, examples[:1])),
     ):
-        other.save(tmp_path)
-        with pytest.raises(ValueError, match=reason):
-            new.with_rows_of(EvaluationReport.read(tmp_path))
-    (tmp_path / "scores.json").write_text("[]")
-    with pytest.raises(ValueError, match="cannot be read"):
-        EvaluationReport.read(tmp_path)
+        with pytest.raises(ValueError, match=f"differ in: {reason}"):
+            new.joined(other)
+    changed = json.loads(new.to_json())
+    changed["images"][1]["scores"]["input"]["psnr"] += 0.01
+    (tmp_path / "scores.json").write_text(json.dumps(changed))
+    with pytest.raises(ValueError, match="differ in: images"):
+        new.joined(Scores.read(tmp_path))
+
+
+@pytest.mark.parametrize("text", ["[]", "{", '{"setting": {}, "images": [{}]}'])
+def test_a_file_without_scores_is_refused(tmp_path, text):
+    (tmp_path / "scores.json").write_text(text)
+    with pytest.raises(ValueError, match=r"scores\.json cannot be read .* again"):
+        Scores.read(tmp_path)
 
 
 def test_pictures_stand_side_by_side(examples, tmp_path):
@@ -235,7 +249,7 @@ def test_lpips_gets_the_protocols_range(examples):
     for protocol, expected in (("ifan", 2.0), ("gkmnet", 1.0)):
         report = evaluate(white, pair, protocol, lpips=FakeLPIPS())
         assert report.images[0]["scores"]["white"]["lpips"] == expected
-        assert json.loads(report.to_json())["lpips"] == "lpips_fake"
+        assert json.loads(report.to_json())["setting"]["lpips"] == "lpips_fake"
         assert "| LPIPS |" in report.to_markdown()
 
 

@@ -18,20 +18,21 @@ INPUT_OF_IFAN = {"psnr": 23.8934, "ssim": 0.72511, "mae": 0.047062}
 OURS = {"psnr": 25.3071, "ssim": 0.78612, "mae": 0.039812}
 
 
-def write_scores(folder, protocol_name="ifan", inputs=INPUT_OF_IFAN, **changes):
+def write_scores(
+    folder, protocol_name="ifan", inputs=INPUT_OF_IFAN, method="ours", **changes
+):
     """A `scores.json` of one image as `evaluate` writes it; returns the folder."""
-    scores = {"input": dict(inputs), "ours": dict(OURS)}
-    content = {
+    scores = {"input": dict(inputs), method: dict(OURS)}
+    setting = {
         "dataset": "dpdd/full_8bit, test",
         "protocol": dataclasses.asdict(get_protocol(protocol_name)),
         "lpips": None,
         "noise_sigma": 0.0,
         "libraries": {"tf_defocus": tf_defocus.__version__},
-        "num_images": 1,
-        "methods": {method: {"mean": row} for method, row in scores.items()},
-        "images": [{"name": "0000_a", "scores": scores}],
-        **changes,
+        "commands": [f"python tools/evaluate.py --output {folder.name}"],
     }
+    images = changes.pop("images", [{"name": "0000_a", "scores": scores}])
+    content = {"setting": setting | changes, "images": images}
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "scores.json").write_text(json.dumps(content))
     return folder
@@ -125,12 +126,11 @@ def test_the_page_shows_the_single_pictures_from_its_own_folder(tmp_path):
 @pytest.mark.parametrize(
     "changes, message",
     [
-        ({"num_images": 0, "images": []}, "at least one"),
-        ({"num_images": 2}, "2 images"),
+        ({"images": []}, "holds no image"),
         ({"libraries": {"tf_defocus": "0.0.1"}}, "made by tf_defocus 0.0.1"),
         ({"protocol": {"name": "psnr4"}}, "unknown protocol 'psnr4'"),
         ({"protocol": {"name": "ifan", "bit_depth": 16}}, "has changed since"),
-        ({"methods": {"ours": {"mean": OURS}}}, "no row of the unprocessed input"),
+        ({"images": [{"name": "a", "scores": {"ours": OURS}}]}, "'input'"),
     ],
 )
 def test_damaged_and_foreign_scores_are_refused(tmp_path, changes, message):
@@ -140,7 +140,7 @@ def test_damaged_and_foreign_scores_are_refused(tmp_path, changes, message):
 
 def test_results_that_cannot_stand_together_are_refused(tmp_path):
     one = write_scores(tmp_path / "a")
-    with pytest.raises(comparison.ReportError, match="about the same set"):
+    with pytest.raises(comparison.ReportError, match="twice scored: ours"):
         sections(one, write_scores(tmp_path / "b"))
     with pytest.raises(comparison.ReportError, match="several protocols"):
         sections(one, write_scores(tmp_path / "c", protocol_name="kpac"))
@@ -151,5 +151,13 @@ def test_results_that_cannot_stand_together_are_refused(tmp_path):
     with pytest.raises(comparison.ReportError, match="There is no"):
         sections()
     (tmp_path / "a" / "scores.json").write_text("[1]")
-    with pytest.raises(comparison.ReportError, match="it lacks dataset"):
+    with pytest.raises(comparison.ReportError, match="cannot be read"):
         comparison.read_scores(one)
+
+
+def test_results_about_one_set_are_joined(tmp_path):
+    one = write_scores(tmp_path / "a")
+    (section,) = sections(one, write_scores(tmp_path / "b", method="theirs"))
+    rows = [row[1] for row in pages.table_of(section)[1] if row[0] == "measured"]
+    assert rows == ["input", "ours", "theirs"]
+    assert [command[-1] for command in section.scores.commands] == ["a", "b"]

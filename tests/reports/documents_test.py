@@ -20,7 +20,7 @@ def images(*gains):
 
 def test_pictures_go_from_the_worst_to_the_best_gain(tmp_path):
     records = images(1.0, -2.0, 3.0, 0.5, 0.0)
-    (section,) = sections(write_scores(tmp_path, images=records, num_images=5))
+    (section,) = sections(write_scores(tmp_path, images=records))
     method, chosen = documents.chosen_images(section, 3)
     assert method == "ours"
     assert [image["name"] for image in chosen] == ["0001", "0003", "0002"]

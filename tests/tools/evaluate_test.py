@@ -1,6 +1,5 @@
 """Tests of `tools/evaluate.py`: run as a command, with a fake restorer inside."""
 
-import json
 import subprocess
 import sys
 
@@ -8,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests import testing
+from tf_defocus.evaluation.scores import Scores
 from tf_defocus.images.files import Image, write_image
 from tf_defocus.models import create_model, presets
 
@@ -78,10 +78,10 @@ def test_scores_table_and_pictures_are_written(folder, tmp_path):
     assert table.startswith("photos, 1 images, protocol restormer\n")
     rows = [line.split(" | ")[0].strip("| ") for line in table.splitlines()[4:]]
     assert rows == ["input", "a", "b", "two_step_zhuo_sim_wiener", "dpdnet"]
-    scores = json.loads((output / "scores.json").read_text())
+    scores = Scores.read(output).summary()
     expected = 20 * np.log10(255 / 20)
-    assert scores["methods"]["input"]["mean"]["psnr"] == pytest.approx(expected)
-    assert scores["methods"]["dpdnet"]["mean"]["psnr"] == "inf"
+    assert scores["input"]["mean"]["psnr"] == pytest.approx(expected)
+    assert scores["dpdnet"]["mean"]["psnr"] == np.inf
     assert [path.name for path in (output / "pictures").iterdir()] == ["scene_a.png"]
 
 
@@ -95,7 +95,7 @@ def test_dmenets_row_needs_its_weights_and_the_others_do_not(folder, tmp_path):
     assert "two_step_dmenet needs --dmenet" in refused.stderr
     done = evaluate(*rows, "--dmenet", tmp_path / "dmenet", *options)
     assert done.returncode == 0, done.stderr
-    scores = json.loads((tmp_path / "out" / "scores.json").read_text())["methods"]
+    scores = Scores.read(tmp_path / "out").summary()
     assert list(scores) == ["input", "two_step_dmenet", "two_step_ebdb"]
     assert all(row["mean"]["psnr"] > 15 for row in scores.values())
 
@@ -107,7 +107,7 @@ def test_batch_statistics_stand_beside_running_ones(folder, tmp_path):
         *("--protocol", "restormer", "--output", output),
     )
     assert done.returncode == 0, done.stderr
-    scores = json.loads((output / "scores.json").read_text())["methods"]
+    scores = Scores.read(output).summary()
     names = ["input", "a", "gkmnet", "gkmnet, batch statistics"]
     assert list(scores) == names
     expected = [20, 20 + 25.5, 20 + 25.5, 20 + 30.6]
@@ -122,27 +122,10 @@ def test_an_ensemble_stands_beside_the_single_restoration(folder, tmp_path):
         *("--protocol", "restormer", "--output", output),
     )
     assert done.returncode == 0, done.stderr
-    scores = json.loads((output / "scores.json").read_text())["methods"]
+    scores = Scores.read(output).summary()
     assert list(scores) == ["input", "a", "a, ensemble"]
     for name, error in (("a", 20 + 25.5), ("a, ensemble", 20 + 20.4)):
         assert scores[name]["mean"]["mae"] == pytest.approx(error / 255, rel=1e-3)
-
-
-def test_one_command_scores_reports_and_keeps_earlier_rows(folder, tmp_path):
-    output, page = tmp_path / "results", tmp_path / "page.md"
-    options = ("--folder", folder, "--output", output, "--protocol", "kpac")
-    assert evaluate("--preset", "a", *options).returncode == 0
-    done = evaluate(
-        *("--preset", "b", "--keep", "--report", "--single_pictures"),
-        *("--page", page, "--page_title", "Scenes", "--page_pictures", "1", *options),
-    )
-    assert done.returncode == 0, done.stderr
-    names = {path.name for path in (output / "report").iterdir()}
-    assert {"report.md", "report.csv", "report.html"} <= names
-    text = page.read_text()
-    assert "| measured | a |" in text and "| measured | b |" in text
-    assert "--folder SCENES" in text and str(tmp_path) not in text
-    assert "![scene_a](page/scene_a.jpg)" in text
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import tf_defocus
 from tf_defocus.evaluation.examples import Example, add_noise
 from tf_defocus.evaluation.pictures import write_comparison, write_single
 from tf_defocus.evaluation.protocols import get_protocol, score
-from tf_defocus.evaluation.scores import INPUT, EvaluationReport
+from tf_defocus.evaluation.scores import INPUT, Scores
 from tf_defocus.images import levels
 
 
@@ -33,7 +33,7 @@ def evaluate(
     lpips: keras.Model | None = None,
     noise_sigma: float = 0.0,
     single_pictures: bool = False,
-) -> EvaluationReport:
+) -> Scores:
     """Runs restorers over pairs and scores them under a protocol.
 
     Networks receive float32 and are scored unrounded, unless the protocol rounds. The
@@ -55,7 +55,7 @@ def evaluate(
             itself, `<name>/<method>.png`.
 
     Returns:
-        `EvaluationReport`.
+        `Scores`.
 
     Raises:
         ValueError: if there is no example, two examples or methods share a name, the
@@ -93,7 +93,7 @@ def evaluate(
             "opencv": cv2.__version__,
         },
     }
-    return EvaluationReport(setting, images)
+    return Scores(setting, images)
 
 
 def _evaluate_example(restorers, example, protocol, lpips):

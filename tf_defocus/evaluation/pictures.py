@@ -11,6 +11,7 @@ from tf_defocus.images.files import Image, write_image
 BAR_HEIGHT = 28  # [px], the strip above each picture that holds its label
 LABEL_HEIGHT = 12  # [px], of capital letters
 GAP = 4  # [px]
+PICTURES = "pictures"  # folder of them in a result
 
 
 def write_comparison(folder, record, pictures):
@@ -54,6 +55,12 @@ def write_single(folder, record, pictures):
         path = single_path(folder, record["name"], label)
         path.parent.mkdir(exist_ok=True)
         write_image(path, Image(levels.to_levels(picture, "uint8")))
+
+
+def find_single(folders, name, label):
+    """The picture of `write_single` in the first result that has it, or None."""
+    paths = (single_path(folder / PICTURES, name, label) for folder in folders)
+    return next((path for path in paths if path.is_file()), None)
 
 
 def single_path(folder, name, label):

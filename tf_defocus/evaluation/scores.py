@@ -8,78 +8,108 @@ import pathlib
 import numpy as np
 
 from tf_defocus import whole_files
+from tf_defocus.markdown_table import markdown_table
 from tf_defocus.metrics import rmse_rel
 
 INPUT = "input"  # the row of the unprocessed view
-_DERIVED = ("num_images", "methods", "subsets", "images")  # of `scores.json`
+FILE = "scores.json"
 COC_THRESHOLD = 1.0  # [px], mean |circle of confusion| of the defocused subset
 
 
 @dataclasses.dataclass(frozen=True)
-class EvaluationReport:
-    """Scores of several methods on one set of examples.
+class Scores:
+    """Scores of several methods on one set of images; all else is derived from them.
 
     Attributes:
-        setting: dict, what was scored and how: protocol, set, versions.
-        images: list of dict, per example: `name`, `file_size`, `scored_size` (height,
+        setting: dict, what was scored and how: protocol, set, versions, commands.
+        images: list of dict, per image: `name`, `file_size`, `scored_size` (height,
             width), `file_dtype`, `mean_coc` [px] or None, and `scores`, method ->
             score name -> float.
+        folders: tuple of paths that it was read from, with the pictures.
     """
 
     setting: dict
     images: list
+    folders: tuple = ()
 
     @classmethod
-    def read(cls, folder):
-        """The report that `save` left in a folder.
+    def read(cls, path):
+        """The scores of a `scores.json`, or of the folder that holds it.
 
         Raises:
-            ValueError: if there is none, or it is no report.
+            ValueError: if there is none, or it holds no scores.
         """
-        path = pathlib.Path(folder) / "scores.json"
+        path = pathlib.Path(path)
+        path = path / FILE if path.is_dir() else path
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
-            setting = {k: v for k, v in content.items() if k not in _DERIVED}
-            return cls(setting, [_with_infinity(image) for image in content["images"]])
-        except (OSError, ValueError, AttributeError, KeyError) as error:
+            images = [_with_infinity(image) for image in content["images"]]
+            inputs = [image["scores"][INPUT] for image in images]
+            scores = cls(dict(content["setting"]), images, (path.parent,))
+            scores.protocol, scores.dataset  # noqa: B018
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise ValueError(
-                f"{path} cannot be read as scores of tools/evaluate.py: {error!r}"
+                f"{path} cannot be read as scores of tools/evaluate.py ({error!r}); "
+                "evaluate again"
             ) from error
+        if not inputs:
+            raise ValueError(f"{path} holds no image; evaluate again")
+        return scores
 
-    def with_rows_of(self, earlier):
-        """This report with the rows of an earlier one that it has not itself.
+    @property
+    def dataset(self):
+        """str, the set's name."""
+        return self.setting["dataset"]
 
-        Args:
-            earlier: `EvaluationReport` on the same images, scored alike; `commands` of
-                its setting, a list of str if any, is put before this one's.
+    @property
+    def protocol(self):
+        """str, the protocol's name."""
+        return self.setting["protocol"]["name"]
 
-        Returns:
-            `EvaluationReport`; the earlier rows stand after the input.
+    @property
+    def noise_sigma(self):
+        """float, of the noise added to the views [of 255]."""
+        return float(self.setting.get("noise_sigma", 0.0))
+
+    @property
+    def commands(self):
+        """list of str, the commands that made the scores."""
+        return self.setting.get("commands", [])
+
+    def joined(self, other):
+        """These scores with the rows of others on the same images, scored alike.
 
         Raises:
-            ValueError: if setting, images or scores of the input differ.
+            ValueError: if setting, images or scores of the input differ, or a method
+                stands in both.
         """
-        setting = json.loads(json.dumps(self.setting))
-        commands = setting.pop("commands", [])
-        wrong = [k for k in setting if setting[k] != earlier.setting.get(k)]
-        wrong += [] if self._inputs() == earlier._inputs() else ["images"]
+        ours, theirs = ({**one.setting, "commands": []} for one in (self, other))
+        wrong = [k for k in ours | theirs if ours.get(k) != theirs.get(k)]
+        if not wrong and not _same_inputs(self.images, other.images):
+            wrong = ["images"]
         if wrong:
             raise ValueError(
-                "Earlier rows are kept where set, protocol and versions are the same. "
-                f"They differ in: {', '.join(wrong)}; give another --output"
+                f"{self.dataset}: scores are joined where set, protocol and versions "
+                f"are the same. They differ in: {', '.join(wrong)}"
             )
         images = []
-        for old, new in zip(earlier.images, self.images):
-            kept = {k: v for k, v in old["scores"].items() if k not in new["scores"]}
-            first = {INPUT: new["scores"][INPUT]}
-            images.append({**new, "scores": {**first, **kept, **new["scores"]}})
-        before = earlier.setting.get("commands", [])
-        commands = [c for c in before if c not in commands] + commands
-        return EvaluationReport({**self.setting, "commands": commands}, images)
+        for one, more in zip(self.images, other.images):
+            added = {k: v for k, v in more["scores"].items() if k != INPUT}
+            twice = set(added) & set(one["scores"])
+            if twice:
+                raise ValueError(f"{self.dataset}: twice scored: {', '.join(twice)}")
+            images.append({**one, "scores": one["scores"] | added})
+        commands = [*self.commands, *other.commands]
+        setting = {**self.setting, "commands": commands}
+        return Scores(setting, images, (*self.folders, *other.folders))
 
-    def _inputs(self):
-        rows = [(i["name"], i["scores"][INPUT]) for i in self.images]
-        return [(n, {k: round(v, 6) for k, v in row.items()}) for n, row in rows]
+    def rows(self):
+        """dict, method -> score name -> mean over the images, the input first."""
+        rows = {}
+        for method, row in self.summary().items():
+            relative = {k: row[k] for k in ("rmse_rel",) if k in row}
+            rows[method] = row["mean"] | relative
+        return rows
 
     def summary(self, images=None):
         """Means over all images (or those given).
@@ -97,7 +127,7 @@ class EvaluationReport:
         for method in images[0]["scores"]:
             rows = [image["scores"][method] for image in images]
             summary[method] = {"mean": _means(rows)}
-            if self.setting.get("protocol", {}).get("name") == "k3dn":
+            if self.protocol == "k3dn":
                 psnr = summary[method]["mean"]["psnr"]
                 summary[method]["rmse_rel"] = rmse_rel(psnr)
             if method != INPUT:
@@ -123,20 +153,14 @@ class EvaluationReport:
         return {name: {"num_images": len(chosen), "methods": methods}}
 
     def to_json(self):
-        """All of it as text; an infinite score is the string "inf"."""
-        content = {
-            **self.setting,
-            "num_images": len(self.images),
-            "methods": self.summary(),
-            "subsets": self.subsets(),
-            "images": self.images,
-        }
+        """Setting and images as text; an infinite score is the string "inf"."""
+        content = {"setting": self.setting, "images": self.images}
         return json.dumps(_without_infinity(content), indent=1, allow_nan=False) + "\n"
 
     def to_markdown(self):
         """A table per set and subset: one row per method, the input first."""
-        protocol = self.setting["protocol"]["name"]
-        title = f"{self.setting['dataset']}, {len(self.images)} images"
+        protocol = self.protocol
+        title = f"{self.dataset}, {len(self.images)} images"
         parts = [f"{title}, protocol {protocol}\n\n{_table(self.summary())}"]
         for name, subset in self.subsets().items():
             title = f"{name}: {subset['num_images']} images"
@@ -148,10 +172,23 @@ class EvaluationReport:
         """Writes `scores.json` and `table.md` into an existing folder."""
         folder = pathlib.Path(folder)
         for name, text in (
-            ("scores.json", self.to_json()),
+            (FILE, self.to_json()),
             ("table.md", self.to_markdown()),
         ):
             whole_files.write_text(folder / name, text)
+
+
+def _same_inputs(images, others):
+    """Whether both list the same images, whose unprocessed views score alike."""
+    if [i["name"] for i in images] != [i["name"] for i in others]:
+        return False
+    for image, other in zip(images, others):
+        ours, theirs = image["scores"][INPUT], other["scores"][INPUT]
+        if ours.keys() != theirs.keys():
+            return False
+        if not all(math.isclose(ours[k], theirs[k], rel_tol=1e-5) for k in ours):
+            return False
+    return True
 
 
 def _means(rows):
@@ -186,7 +223,7 @@ def _table(summary):
     heads = [titles.get(name, name.upper()) for name in names]
     heads += ["RMSE_rel"] * ("rmse_rel" in summary[INPUT])
     heads = ["", *heads, "gain [dB]", "worst gain [dB]"]
-    lines = [heads, ["---", *["---:"] * (len(heads) - 1)]]
+    lines = []
     for method, row in summary.items():
         cells = [f"{row['mean'][name]:.{decimals[name]}f}" for name in names]
         if "rmse_rel" in row:
@@ -197,4 +234,4 @@ def _table(summary):
             f"{worst:+.2f}" if gain else "",
         ]
         lines.append([method, *cells])
-    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+    return markdown_table(heads, lines)

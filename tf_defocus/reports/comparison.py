@@ -8,63 +8,19 @@ what the check says stands first. Writing the report is `pages.py`'s task.
 import dataclasses
 import json
 import math
-import pathlib
 import re
 
 import tf_defocus
 from tf_defocus.evaluation.protocols import PROTOCOLS
-from tf_defocus.metrics import rmse_rel
+from tf_defocus.evaluation.scores import Scores
 from tf_defocus.reports import paper_results
 from tf_defocus.reports.paper_results import INPUT, ROUNDING
 
 AGREES, DIFFERS, UNKNOWN = "agrees", "differs", "unknown"
-_NEEDED = ("dataset", "protocol", "num_images", "methods", "images", "libraries")
 
 
 class ReportError(ValueError):
     """Scores cannot be reported: one line with the reason."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Scores:
-    """A `scores.json` of `tools/evaluate.py`.
-
-    Attributes:
-        path: pathlib.Path of the file.
-        content: dict, as `EvaluationReport.to_json` wrote it.
-    """
-
-    path: pathlib.Path
-    content: dict
-
-    @property
-    def dataset(self):
-        """str, the set's name."""
-        return self.content["dataset"]
-
-    @property
-    def protocol(self):
-        """str, the protocol's name."""
-        return self.content["protocol"]["name"]
-
-    @property
-    def noise_sigma(self):
-        """float, of the noise added to the views [of 255]."""
-        return float(self.content.get("noise_sigma", 0.0))
-
-    @property
-    def picture_folder(self):
-        """Path of the pictures beside the file."""
-        return self.path.parent / "pictures"
-
-    def rows(self):
-        """dict, method -> score name -> mean over the images, the input first."""
-        rows = {}
-        for method, row in self.content["methods"].items():
-            rows[method] = {name: float(value) for name, value in row["mean"].items()}
-            if self.protocol == "k3dn":
-                rows[method]["rmse_rel"] = rmse_rel(rows[method]["psnr"])
-        return rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,42 +53,27 @@ def read_scores(path):
         ReportError: if it is no such file, holds no image, names a protocol that is
             unknown or was defined otherwise, or was made by another version.
     """
-    path = pathlib.Path(path)
-    path = path / "scores.json" if path.is_dir() else path
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ReportError(f"{path} cannot be read: {error}") from error
-    missing = [k for k in _NEEDED if not isinstance(content, dict) or k not in content]
-    if missing:
-        raise ReportError(
-            f"{path} is no scores.json of tools/evaluate.py: it lacks "
-            f"{', '.join(missing)}"
-        )
-    _check_setting(path, content)
-    return Scores(path, content)
+        scores = Scores.read(path)
+    except ValueError as error:
+        raise ReportError(str(error)) from error
+    _check_setting(path, scores.setting)
+    return scores
 
 
-def _check_setting(path, content):
-    if not content["images"] or len(content["images"]) != content["num_images"]:
-        raise ReportError(
-            f"{path} must hold the scores of {content['num_images']} images, at least "
-            f"one. Received: {len(content['images'])}; evaluate again"
-        )
-    if INPUT not in content["methods"]:
-        raise ReportError(f"{path} has no row of the unprocessed input")
-    version = content["libraries"].get("tf_defocus")
+def _check_setting(path, setting):
+    version = setting.get("libraries", {}).get("tf_defocus")
     if version != tf_defocus.__version__:
         raise ReportError(
             f"{path} was made by tf_defocus {version}, this is "
             f"{tf_defocus.__version__}: evaluate again"
         )
-    name = content["protocol"].get("name")
+    name = setting["protocol"].get("name")
     if name not in PROTOCOLS:
         raise ReportError(f"{path}: unknown protocol {name!r}")
     current = json.loads(json.dumps(dataclasses.asdict(PROTOCOLS[name])))
-    if content["protocol"] != current:
-        changed = [k for k in current if content["protocol"].get(k) != current[k]]
+    if setting["protocol"] != current:
+        changed = [k for k in current if setting["protocol"].get(k) != current[k]]
         raise ReportError(
             f"{path}: the protocol {name} has changed since ({', '.join(changed)}): "
             "evaluate again"
@@ -148,11 +89,11 @@ def make_sections(scores, numbers=None):
             of methods of the protocol's paper about each result's dataset and noise.
 
     Returns:
-        List of `Section`, one per result.
+        List of `Section`, one per set: results about the same one are joined.
 
     Raises:
-        ReportError: if there is no result, the protocols differ, two results are about
-            the same set, or there is no such table.
+        ReportError: if there is no result, the protocols differ, results about one set
+            cannot be joined, or there is no such table.
     """
     if not scores:
         raise ReportError("There is no scores.json to report")
@@ -162,13 +103,14 @@ def make_sections(scores, numbers=None):
             "Scores of several protocols cannot be compared; report each by itself. "
             f"Received: {', '.join(protocols)}"
         )
-    seen = [(one.dataset, one.noise_sigma) for one in scores]
-    if len(set(seen)) < len(seen):
-        raise ReportError(
-            "Two results are about the same set; evaluate all presets in one call. "
-            f"Received: {', '.join(str(one.path) for one in scores)}"
-        )
-    return [_section(one, numbers) for one in scores]
+    sets = {}
+    for one in scores:
+        key = one.dataset, one.noise_sigma
+        try:
+            sets[key] = sets[key].joined(one) if key in sets else one
+        except ValueError as error:
+            raise ReportError(str(error)) from error
+    return [_section(one, numbers) for one in sets.values()]
 
 
 def _section(scores, numbers):

@@ -9,7 +9,7 @@ import pathlib
 import cv2
 
 from tf_defocus import whole_files
-from tf_defocus.evaluation.pictures import comparison_path
+from tf_defocus.evaluation.pictures import PICTURES, comparison_path
 from tf_defocus.evaluation.scores import INPUT
 from tf_defocus.images.files import read_image
 from tf_defocus.reports.pages import to_markdown
@@ -17,19 +17,19 @@ from tf_defocus.reports.pages import to_markdown
 QUALITY = 88  # of the pictures, JPEG
 
 
-def write_document(path, title, sections, command, num_pictures=0, note=""):
+def write_document(path, title, sections, num_pictures=0, note=""):
     """Writes the page, and its pictures into a folder of its name beside it.
 
     Args:
         path: str or path of the Markdown file.
         title: str.
         sections: list of `comparison.Section`.
-        command: str, what made the page.
         num_pictures: int, pictures of each section; from its worst to its best image.
-        note: str, a paragraph that stands before the command.
+        note: str, a paragraph that stands before the commands that scored.
     """
     path = pathlib.Path(path)
-    indented = "".join(f"    {line}\n" for line in command.splitlines())
+    commands = "\n".join(c for section in sections for c in section.scores.commands)
+    indented = "".join(f"    {line}\n" for line in commands.splitlines())
     body = to_markdown(sections).split("\n", 1)[1]
     note = f"{note}\n\n" if note else ""
     parts = [f"# {title}\n\n{note}Made by\n\n{indented}{body}"]
@@ -50,7 +50,7 @@ def chosen_images(section, count):
     Returns:
         (method by whose gain in PSNR they are ranked, list of image records).
     """
-    images = section.scores.content["images"]
+    images = section.scores.images
     method = list(images[0]["scores"])[-1]
 
     def gain(image):
@@ -72,7 +72,7 @@ def _pictures(section, path, count):
     folder = path.parent / path.stem
     folder.mkdir(parents=True, exist_ok=True)
     for image in images:
-        source = comparison_path(section.scores.picture_folder, image["name"])
+        source = comparison_path(section.scores.folders[0] / PICTURES, image["name"])
         target = folder / f"{source.stem}.jpg"
         pixels = read_image(source).pixels[..., ::-1]
         cv2.imwrite(str(target), pixels, [cv2.IMWRITE_JPEG_QUALITY, QUALITY])

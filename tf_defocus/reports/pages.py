@@ -10,7 +10,8 @@ import pathlib
 import shutil
 
 from tf_defocus import whole_files
-from tf_defocus.evaluation.pictures import single_path
+from tf_defocus.evaluation.pictures import find_single, single_path
+from tf_defocus.markdown_table import markdown_table
 from tf_defocus.reports import html_page
 from tf_defocus.reports.comparison import AGREES, DIFFERS, UNKNOWN
 from tf_defocus.reports.paper_results import INPUT
@@ -61,10 +62,8 @@ def to_markdown(sections):
     lines = ["# Measured and published scores", ""]
     lines += [f"- {text}" for text in verdicts(sections)]
     for section in sections:
-        head, rows = table_of(section)
-        rule = ["---", "---", *["---:"] * (len(head) - 2)]
         lines += ["", f"## {_title(section)}", ""]
-        lines += [f"| {' | '.join(cells)} |" for cells in (head, rule, *rows)]
+        lines += markdown_table(*table_of(section), num_texts=2).splitlines()
         lines += [""] + [f"{t.source}: {t.note}." for t in section.tables if t.note]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -122,12 +121,14 @@ def _to_html(sections, folder):
 
 def _sliders(section, folder, name):
     """A slider per image and method whose pictures are there; copies the pictures."""
-    source = section.scores.picture_folder
     parts = []
-    for image in section.scores.content["images"]:
+    for image in section.scores.images:
         methods = [m for m in image["scores"] if m != INPUT]
-        paths = {m: single_path(source, image["name"], m) for m in (INPUT, *methods)}
-        if not all(path.is_file() for path in paths.values()):
+        paths = {
+            m: find_single(section.scores.folders, image["name"], m)
+            for m in (INPUT, *methods)
+        }
+        if not all(paths.values()):
             continue
         copies = {}
         for method, path in paths.items():
@@ -147,7 +148,4 @@ def _sliders(section, folder, name):
 
 def _title(section):
     scores = section.scores
-    return (
-        f"{scores.dataset}, {scores.content['num_images']} images, protocol "
-        f"{scores.protocol}"
-    )
+    return f"{scores.dataset}, {len(scores.images)} images, protocol {scores.protocol}"

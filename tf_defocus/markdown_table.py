@@ -1,0 +1,23 @@
+"""Markdown tables, as pages, model cards and commands show them."""
+
+
+def markdown_table(head, rows, num_texts=1):
+    """A table whose first columns are texts, the others numbers.
+
+    Args:
+        head: sequence of str, the columns' names.
+        rows: iterable of sequences of str, one cell per column.
+        num_texts: int, how many columns stand to the left; the others to the right.
+
+    Returns:
+        str, one line per row, each ended.
+
+    Raises:
+        ValueError: if a row has not as many cells as the head.
+    """
+    rule = ["---"] * num_texts + ["---:"] * (len(head) - num_texts)
+    lines = [list(head), rule, *(list(row) for row in rows)]
+    for line in lines:
+        if len(line) != len(head):
+            raise ValueError(f"Expected {len(head)} cells. Received: {line}")
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
