@@ -12,6 +12,7 @@ import pathlib
 from absl import app, flags
 
 from tf_defocus import commands
+from tf_defocus.markdown_table import markdown_table
 
 _RUNS = flags.DEFINE_list("runs", None, "Folders of training runs.", required=True)
 _LABELS = flags.DEFINE_list("labels", None, "Their names [the folders' names].")
@@ -50,12 +51,11 @@ def table(curves, key):
     """The curves as Markdown, a row for every step that one of them has."""
     steps = sorted({step for found, _ in curves.values() for step in found})
     columns = [dict(zip(*curve)) for curve in curves.values()]
-    lines = [f"| step, {key} | " + " | ".join(curves) + " |"]
-    lines.append("|---" + "|---:" * len(curves) + "|")
-    for step in steps:
-        cells = [f"{c[step]:.3f}" if step in c else "" for c in columns]
-        lines.append(f"| {step} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+    rows = [
+        [str(step), *(f"{c[step]:.3f}" if step in c else "" for c in columns)]
+        for step in steps
+    ]
+    return markdown_table([f"step, {key}", *curves], rows)
 
 
 def main(_):

@@ -7,9 +7,10 @@ import tensorflow_datasets as tfds
 from etils import epath
 
 from tf_defocus.data import published_files
+from tf_defocus.images import scene_folders
 
-# file or folder name -> feature
-_ROLES = {"combined": "combined", "left": "left", "right": "right", "target": "sharp"}
+# what a file or folder holds -> feature
+_ROLES = {"blurred": "combined", "left": "left", "right": "right", "sharp": "sharp"}
 _SUFFIXES = {"left": "_L", "right": "_R"}  # that views' names may end in
 _EXPECTED = "<scene>/combined.png or combined/<name>.png"
 # PNG has no empty image: what a scene lacks is one black pixel
@@ -60,7 +61,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
 def is_root(folder):
     """Whether the folder is one of either layout."""
-    if (folder / "combined").is_dir():
+    if "blurred" in _folders_by_role(folder):
         return True
     return any(_images_by_name(child) for child in _folders(folder))
 
@@ -76,7 +77,7 @@ def find_scenes(manual_dir):
             needs, or the files of the flat layout do not pair.
     """
     root = published_files.find_root(manual_dir, (), is_root, _EXPECTED)
-    if (root / "combined").is_dir():
+    if "blurred" in _folders_by_role(root):
         return _pair_folders(root)
     scenes = {folder.name: _files_by_role(folder) for folder in _folders(root)}
     scenes = {name: paths for name, paths in scenes.items() if paths}
@@ -97,30 +98,32 @@ def _images_by_name(folder):
     return [
         path
         for path in sorted(folder.iterdir())
-        if path.stem.lower() in _ROLES
+        if scene_folders.role_of(path.stem)
         and path.suffix.lower() in published_files.IMAGE_EXTENSIONS
         and path.is_file()
     ]
 
 
 def _files_by_role(folder):
-    found = {}
-    for path in _images_by_name(folder):
-        role = _ROLES[path.stem.lower()]
-        if role in found:
-            raise published_files.DatasetFilesError(
-                f"Expected one file. Received: {found[role]} and {path}."
-            )
-        found[role] = path
-    return found
+    try:
+        found = scene_folders.by_role(_images_by_name(folder))
+    except ValueError as error:
+        raise published_files.DatasetFilesError(str(error)) from error
+    return {_ROLES[role]: path for role, path in found.items()}
+
+
+def _folders_by_role(root):
+    try:
+        return scene_folders.folders_by_role(root)
+    except ValueError as error:
+        raise published_files.DatasetFilesError(str(error)) from error
 
 
 def _pair_folders(root):
     """Scenes of the layout with one folder per kind of image."""
     kinds = {
-        role: published_files.list_images(root / name)
-        for name, role in _ROLES.items()
-        if (root / name).is_dir()
+        _ROLES[role]: published_files.list_images(folder)
+        for role, folder in _folders_by_role(root).items()
     }
     _check_complete(root, kinds)
     combined = published_files.by_stem(kinds["combined"])

@@ -55,6 +55,29 @@ def test_folders_by_kind_are_read_alike(scenes, tmp_path):
     assert_examples_hold(list(read_folder(flat)), pixels)
 
 
+def test_names_that_the_command_knows_are_read_alike(scenes):
+    folder, pixels = scenes
+    names = {"combined": "Centre", "left": "L", "right": "r", "target": "Sharp"}
+    for scene in "ab":
+        for old, new in names.items():
+            path = folder / scene / f"{old}.png"
+            path.rename(path.with_name(f"{new}.PNG"))
+    examples = list(read_folder(folder, ["dpdnet"]))
+    assert_examples_hold(examples, pixels)
+
+
+def test_suffixes_of_views_are_read_alike(scenes, tmp_path):
+    _, pixels = scenes
+    flat = tmp_path / "flat"
+    suffixes = {"combined": "_B", "left": "_L", "right": "_R", "target": ""}
+    for (scene, kind), values in pixels.items():
+        if kind in suffixes:
+            (flat / kind).mkdir(parents=True, exist_ok=True)
+            name = f"{scene}{suffixes[kind]}.png"
+            write_image(flat / kind / name, Image(values))
+    assert_examples_hold(list(read_folder(flat)), pixels)
+
+
 def test_a_view_no_scene_has_is_left_out(scenes):
     folder, _ = scenes
     for scene in "ab":

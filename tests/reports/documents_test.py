@@ -30,7 +30,8 @@ def test_pictures_go_from_the_worst_to_the_best_gain(tmp_path):
 
 
 def test_the_page_shows_command_verdict_rows_and_pictures(tmp_path):
-    folder = write_scores(tmp_path / "scores")
+    command = "python tools/a.py \\\n    --output b"
+    folder = write_scores(tmp_path / "scores", commands=[command])
     record = {
         "name": "0000_a",
         "scores": {"ours": {"psnr": 25.0, "ssim": 0.8}},
@@ -39,8 +40,7 @@ def test_the_page_shows_command_verdict_rows_and_pictures(tmp_path):
     (folder / "pictures").mkdir()
     write_comparison(folder / "pictures", record, pictures)
     page = tmp_path / "docs" / "page.md"
-    command = "python tools/a.py \\\n    --output b"
-    documents.write_document(page, "Title", sections(folder), command, 1, "A note.")
+    documents.write_document(page, "Title", sections(folder), 1, "A note.")
     text = page.read_text()
     assert text.startswith(
         "# Title\n\nA note.\n\nMade by\n\n    python tools/a.py \\\n        --out"

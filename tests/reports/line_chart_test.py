@@ -33,14 +33,6 @@ def test_logarithmic_axes_place_decades_evenly():
     assert row == pytest.approx(centre, abs=2)
 
 
-@pytest.mark.parametrize(
-    ("ends", "expected"),
-    [((0, 1), [0, 0.2, 0.4, 0.6, 0.8, 1]), ((-3, 17), [0, 5, 10, 15])],
-)
-def test_ticks_are_round_numbers(ends, expected):
-    np.testing.assert_allclose(line_chart.ticks(*ends), expected, atol=1e-12)
-
-
 def test_what_cannot_be_drawn_is_refused():
     with pytest.raises(ValueError, match="one length"):
         line_chart.draw_lines({"a": ([0, 1], [0])}, "", "", "")
@@ -48,11 +40,13 @@ def test_what_cannot_be_drawn_is_refused():
         line_chart.draw_lines({"a": ([0, 1], [np.nan, np.inf])}, "", "", "")
 
 
-@pytest.mark.parametrize(("values", "below"), [([0, 2], True), ([2, 0], False)])
-def test_the_legend_stands_where_the_line_does_not(values, below):
+@pytest.mark.parametrize("values", [[0, 2], [2, 0], [1, 1]])
+def test_the_legend_stands_where_the_line_does_not(values):
     named, unnamed = (
         line_chart.draw_lines({label: ([0, 1], values)}, "", "", "")
         for label in ("name", "")
     )
-    rows = np.flatnonzero((named != unnamed).any(axis=(1, 2)))
-    assert rows.size and (rows > line_chart.SIZE[0] // 2).all() == below
+    line = (unnamed == line_chart.COLOURS[0]).all(axis=-1)
+    changed = (named != unnamed).any(axis=-1)
+    assert line.sum() > 300 and changed.sum() > 100
+    assert not (line & changed).any()

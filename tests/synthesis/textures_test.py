@@ -84,14 +84,6 @@ def test_siemens_star_has_the_asked_spokes():
     assert np.sum(ring != np.roll(ring, 1)) == 2 * 12
 
 
-def test_slanted_edge_leans_by_its_angle():
-    edge = textures.slanted_edge(101, 101, angle=0.1, dark=0.2, bright=0.8)[..., 0]
-    crossing = ((0.8 - edge) / 0.6).sum(axis=1)  # dark px in each row
-    slope = np.polyfit(np.arange(101), crossing, 1)[0]
-    assert slope == pytest.approx(-np.tan(0.1), rel=0.02)
-    assert edge[50, 50] == pytest.approx(0.5)
-
-
 def test_outlines_are_antialiased_mattes_of_some_size(rng):
     areas = []
     for _ in range(40):

@@ -43,7 +43,7 @@ def test_command_draws_and_tables_both_runs(runs):
     )
     assert result.stdout.splitlines() == [
         "| step, gain | one | two |",
-        "|---|---:|---:|",
+        "| --- | ---: | ---: |",
         "| 2 | 0.500 | 0.250 |",
         "| 4 | 1.000 |  |",
         "| 6 | 1.500 | 2.000 |",

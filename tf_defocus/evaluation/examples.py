@@ -11,13 +11,13 @@ import numpy as np
 
 from tf_defocus.data.arrays import StoredArrays
 from tf_defocus.data.builders import load_examples
-from tf_defocus.images import levels
+from tf_defocus.images import levels, scene_folders
 from tf_defocus.images.files import read_image
 from tf_defocus.images.kinds import format_of_extension
 
-# File or folder name -> name of the view; `target` is the sharp image.
-VIEW_OF_FILE = {"combined": "blurred", "left": "left", "right": "right"}
-SHARP_FILE = "target"
+# Feature of a data set -> name of the view.
+VIEW_OF_FEATURE = {"combined": "blurred", "left": "left", "right": "right"}
+VIEWS = tuple(VIEW_OF_FEATURE.values())
 
 
 class Example(NamedTuple):
@@ -75,12 +75,10 @@ def read_set(
 
 
 def read_folder(folder, others=()):
-    """Reads pairs from a folder, in either of two layouts.
+    """Reads pairs from a folder, in either of the layouts of `scene_folders`.
 
-    By scene: `<scene>/combined.png`, `left.png`, `right.png`, `target.png`; or by kind:
-    `combined/<name>.png`, `left/<name>.png`, ..., `target/<name>.png`. PNG, TIFF and
-    JPEG files are found. Views that no example has are left out; a view that some
-    examples have and others lack is an error.
+    PNG, TIFF and JPEG files are found. Views that no example has are left out; a view
+    that some examples have and others lack is an error.
 
     Args:
         folder: str or path.
@@ -94,20 +92,19 @@ def read_folder(folder, others=()):
         ValueError: if a picture is there twice, with two extensions.
     """
     folder = pathlib.Path(folder)
-    found = _find_by_kind(folder) if (folder / SHARP_FILE).is_dir() else None
-    found = found or _find_by_scene(folder)
+    found = _find_by_kind(folder) or _find_by_scene(folder)
     if not found:
         raise FileNotFoundError(
-            f"Expected <scene>/{SHARP_FILE}.png or {SHARP_FILE}/<name>.png with the "
-            f"views beside it. Received: {folder}, which holds neither"
+            "Expected <scene>/target.png or target/<name>.png with the views beside "
+            f"it. Received: {folder}, which holds neither"
         )
-    kinds = [k for k in VIEW_OF_FILE if any(k in files for files in found.values())]
-    if not kinds:
+    views = [view for view in VIEWS if any(view in files for files in found.values())]
+    if not views:
         raise FileNotFoundError(
-            f"{folder} holds {SHARP_FILE} pictures but no view; put combined, left or "
-            "right pictures beside them"
+            f"{folder} holds target pictures but no view; put combined, left or right "
+            "pictures beside them"
         )
-    wanted = [*kinds, *others, SHARP_FILE]
+    wanted = [*views, *others, "sharp"]
     for name, files in found.items():
         missing = [kind for kind in wanted if kind not in files]
         if missing:
@@ -115,50 +112,62 @@ def read_folder(folder, others=()):
                 f"{folder}: example {name!r} lacks {', '.join(missing)}; every example "
                 f"must have {', '.join(wanted)}"
             )
-    return _read_files(found, kinds, others)
+    return _read_files(found, views, others)
 
 
-def _read_files(found, kinds, others):
+def _read_files(found, views, others):
     for name in sorted(found):
         pixels = {
             kind: read_image(found[name][kind]).pixels
-            for kind in (*kinds, *others, SHARP_FILE)
+            for kind in (*views, *others, "sharp")
         }
         yield Example(
             name,
-            {VIEW_OF_FILE[kind]: pixels[kind] for kind in kinds},
-            pixels[SHARP_FILE],
+            {view: pixels[view] for view in views},
+            pixels["sharp"],
             others={method: pixels[method] for method in others},
         )
 
 
 def _find_by_scene(folder):
     """dict, scene -> dict, kind -> path; a folder without any such file is no scene."""
-    scenes = [path for path in folder.iterdir() if path.is_dir()]
-    found = {scene.name: _pictures(scene) for scene in scenes}
-    kinds = {SHARP_FILE, *VIEW_OF_FILE}
-    return {name: files for name, files in found.items() if kinds & files.keys()}
-
-
-def _find_by_kind(folder):
-    """dict, name -> dict, kind -> path."""
     found = {}
-    for path in folder.iterdir():
-        if path.is_dir():
-            for name, file in _pictures(path).items():
-                found.setdefault(name, {})[path.name] = file
+    for scene in _folders(folder):
+        paths = _pictures(scene)
+        files = {path.stem: path for path in paths} | scene_folders.by_role(paths)
+        if {*VIEWS, "sharp"} & files.keys():
+            found[scene.name] = files
     return found
 
 
+def _find_by_kind(folder):
+    """dict, name -> dict, kind -> path; empty if no folder holds the sharp images."""
+    roles = scene_folders.folders_by_role(folder)
+    if "sharp" not in roles:
+        return {}
+    known = roles.values()
+    others = {path.name: path for path in _folders(folder) if path not in known}
+    files = {kind: _pictures(path) for kind, path in (roles | others).items()}
+    return scene_folders.match({kind: paths for kind, paths in files.items() if paths})
+
+
+def _folders(folder):
+    return [path for path in sorted(folder.iterdir()) if path.is_dir()]
+
+
 def _pictures(folder):
-    """dict, stem -> path of every picture in a folder."""
+    """Paths of the pictures in a folder, sorted.
+
+    Raises:
+        ValueError: if two differ in the extension alone.
+    """
     found = {}
     for path in sorted(folder.iterdir()):
         if format_of_extension(path) and not path.name.startswith("."):
             if path.stem in found:
                 raise ValueError(f"{found[path.stem]} is there twice: {path}")
             found[path.stem] = path
-    return found
+    return list(found.values())
 
 
 def read_dataset(dataset, split, data_dir=None, manual_dir=None):
@@ -180,7 +189,7 @@ def read_dataset(dataset, split, data_dir=None, manual_dir=None):
     for index, features in enumerate(loaded):
         views = {
             view: features[kind]
-            for kind, view in VIEW_OF_FILE.items()
+            for kind, view in VIEW_OF_FEATURE.items()
             if kind in features
         }
         if "sharp" not in features or not views:

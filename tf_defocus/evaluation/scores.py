@@ -83,7 +83,10 @@ class Scores:
             ValueError: if setting, images or scores of the input differ, or a method
                 stands in both.
         """
-        ours, theirs = ({**one.setting, "commands": []} for one in (self, other))
+        ours, theirs = (
+            json.loads(json.dumps({**one.setting, "commands": []}))
+            for one in (self, other)
+        )
         wrong = [k for k in ours | theirs if ours.get(k) != theirs.get(k)]
         if not wrong and not _same_inputs(self.images, other.images):
             wrong = ["images"]

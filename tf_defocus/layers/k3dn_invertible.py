@@ -8,6 +8,7 @@ import random
 
 import keras
 import numpy as np
+import scipy.linalg
 from keras import layers, ops
 
 from tf_defocus.ops.fourier import (
@@ -210,21 +211,13 @@ def _random_rotation(size, seed):
 
 
 def _decompose(matrix):
-    """P L U of a matrix, by Gaussian elimination with partial pivoting."""
-    size = len(matrix)
-    order, lower, upper = np.arange(size), np.zeros((size, size)), matrix.copy()
-    for column in range(size):
-        pivot = column + np.argmax(np.abs(upper[column:, column]))
-        for rows in (order, lower, upper):
-            rows[[column, pivot]] = rows[[pivot, column]]
-        factors = upper[column + 1 :, column] / upper[column, column]
-        lower[column + 1 :, column] = factors
-        upper[column + 1 :] -= np.outer(factors, upper[column])
+    """P L U of a matrix; the unit diagonal of L is left out, that of U stands apart."""
+    permutation, lower, upper = scipy.linalg.lu(matrix)
     diagonal = np.diag(upper)
     return {
-        "permutation": np.eye(size)[:, order],
+        "permutation": permutation,
         "signs": np.sign(diagonal),
-        "lower": lower,
+        "lower": np.tril(lower, -1),
         "log_scale": np.log(np.abs(diagonal)),
         "upper": np.triu(upper, 1),
     }

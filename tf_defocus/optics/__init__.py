@@ -12,6 +12,7 @@ from tf_defocus.optics.psf import (
     disc,
     dual_pixel_pair,
     gaussian,
+    logistic_split,
     shift_ratio,
     softness_for_shift_ratio,
 )
@@ -21,6 +22,7 @@ from tf_defocus.optics.sensor import (
     quantize8,
     quantize16,
     srgb_to_linear,
+    warp_radially,
 )
 from tf_defocus.optics.thin_lens import (
     circle_of_confusion,
@@ -39,6 +41,7 @@ __all__ = [
     "dual_pixel_pair",
     "gaussian",
     "linear_to_srgb",
+    "logistic_split",
     "quantize8",
     "quantize16",
     "render",
@@ -46,4 +49,5 @@ __all__ = [
     "shift_ratio",
     "softness_for_shift_ratio",
     "srgb_to_linear",
+    "warp_radially",
 ]

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 from scipy import stats
 
+from tf_defocus.markdown_table import markdown_table
 from tf_defocus.reports import paper_results
 
 
@@ -40,22 +41,18 @@ def score_table(results, paper=None):
         str. The spread is the sample standard deviation; none for one seed.
     """
     paper = paper or {}
-    lines = [
-        "| variant | PSNR [dB] | spread [dB] | gain [dB] | seeds | parameters [M] | "
-        "paper: PSNR | parameters |",
-        "| --- | ---: | ---: | ---: | --- | ---: | ---: | ---: |",
-    ]
+    head = "variant|PSNR [dB]|spread [dB]|gain [dB]|seeds|parameters [M]|paper: PSNR"
+    lines = []
     for name, rows in results.items():
         psnr = np.array([row["validation_psnr"] for row in rows])
         gain = np.mean([row["validation_gain"] for row in rows])
         spread = f"{psnr.std(ddof=1):.3f}" if len(psnr) > 1 else ""
         each = ", ".join(f"{value:.2f}" for value in psnr)
         theirs = [f"{value:.2f}" for value in paper.get(name, {}).values()] or ["", ""]
-        lines.append(
-            f"| {name} | {psnr.mean():.2f} | {spread} | {gain:+.2f} | {each} | "
-            f"{rows[0]['parameters_m']:.2f} | {theirs[0]} | {theirs[1]} |"
-        )
-    return "\n".join(lines) + "\n"
+        numbers = [f"{psnr.mean():.2f}", spread, f"{gain:+.2f}"]
+        parameters = f"{rows[0]['parameters_m']:.2f}"
+        lines.append([name, *numbers, each, parameters, *theirs[:2]])
+    return markdown_table([*head.split("|"), "parameters"], lines)
 
 
 def compare_order(results, paper):

@@ -17,6 +17,7 @@ from tf_defocus.evaluation import protocols
 from tf_defocus.evaluation.examples import Example
 from tf_defocus.images import levels
 from tf_defocus.images.files import Image, read_image, write_image
+from tf_defocus.markdown_table import markdown_table
 from tf_defocus.optics import dual_pixel, psf, sensor
 from tf_defocus.reports import html_page
 
@@ -177,12 +178,12 @@ def _fresh(folder):
 
 
 def _table(totals):
-    lines = ["| method | PSNR [dB] | SSIM | gain [dB] |", "|---|---|---|---|"]
+    lines = []
     base = np.mean([row["psnr"] for row in totals["input"]])
     for label, rows in totals.items():
         psnr, ssim = (np.mean([row[key] for row in rows]) for key in ("psnr", "ssim"))
-        lines.append(f"| {label} | {psnr:.2f} | {ssim:.3f} | {psnr - base:+.2f} |")
-    return "\n".join(lines) + "\n"
+        lines.append([label, f"{psnr:.2f}", f"{ssim:.3f}", f"{psnr - base:+.2f}"])
+    return markdown_table(["method", "PSNR [dB]", "SSIM", "gain [dB]"], lines)
 
 
 def _section(name, pictures, scores):

@@ -14,7 +14,7 @@ import pathlib
 import numpy as np
 
 from tf_defocus import whole_files
-from tf_defocus.images import bounds
+from tf_defocus.images import bounds, scene_folders
 from tf_defocus.images.files import convert_for, read_image, write_image
 from tf_defocus.images.kinds import foreign_of_extension, format_of_extension
 from tf_defocus.images.refusals import ImageFileError, shown
@@ -24,12 +24,6 @@ from tf_defocus.restoration.view_order import check_view_order
 # How backends and libraries say that no memory is left.
 NO_MEMORY = ("resourceexhausted", "resource_exhausted", "out of memory", "bad_alloc")
 NO_MEMORY += ("failed to allocate", "insufficient memory", "oom when allocating")
-# What the files or folders of a dual-pixel scene may be called.
-VIEW_WORDS = {
-    "blurred": ("combined", "blurred", "centre", "center"),
-    "left": ("left", "l"),
-    "right": ("right", "r"),
-}
 
 
 class BatchError(ValueError):
@@ -198,35 +192,19 @@ def _problem_jobs(found, naming):
     ]
 
 
-def _view_of(name):
-    """The view that a file stem or folder name stands for, or None."""
-    return next((v for v, words in VIEW_WORDS.items() if name.lower() in words), None)
-
-
 def _view_folders(folder):
-    found = {}
-    with contextlib.suppress(OSError):  # `search` says what is wrong with the folder
-        for path in sorted(folder.iterdir()):
-            if path.is_dir() and _view_of(path.name):
-                found[_view_of(path.name)] = path
-    return found
+    try:
+        return scene_folders.folders_by_role(folder)
+    except OSError:  # `search` says what is wrong with the folder
+        return {}
 
 
 def _jobs_of_flat_folders(flat, view_names, naming):
     """Folders combined/, left/ and right/ with files of the same names."""
-    files = {
-        view: {path.stem: path for path in search(flat[view], False).photographs}
-        for view in view_names
-    }
-    stems = sorted(set().union(*files.values()))
+    files = {view: search(flat[view], False).photographs for view in view_names}
     return [
-        _scene_job(
-            {view: files[view][stem] for view in view_names if stem in files[view]},
-            view_names,
-            naming,
-            root=None,
-        )
-        for stem in stems
+        _scene_job(views, view_names, naming, root=None)
+        for views in scene_folders.match(files).values()
     ]
 
 
@@ -236,7 +214,7 @@ def _jobs_of_scenes(folder, view_names, naming, recursive, left_out):
     found = search(folder, True, naming.output)
     for path in found.photographs:
         depth = len(path.relative_to(folder).parts)
-        view = _view_of(path.stem)
+        view = scene_folders.role_of(path.stem)
         if view in view_names and (recursive or depth <= 2):
             scenes.setdefault(path.parent, {})[view] = path
         else:

@@ -189,7 +189,7 @@ class Restorer:
     def _restore_tiles(self, views, tiles, progress):
         result = _empty_like(views)
         for tile in progress.over(tiles):
-            deblurred = self._run("__call__", inputs=_read(views, tile))
+            deblurred = self._run(self.model, inputs=_read(views, tile))
             _keep(result, tile, deblurred)
         return result
 
@@ -199,19 +199,21 @@ class Restorer:
         progress.expect(2 * len(tiles) + 1)
         features = None
         for tile in progress.over(tiles):
-            part = self._run("encode", inputs=_read(views, tile))
+            part = self._run(self.model.encode, inputs=_read(views, tile))
             if features is None:
                 shape = (1, height // stride, width // stride, part.shape[-1])
                 features = np.empty(shape, part.dtype)
             outer, inner = (_region(tile, stride, inside) for inside in (False, True))
             features[:, inner[0], inner[1]] = _inside(part, outer, inner)
         for _ in progress.over([None]):
-            features = self._run("transform", features=features)
+            features = self._run(self.model.transform, features=features)
         result = _empty_like(views)
         for tile in progress.over(tiles):
             rows, columns = _region(tile, stride)
             part = features[:, rows, columns]
-            deblurred = self._run("decode", inputs=_read(views, tile), features=part)
+            deblurred = self._run(
+                self.model.decode, inputs=_read(views, tile), features=part
+            )
             _keep(result, tile, deblurred)
         return result
 
@@ -220,7 +222,7 @@ class Restorer:
         total = np.zeros((height, width, channels), np.float32)
         weights = np.zeros((height, width, 1), np.float32)
         for tile in progress.over(tiles):
-            deblurred = self._run("__call__", inputs=_read(views, tile))
+            deblurred = self._run(self.model, inputs=_read(views, tile))
             down = tiling.feather(tile[0], height, halo)
             across = tiling.feather(tile[1], width, halo)
             weight = (down[:, None] * across)[..., None]
@@ -230,12 +232,16 @@ class Restorer:
         total /= weights
         return levels.to_levels(total, next(iter(views.values())).dtype)
 
-    def _run(self, method, **inputs):
-        """One compiled call of a method of the model, NumPy in and out."""
-        if method not in self._functions:
-            options = {"batch_statistics": True} if self.batch_statistics else {}
-            self._functions[method] = _Function(self.model, method, options)
-        output = self._functions[method].predict_on_batch(inputs)
+    def _run(self, function, **inputs):
+        """One compiled call of the model or of one of its methods, NumPy in and out."""
+        if function not in self._functions:
+            options = {}
+            if function is self.model:
+                options["training"] = False
+                if self.batch_statistics:
+                    options["batch_statistics"] = True
+            self._functions[function] = _Function(self.model, function, options)
+        output = self._functions[function].predict_on_batch(inputs)
         if not np.isfinite(output).all():
             raise ArithmeticError(
                 "The network returned values that are not finite; its weights do not "
@@ -245,22 +251,19 @@ class Restorer:
 
 
 class _Function(keras.Model):
-    """One method of a network as a model, for Keras to compile on any backend."""
+    """A network or a method of it as a model, for Keras to compile on any backend."""
 
-    def __init__(self, network, method, options):
+    def __init__(self, network, function, options):
         # XLA compiles each size anew and is slower than TensorFlow's own CPU kernels.
         super().__init__(autocast=False, name="restoration")
         self.jit_compile = keras.backend.backend() == "jax"
         self.network = network
-        self.method = method
+        self.function = function
         self.options = options
         self.built = True
 
     def call(self, inputs):
-        if self.method == "__call__":
-            outputs = self.network(**inputs, training=False, **self.options)
-            return outputs["deblurred"]
-        output = getattr(self.network, self.method)(**inputs)
+        output = self.function(**inputs, **self.options)
         return output["deblurred"] if isinstance(output, dict) else output
 
 

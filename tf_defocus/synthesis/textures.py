@@ -152,18 +152,6 @@ def siemens_star(height, width, spokes=36):
     return _grey(np.clip(0.5 + wave * np.hypot(x, y) / spokes, 0, 1))
 
 
-def slanted_edge(height, width, angle=0.0873, dark=0.1, bright=0.9):
-    """A straight edge through the centre, `angle` [rad] from the vertical.
-
-    Returns:
-        (height, width, 3) float32; `dark` on the left, `bright` on the right.
-    """
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    y, x = y - (height - 1) / 2, x - (width - 1) / 2
-    coverage = np.clip(0.5 + np.cos(angle) * x + np.sin(angle) * y, 0, 1)
-    return _grey(dark + (bright - dark) * coverage)
-
-
 def _grey(image):
     return np.repeat(image.astype(np.float32)[..., None], 3, axis=-1)
 

@@ -27,6 +27,7 @@ import tf_defocus
 from tf_defocus import commands, whole_files
 from tf_defocus.evaluation import blur_detection
 from tf_defocus.images.files import Image, read_image, write_image
+from tf_defocus.markdown_table import markdown_table
 from tf_defocus.optics import psf
 
 PRESET = flags.DEFINE_string("preset", "kpac_3level", "A KPAC preset or folder.")
@@ -101,19 +102,18 @@ def weights_table(model, photographs):
     """
     blocks = range(1, model.num_blocks + 1)
     rates = ", ".join(map(str, model.dilation_rates))
-    heads = [f"block {b}: rates {rates} | mean rate" for b in blocks]
-    lines = [
-        f"| blur [px] | {' | '.join(heads)} |",
-        "| ---: |" + " --- | ---: |" * len(blocks),
+    heads = [
+        text for b in blocks for text in (f"block {b}: rates {rates}", "mean rate")
     ]
+    lines = []
     for radius in RADII:
         found = [mean_weights(model, blurred_by(p, radius)) for p in photographs]
         cells = []
         for weights in np.mean(found, axis=0):
             rate = blur_detection.mean_dilation_rate(weights, model.dilation_rates)
             cells += [", ".join(f"{w:.3f}" for w in weights), f"{rate:.2f}"]
-        lines.append(f"| {radius} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        lines.append([str(radius), *cells])
+    return markdown_table(["blur [px]", *heads], lines, num_texts=0)
 
 
 def page(model, picture):

@@ -20,6 +20,7 @@ from absl import flags
 
 from tf_defocus import commands, configs, whole_files
 from tf_defocus.configs import data_ablations
+from tf_defocus.markdown_table import markdown_table
 
 MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Photographs.", required=True)
 OUTPUT = flags.DEFINE_string("output", None, "Folder for all.", required=True)
@@ -115,16 +116,13 @@ def table(results):
     Args:
         results: dict, variant -> list of scores, one dict per seed.
     """
-    lines = [
-        f"| training data | {' | '.join(COLUMNS.values())} | seeds |",
-        "|---|" + "---:|" * (len(COLUMNS) + 1),
-    ]
+    lines = []
     for name, rows in results.items():
         cells = [
             f"{np.mean([row.get(key, np.nan) for row in rows]):.2f}" for key in COLUMNS
         ]
-        lines.append(f"| {name} | {' | '.join(cells)} | {len(rows)} |")
-    return "\n".join(lines) + "\n"
+        lines.append([name, *cells, str(len(rows))])
+    return markdown_table(["training data", *COLUMNS.values(), "seeds"], lines)
 
 
 def page(recipe, results, command):

@@ -16,6 +16,7 @@ from absl import flags
 
 from tf_defocus import commands, whole_files
 from tf_defocus.images.files import Image, write_image
+from tf_defocus.markdown_table import markdown_table
 from tf_defocus.ops.gaussian import BANKS
 from tf_defocus.optics import kernel_fit
 
@@ -38,21 +39,13 @@ def fit(kernel, bank):
 
 def table(kernels, fits):
     """Markdown: one row per kernel, the relative error of every model in percent."""
-    lines = [
-        "| kernel | " + " | ".join(f"{model} [%]" for model in MODELS) + " |",
-        "|---|" + "---:|" * len(MODELS),
-    ]
-    rows = []
-    for name, kernel in kernels.items():
-        fitted = fits[name].values()
-        rows.append([100 * kernel_fit.relative_error(f, kernel) for f in fitted])
-        lines.append(_row(name, rows[-1]))
-    lines.append(_row("mean", np.mean(rows, axis=0)))
-    return "\n".join(lines) + "\n"
-
-
-def _row(name, errors):
-    return f"| {name} | " + " | ".join(f"{e:.1f}" for e in errors) + " |"
+    errors = {
+        name: [100 * kernel_fit.relative_error(f, kernel) for f in fits[name].values()]
+        for name, kernel in kernels.items()
+    }
+    errors["mean"] = np.mean(list(errors.values()), axis=0)
+    rows = [[name, *(f"{e:.1f}" for e in row)] for name, row in errors.items()]
+    return markdown_table(["kernel", *(f"{model} [%]" for model in MODELS)], rows)
 
 
 def picture(kernels, fits):

@@ -20,6 +20,7 @@ from skimage import color, data
 from tf_defocus import commands, whole_files
 from tf_defocus.deconvolution import inverse_kernel
 from tf_defocus.images.files import Image, write_image
+from tf_defocus.markdown_table import markdown_table
 from tf_defocus.optics import psf
 
 OUTPUT = flags.DEFINE_string("output", None, "Folder for the results.", required=True)
@@ -188,10 +189,8 @@ def table_of_blends(crops, triples, noise_to_signal):
 
 
 def _markdown(head, rows, form):
-    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
-    for name, *values in rows:
-        lines.append(f"| {name} | " + " | ".join(form.format(v) for v in values) + " |")
-    return "\n".join(lines) + "\n"
+    texts = [[str(name), *map(form.format, values)] for name, *values in rows]
+    return markdown_table(head, texts)
 
 
 def picture_of_commuting(photograph, noise_to_signal):

@@ -19,6 +19,7 @@ from absl import flags
 from tf_defocus import commands, whole_files
 from tf_defocus.evaluation.rendered import render_examples
 from tf_defocus.images.files import Image, write_image
+from tf_defocus.markdown_table import markdown_table
 from tf_defocus.models import presets
 from tf_defocus.ops.padding import pad_to_multiple
 from tf_defocus.optics import dual_pixel, psf, sensor
@@ -161,7 +162,7 @@ def page(name, folder, weights, disparities, correlations, options=""):
         options: str, further flags of the command.
     """
     rows = [
-        f"| {d:+.1f} | {k} | {row[k]:.4f} |"
+        [f"{d:+.1f}", str(k), f"{row[k]:.4f}"]
         for d, row, k in zip(disparities, weights, weights.argmax(axis=1))
     ]
     listed = ", ".join(f"{value:+.2f}" for value in correlations) or "none"
@@ -186,9 +187,7 @@ Weights of the kernels on a textured plane whose disparity runs evenly from in f
 focus (positive) to behind: the {NUM_CURVES} kernels that vary most, over their means.
 The strongest kernel by window:
 
-| disparity [px] | kernel | weight |
-|---:|---:|---:|
-{chr(10).join(rows)}
+{markdown_table(["disparity [px]", "kernel", "weight"], rows, num_texts=0)}
 
 ## Similarity maps [K3DN Fig. 4]
 

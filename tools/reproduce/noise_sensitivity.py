@@ -20,6 +20,7 @@ from tf_defocus import commands, whole_files
 from tf_defocus.evaluation.evaluate import evaluate
 from tf_defocus.evaluation.examples import read_set
 from tf_defocus.evaluation.protocols import PROTOCOLS
+from tf_defocus.markdown_table import markdown_table
 from tf_defocus.models import presets
 
 PRESET = flags.DEFINE_list(
@@ -44,25 +45,22 @@ def sensitivity_table(reports):
     """Markdown: a row per noise, and per method its scores.
 
     Args:
-        reports: dict, sigma [of 255] -> `EvaluationReport` of the same methods.
+        reports: dict, sigma [of 255] -> `Scores` of the same methods.
 
     Returns:
         str; of the input PSNR and SSIM, of each method those and, in brackets, the gain
         in PSNR over the noisy input.
     """
     methods = list(next(iter(reports.values())).summary())
-    lines = [
-        f"| sigma [of 255] | {' | '.join(methods)} |",
-        f"| ---: |{' ---: |' * len(methods)}",
-    ]
+    lines = []
     for sigma, report in reports.items():
         cells = []
         for row in report.summary().values():
             mean, gain = row["mean"], row.get("gain")
             text = f"{mean['psnr']:.2f}, {mean['ssim']:.3f}"
             cells.append(text if not gain else f"{text} ({gain['psnr']:+.2f})")
-        lines.append(f"| {sigma:g} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        lines.append([f"{sigma:g}", *cells])
+    return markdown_table(["sigma [of 255]", *methods], lines, num_texts=0)
 
 
 def page(table, command, name, count):

@@ -19,6 +19,7 @@ import numpy as np
 from absl import flags
 
 from tf_defocus import commands, whole_files
+from tf_defocus.markdown_table import markdown_table
 from tf_defocus.optics import dual_pixel, psf, sensor
 from tf_defocus.synthesis import rdpd, scene_ranges, scenes
 
@@ -107,11 +108,10 @@ def measure(camera, count, size, points, seed):
 
 def table(count, size, points, seed):
     """Markdown; a row per camera and renderer, then the means over cameras."""
-    lines = [
-        "| camera (f, N, s), largest radius | renderer | left view | photograph | "
-        "largest error |",
-        "|---|---|---:|---:|---:|",
-    ]
+    head = (
+        "camera (f, N, s), largest radius|renderer|left view|photograph|largest error"
+    )
+    lines = []
     results = []
     for camera in rdpd.CAMERAS:
         label = ", ".join(map(str, dataclasses.astuple(camera)))
@@ -122,12 +122,11 @@ def table(count, size, points, seed):
         rows = np.array([result[name] for result in results])
         summary = (*rows[:, :2].mean(axis=0), rows[:, 2].max())
         lines.append(_row("all", name, summary))
-    return "\n".join(lines) + "\n"
+    return markdown_table(head.split("|"), lines, num_texts=2)
 
 
 def _row(label, name, scores):
-    left, combined, worst = scores
-    return f"| {label} | {name} | {left:.2f} | {combined:.2f} | {worst:.2f} |"
+    return [label, name, *(f"{score:.2f}" for score in scores)]
 
 
 def main(_):

@@ -22,6 +22,7 @@ from tf_defocus.evaluation import sharp_regions
 from tf_defocus.evaluation.examples import read_dataset
 from tf_defocus.evaluation.rendered import render_examples
 from tf_defocus.images.files import Image, write_image
+from tf_defocus.markdown_table import markdown_table
 from tf_defocus.reports import line_chart
 from tf_defocus.synthesis import textures
 
@@ -67,11 +68,11 @@ def table(summaries):
         summaries: dict, name -> dict of `sharp_regions.summarise`.
     """
     names = [name for name in next(iter(summaries.values())) if name != "values"]
-    lines = ["| [of 255] | " + " | ".join(names) + " |", "|---|" + "---:|" * len(names)]
-    for method, row in summaries.items():
-        cells = " | ".join(f"{row[name]:.2f}" for name in names)
-        lines.append(f"| {method} | {cells} |")
-    return "\n".join(lines) + "\n"
+    rows = [
+        [method, *(f"{row[name]:.2f}" for name in names)]
+        for method, row in summaries.items()
+    ]
+    return markdown_table(["[of 255]", *names], rows)
 
 
 def picture(errors):

@@ -18,6 +18,7 @@ from absl import flags
 
 from tf_defocus import commands, whole_files
 from tf_defocus.images.files import Image, read_image, write_image
+from tf_defocus.markdown_table import markdown_table
 from tf_defocus.optics import psf
 from tf_defocus.optics import view_calibration as calibration
 
@@ -59,10 +60,7 @@ def best_ratio(measurement):
 def share_table(found):
     """Markdown: per split and scene, what it leaves of the views' variance."""
     splits = next(iter(found.values())).splits
-    lines = [
-        f"| split | shift / diameter | {' | '.join(found)} |",
-        "|---|---:|" + "---:|" * len(found),
-    ]
+    lines = []
     for index, split in enumerate(splits):
         cells = [
             f"{100 * m.residuals[index, m.explained].mean():.2f}"
@@ -71,22 +69,23 @@ def share_table(found):
             for m in found.values()
         ]
         ratio = f"{psf.shift_ratio(split):.2f}"
-        lines.append(f"| {split.family} | {ratio} | {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        lines.append([split.family, ratio, *cells])
+    return markdown_table(["split", "shift / diameter", *found], lines)
 
 
 def scene_table(scenes, found, of_encoded):
     """Markdown: per scene, its windows, best shift, blur, noise and the views' gain."""
-    lines = [
-        "| scene | windows | shift / diameter | diameter [px] | left in linear light, "
-        "in encoded values [%] | noise left, right [of 255] | left / right |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+    head = ["scene", "windows", "shift / diameter", "diameter [px]"]
+    head += [
+        "left in linear light, in encoded values [%]",
+        "noise left, right [of 255]",
     ]
+    lines = []
     for name, (left, right, _) in scenes.items():
         m, other = found[name], of_encoded[name]
         count = int(m.explained.sum())
         if not count:
-            lines.append(f"| {name} | 0 | - | - | - | - | - |")
+            lines.append([name, "0", *"-----"])
             continue
         best = np.argmin(m.residuals[:, m.explained].mean(axis=1))
         diameters = np.quantile(m.diameters[best, m.explained], (0.05, 0.5, 0.95))
@@ -95,13 +94,14 @@ def scene_table(scenes, found, of_encoded):
         ]
         noise = [255 * calibration.noise_deviation(v, m) for v in (left, right)]
         gain = left.mean() / right.mean()
-        lines.append(
-            f"| {name} | {count} | {best_ratio(m):.3f} | "
-            f"{' / '.join(f'{d:.1f}' for d in diameters)} | "
-            f"{left_over[0]:.2f}, {left_over[1]:.2f} | "
-            f"{noise[0]:.1f}, {noise[1]:.1f} | {gain:.3f} |"
-        )
-    return "\n".join(lines) + "\n"
+        cells = [
+            " / ".join(f"{d:.1f}" for d in diameters),
+            f"{left_over[0]:.2f}, {left_over[1]:.2f}",
+            f"{noise[0]:.1f}, {noise[1]:.1f}",
+            f"{gain:.3f}",
+        ]
+        lines.append([name, str(count), f"{best_ratio(m):.3f}", *cells])
+    return markdown_table([*head, "left / right"], lines)
 
 
 def picture(scenes, found):

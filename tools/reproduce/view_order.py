@@ -16,6 +16,7 @@ from absl import flags
 
 from tf_defocus import commands
 from tf_defocus.evaluation.rendered import render_examples
+from tf_defocus.markdown_table import markdown_table
 from tf_defocus.restoration.view_order import VERDICTS, check_view_order
 from tf_defocus.synthesis import textures
 
@@ -61,10 +62,11 @@ def main(_):
             raise ValueError(f"{PHOTOGRAPHS.value} holds no photograph")
     examples = render_examples(NUM_EXAMPLES.value, SIZE.value, photographs, exact=0)
     judged = judge(examples)
-    print("| views | " + " | ".join(VERDICTS) + " |\n|---|---:|---:|---:|")
-    for title, column in zip(("in order", "exchanged"), judged.T):
-        counts = np.bincount(column, minlength=len(VERDICTS))
-        print(f"| {title} | " + " | ".join(map(str, counts)) + " |")
+    rows = [
+        [title, *map(str, np.bincount(column, minlength=len(VERDICTS)))]
+        for title, column in zip(("in order", "exchanged"), judged.T)
+    ]
+    print(markdown_table(["views", *VERDICTS], rows), end="")
     right, wrong, undecided = majority_rate(judged[:, 0])
     print(
         f"sets of {SET_SIZE}: {100 * right:.1f} % right, {100 * wrong:.1f} % wrong, "
