@@ -109,10 +109,15 @@ def read_folder(folder, others=()):
         missing = [kind for kind in wanted if kind not in files]
         if missing:
             raise FileNotFoundError(
-                f"{folder}: example {name!r} lacks {', '.join(missing)}; every example "
-                f"must have {', '.join(wanted)}"
+                f"{folder}: example {name!r} lacks {_named(missing)}; every example "
+                f"must have {_named(wanted)}"
             )
     return _read_files(found, views, others)
+
+
+def _named(kinds):
+    """What their files are called."""
+    return ", ".join(scene_folders.WORDS.get(kind, (kind,))[0] for kind in kinds)
 
 
 def _read_files(found, views, others):
