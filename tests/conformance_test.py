@@ -211,9 +211,8 @@ def standing_alone():
     reblurring = ReblurringNetwork(num_iterations=2, filter_size=3)
     domains = [BinaryNetwork(4), FeatureDiscriminator(2)]
     ablated = [ResidualBlock(4), FilterAdaptiveConvolution(3)]
-    return [WienerDeconvolution(), *ablated, reblurring, *domains]
     radius = BlurRadiusNetwork(base_filters=4, reduction=2)
-    return [WienerDeconvolution(), *ablated, reblurring, radius]
+    return [WienerDeconvolution(), *ablated, reblurring, *domains, radius]
 
 
 def registered_classes(room="."):

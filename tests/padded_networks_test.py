@@ -47,7 +47,8 @@ SMALL = {
 @pytest.fixture(scope="module", params=SMALL)
 def model(request):
     """A small network."""
-    keras.utils.set_random_seed(3)
+    # DRBNet clips its own result: with most seeds its fresh weights make it flat
+    keras.utils.set_random_seed(1 if request.param == "drbnet_dual" else 3)
     network = create_model(request.param, **SMALL[request.param])
     if request.param == "nrknet":
         network.blur.bias.assign(np.zeros(3))  # it would brighten all beyond 1

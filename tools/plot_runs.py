@@ -73,7 +73,7 @@ def main(_):
     picture = draw_lines(curves, _KEY.value, "steps", "dB")
     pathlib.Path(_OUTPUT.value).parent.mkdir(parents=True, exist_ok=True)
     write_image(_OUTPUT.value, Image(picture))
-    print(table(curves, _KEY.value))
+    print(table(curves, _KEY.value), end="")
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from tests.testing import (
     reference_file,
 )
 from tf_defocus import conversion, create_model
+from tf_defocus.ops.padding import pad_to_multiple
 from tf_defocus.restoration import Restorer
 
 INTERMEDIATES = {  # name in the recorded files -> our stage
@@ -119,15 +120,14 @@ def test_tiles_are_told_where_they_lie(model):
     restored = tiled.restore(**views)
     whole = Restorer(model, tile=0).restore(**views)
     np.testing.assert_allclose(restored, whole, atol=1e-5)
-    padded = {
-        name: np.pad(view, ((0, 3), (0, 8), (0, 0)), mode="edge")[None]
-        for name, view in views.items()
-    }
     distance = naive_distance(*size).astype("float32")[..., None] / 255
-    padded["radial_distance"] = np.pad(distance, ((0, 3), (0, 8), (0, 0)), mode="edge")[
-        None
-    ]
-    expected = ops.convert_to_numpy(model(padded)["deblurred"])[0, :45, :1000]
+    margin, multiple = model.border_margin, model.size_multiple
+    padded = {
+        name: pad_to_multiple(value[None], multiple, margin)
+        for name, value in {**views, "radial_distance": distance}.items()
+    }
+    rows, columns = (slice(margin, margin + side) for side in size)
+    expected = ops.convert_to_numpy(model(padded)["deblurred"])[0, rows, columns]
     np.testing.assert_allclose(whole, expected, atol=1e-5)
 
 

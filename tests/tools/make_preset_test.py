@@ -31,7 +31,9 @@ def run(tmp_path):
 def test_the_last_or_the_best_weights_become_the_preset(run, tmp_path, options, value):
     folder = tmp_path / "presets"
     given = ["--run", run, "--name", "small", "--folder", folder, *options]
-    assert not run_tool("make_preset", *given, "--licence", "CC0")
+    assert not run_tool(
+        "make_preset", *given, "--licence", "CC0", "--description", "Small."
+    )
     entry = presets.list_presets(folder)["small"]
     assert (entry["recipe"], entry["licence"]) == ("a_recipe", "CC0")
     for array in presets.load_preset(folder).get_weights():

@@ -154,13 +154,14 @@ class ImplicitKernelSum(layers.Layer):
 
     def call(self, images, scale_weights, basis_weights):
         total, count = 0.0, self.num_bases
+        kernel = ops.cast(self.kernel, images.dtype)
         for group, size in enumerate(self.sizes, start=1):
             part = 0.0
             for colour, maps in enumerate(self.filtered(images, size)):
                 first = (group * COLOURS + colour) * count
                 part = part + ops.conv(
                     maps * basis_weights,
-                    self.kernel[:, :, first : first + count],
+                    kernel[:, :, first : first + count],
                     data_format="channels_last",
                 )
             total = total + scale_weights[..., group : group + 1] * part

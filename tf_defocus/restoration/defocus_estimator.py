@@ -47,8 +47,8 @@ class DefocusEstimator:
             (height, width) float32 in (0, 1).
         """
         multiple = self.model.size_multiple
-        rows, columns = pad_amounts(*image.shape[:2], multiple)
-        padded = np.pad(image, ((0, rows), (0, columns), (0, 0)), mode="edge")
+        amounts = pad_amounts(*image.shape[:2], multiple)
+        padded = np.pad(image, (*amounts, (0, 0)), mode="edge")
         height, width = padded.shape[:2]
         side = self.tile
         if side is None:

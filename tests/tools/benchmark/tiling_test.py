@@ -17,6 +17,7 @@ class AddsItsMean(RestorationNetwork):
     size_multiple = (8, 8)
     receptive_field = 1
     exact_tiling = False
+    border_margin = 0
 
     def call(self, inputs):
         blurred = inputs["blurred"]

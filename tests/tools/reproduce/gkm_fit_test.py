@@ -1,7 +1,6 @@
 """Tests of `tools/reproduce/gkm_fit.py`: its table and picture on two kernels."""
 
-import runpy
-import sys
+import functools
 
 import numpy as np
 import pytest
@@ -20,14 +19,7 @@ def run(monkeypatch, tmp_path):
     }
     monkeypatch.setattr(kernel_fit, "sample_kernels", lambda: few)
 
-    def command(*arguments):
-        tool = str(testing.ROOT / "tools" / "reproduce" / "gkm_fit.py")
-        monkeypatch.setattr(sys, "argv", [tool, *map(str, arguments)])
-        with pytest.raises(SystemExit) as exit_info:
-            runpy.run_path(tool, run_name="__main__")
-        return exit_info.value.code
-
-    return command
+    return functools.partial(testing.run_tool, "reproduce/gkm_fit")
 
 
 def test_table_and_picture_are_written(run, tmp_path, capsys):
