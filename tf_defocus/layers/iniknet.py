@@ -147,7 +147,7 @@ class ImplicitKernelSum(layers.Layer):
 
     def filtered(self, images, size):
         """Yields the images of every colour, (batch, height, width, num_bases)."""
-        kernels = self.kernels(size)[:, :, None]
+        kernels = ops.cast(self.kernels(size), images.dtype)[:, :, None]
         for colour in range(COLOURS):
             plane = images[..., colour : colour + 1]
             yield ops.conv(plane, kernels, padding="same", data_format="channels_last")
