@@ -9,6 +9,7 @@ from tf_defocus import commands
 
 
 def main(_):
+    """Compiles the adaptive convolution for the TensorFlow that is installed."""
     from tf_defocus.ops import adaptive_convolution_native, build
 
     try:

@@ -18,6 +18,7 @@ _PRESET = flags.DEFINE_list(
 
 
 def main(_):
+    """Restores the demonstration's photographs and writes its page."""
     from tf_defocus import Restorer, cli
     from tf_defocus.reports import demo
 

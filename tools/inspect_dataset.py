@@ -270,6 +270,7 @@ def _median(measured, key):
 
 
 def main(arguments):
+    """Prints what a folder is; exits with 1 where a builder would refuse it."""
     if len(arguments) != 2:
         raise app.UsageError("give one folder")
     report = inspect(arguments[1], _PAIRS.value, _LISTS.value)

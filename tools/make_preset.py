@@ -35,6 +35,7 @@ _DESCRIPTION = flags.DEFINE_string(
 
 
 def main(_):
+    """Adds the weights of a run to a folder of presets."""
     run = pathlib.Path(_RUN.value)
     config = json.loads((run / presets.RUN_CONFIG).read_text())
     entry = presets.save_preset(

@@ -59,6 +59,7 @@ def table(curves, key):
 
 
 def main(_):
+    """Draws the runs' curves and prints them as a table."""
     from tf_defocus.images.files import Image, write_image
     from tf_defocus.reports.line_chart import draw_lines
 

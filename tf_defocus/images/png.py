@@ -269,6 +269,7 @@ def _paeth_filter(rows, above, stride):
 
 
 def write_chunk(file, name, body):
+    """Writes one chunk: its length, its name of four bytes, its body and its CRC."""
     file.write(struct.pack(">I4s", len(body), name))
     file.write(body)
     file.write(zlib.crc32(body, zlib.crc32(name)).to_bytes(4, "big"))
