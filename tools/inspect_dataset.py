@@ -82,7 +82,7 @@ def find_files(name, folder, lists=""):
         found = module.find_scenes(folder, pairs, patches)
         return {s: [scene["paths"] for scene in found[s]] for s in found}
     if name == "dpdd_pixel":
-        roles = ("combined", "left", "right")
+        roles = ("blurred", "left", "right")
         return {"test": [dict(zip(roles, p)) for p in module.find_scenes(folder)]}
     if name == "ddd_syn":
         return {s: list(v.values()) for s, v in module.find_scenes(folder).items()}
@@ -97,7 +97,7 @@ def find_files(name, folder, lists=""):
         return {"test": list(module.find_scenes(folder).values())}
     found = module.find_pairs(folder)
     found = found if isinstance(found, dict) else {"test": found}
-    roles = ("combined", "mask" if name == "cuhk_bd" else "sharp")
+    roles = ("blurred", "mask" if name == "cuhk_bd" else "sharp")
     return {s: [dict(zip(roles, p)) for p in pairs] for s, pairs in found.items()}
 
 
@@ -146,7 +146,7 @@ def measure_pair(paths):
     planes = {
         role: _green(path)
         for role, path in paths.items()
-        if role in ("combined", "left", "right", "sharp")
+        if role in ("blurred", "left", "right", "sharp")
     }
     measured = {"scene": next(iter(paths.values())).stem}
     if "left" in planes and "right" in planes:
@@ -154,9 +154,9 @@ def measure_pair(paths):
         measured["disparity"] = -_shift(planes["left"], planes["right"])[0]
         views = (planes[side][..., None] for side in ("left", "right"))
         measured["view_order"] = check_view_order(*views, warn=False).verdict
-    if "combined" in planes and "sharp" in planes:
+    if "blurred" in planes and "sharp" in planes:
         common = min(plane.shape[1] for plane in planes.values())
-        blurred, sharp = (planes[r][:, :common] for r in ("combined", "sharp"))
+        blurred, sharp = (planes[r][:, :common] for r in ("blurred", "sharp"))
         measured["misalignment"] = float(np.hypot(*_shift(blurred, sharp)))
         means = [srgb_to_linear(plane).mean() for plane in (blurred, sharp)]
         measured["exposure_ratio"] = float(means[0] / max(means[1], 1e-9))

@@ -18,8 +18,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """One example per photograph with defocus blur."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES: ClassVar = {
+        "1.0.0": "First release.",
+        "2.0.0": "`combined` is called `blurred`.",
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Get the blur detection set from the page of Shi, Xu and Jia, unzip it and "
         "pass the folder as manual_dir; it holds image/out_of_focus0001.jpg to 0704 "
@@ -33,13 +36,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             )
 
         features = {
-            "combined": image(3),
+            "blurred": image(3),
             "mask": image(1),
             "scene_id": tfds.features.Text(),
         }
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(features),
-            supervised_keys=("combined", "mask"),
+            supervised_keys=("blurred", "mask"),
         )
 
     def _split_generators(self, dl_manager):
@@ -86,5 +89,5 @@ def read_example(photograph, mask):
     pixels, stored = published_files.read_rgb(photograph, np.uint8)
     grey = published_files.read_grey(mask)
     published_files.check_sizes((photograph, mask), (pixels, grey))
-    blurred = np.where(grey > _THRESHOLD, 255, 0).astype(np.uint8)
-    return {"combined": stored, "mask": blurred, "scene_id": photograph.stem}
+    levels = np.where(grey > _THRESHOLD, 255, 0).astype(np.uint8)
+    return {"blurred": stored, "mask": levels, "scene_id": photograph.stem}

@@ -9,8 +9,7 @@ from etils import epath
 from tf_defocus.data import published_files
 from tf_defocus.images import scene_folders
 
-# what a file or folder holds -> feature
-_ROLES = {"blurred": "combined", "left": "left", "right": "right", "sharp": "sharp"}
+_ROLES = ("blurred", "left", "right", "sharp")
 _SUFFIXES = {"left": "_L", "right": "_R"}  # that views' names may end in
 _EXPECTED = "<scene>/combined.png or combined/<name>.png"
 # PNG has no empty image: what a scene lacks is one black pixel
@@ -21,8 +20,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """One example per scene of the folder; features are the same for every folder."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES: ClassVar = {
+        "1.0.0": "First release.",
+        "2.0.0": "`combined` is called `blurred`.",
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "manual_dir is your folder. Either one folder per scene, "
         "<scene>/{combined,left,right,target}.png, or one folder per kind, "
@@ -38,7 +40,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         features = {
             "left": view,
             "right": view,
-            "combined": view,
+            "blurred": view,
             "sharp": view,
             "has_views": np.bool_,
             "has_sharp": np.bool_,
@@ -47,7 +49,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         }
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(features),
-            supervised_keys=("combined", "sharp"),
+            supervised_keys=("blurred", "sharp"),
         )
 
     def _split_generators(self, dl_manager):
@@ -70,7 +72,7 @@ def find_scenes(manual_dir):
     """Files of every scene of a folder in either layout.
 
     Returns:
-        dict: scene name -> dict of paths by feature (`combined`, `left`, ...).
+        dict: scene name -> dict of paths by feature (`blurred`, `left`, ...).
 
     Raises:
         DatasetFilesError: if there is no scene, a scene lacks a file it
@@ -106,10 +108,9 @@ def _images_by_name(folder):
 
 def _files_by_role(folder):
     try:
-        found = scene_folders.by_role(_images_by_name(folder))
+        return scene_folders.by_role(_images_by_name(folder))
     except ValueError as error:
         raise published_files.DatasetFilesError(str(error)) from error
-    return {_ROLES[role]: path for role, path in found.items()}
 
 
 def _folders_by_role(root):
@@ -122,25 +123,25 @@ def _folders_by_role(root):
 def _pair_folders(root):
     """Scenes of the layout with one folder per kind of image."""
     kinds = {
-        _ROLES[role]: published_files.list_images(folder)
+        role: published_files.list_images(folder)
         for role, folder in _folders_by_role(root).items()
     }
     _check_complete(root, kinds)
-    combined = published_files.by_stem(kinds["combined"])
+    blurred = published_files.by_stem(kinds["blurred"])
     matched = {
         role: dict(
-            published_files.pair_view(kinds["combined"], paths, _SUFFIXES.get(role, ""))
+            published_files.pair_view(kinds["blurred"], paths, _SUFFIXES.get(role, ""))
         )
         for role, paths in kinds.items()
     }
     return {
         name: {role: pairs[path] for role, pairs in matched.items()}
-        for name, path in combined.items()
+        for name, path in blurred.items()
     }
 
 
 def _check_complete(place, roles):
-    if "combined" not in roles:
+    if "blurred" not in roles:
         raise published_files.DatasetFilesError(
             f"Expected combined.png in {place}. Received: none."
         )
@@ -161,7 +162,7 @@ def read_scene(scene_id, paths):
     read = {role: published_files.read_native(path) for role, path in paths.items()}
     pixels = [image for image, _ in read.values()]
     published_files.check_sizes(list(paths.values()), pixels)
-    example = {role: _ABSENT for role in _ROLES.values()}
+    example = dict.fromkeys(_ROLES, _ABSENT)
     for role, (image, stored) in read.items():
         deep = image.dtype == np.uint16
         # x * 257 is exact: >> 8 gives the 8-bit value back

@@ -67,7 +67,7 @@ def test_sixteen_and_eight_bits_come_back_exactly(tmp_path):
     flat = write(root / "flat" / "combined.png", 9, np.uint8)
     stored = build(tmp_path, root)
     for name, feature in (
-        ("combined", "combined"),
+        ("combined", "blurred"),
         ("left", "left"),
         ("right", "right"),
         ("target", "sharp"),
@@ -75,7 +75,7 @@ def test_sixteen_and_eight_bits_come_back_exactly(tmp_path):
         np.testing.assert_array_equal(stored["deep"][feature], deep[name])
     assert stored["deep"]["bit_depth"] == 16
     assert stored["deep"]["has_views"] and stored["deep"]["has_sharp"]
-    np.testing.assert_array_equal(stored["flat"]["combined"], flat * np.uint16(257))
+    np.testing.assert_array_equal(stored["flat"]["blurred"], flat * np.uint16(257))
     assert stored["flat"]["bit_depth"] == 8
 
 
@@ -90,7 +90,7 @@ def test_what_is_absent_is_one_black_pixel_and_a_false_flag(tmp_path):
 @pytest.mark.parametrize("suffix", [".tif", ".TIFF", ".png"])
 def test_tiff_and_capital_extensions_are_read(tmp_path, suffix):
     image = write(tmp_path / "a" / f"combined{suffix}", 0)
-    example = read(tmp_path)["a"]["combined"]
+    example = read(tmp_path)["a"]["blurred"]
     if isinstance(example, bytes):
         example = cv2.imdecode(np.frombuffer(example, np.uint8), -1)[..., ::-1]
     np.testing.assert_array_equal(example, image)
@@ -98,7 +98,7 @@ def test_tiff_and_capital_extensions_are_read(tmp_path, suffix):
 
 def test_grey_images_become_three_equal_channels(tmp_path):
     image = write(tmp_path / "a" / "combined.png", 0, np.uint16, (6, 8))
-    received = read(tmp_path)["a"]["combined"]
+    received = read(tmp_path)["a"]["blurred"]
     np.testing.assert_array_equal(received, np.repeat(image[..., None], 3, axis=-1))
 
 

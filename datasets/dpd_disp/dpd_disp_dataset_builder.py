@@ -13,7 +13,7 @@ _ROOTS = ("DPD-disp", "DPD_disp", "dpd_disp")
 _DEPTHS = "gt"  # folder of depth maps beside the photographs
 # what follows a scene's last underscore, in lower case -> feature
 _KINDS = {
-    "b": "combined",
+    "b": "blurred",
     "l": "left",
     "r": "right",
     "gt": "depth",
@@ -29,8 +29,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """One example per photograph; there is no all-in-focus image."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES: ClassVar = {
+        "1.0.0": "First release.",
+        "2.0.0": "`combined` is called `blurred`.",
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Get the evaluation set from the page of Punnappurath et al., unzip it and "
         f"pass the folder as manual_dir; it holds {_EXPECTED} per scene, and its depth "
@@ -44,7 +47,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             )
 
         features = {
-            "combined": image(3),
+            "blurred": image(3),
             "left": image(3),
             "right": image(3),
             "depth": image(1),
@@ -107,7 +110,7 @@ def _add(paths, role, path):
 
 def _check_complete(root, scene, paths):
     given = next(iter(paths.values()))
-    for role, kind in (("combined", "B"), ("left", "L"), ("right", "R")):
+    for role, kind in (("blurred", "B"), ("left", "L"), ("right", "R")):
         if role not in paths:
             raise published_files.DatasetFilesError(
                 f"Expected {scene}_{kind} in {root} beside {given}. Received: none."
@@ -121,7 +124,7 @@ def read_example(paths):
         DatasetFilesError: naming a file that cannot be read or has
             another size, or depth of another shape.
     """
-    views = ("combined", "left", "right")
+    views = ("blurred", "left", "right")
     read = {role: published_files.read_rgb(paths[role], np.uint8) for role in views}
     pixels = [read[role][0] for role in views]
     published_files.check_sizes([paths[role] for role in views], pixels)
@@ -138,6 +141,6 @@ def _check_shape(paths, photograph, depth):
     ratios = [image.shape[1] / image.shape[0] for image in (photograph, depth)]
     if abs(ratios[1] / ratios[0] - 1) > _SHAPE_TOLERANCE:
         raise published_files.DatasetFilesError(
-            f"Expected the shape of {paths['combined']}, {photograph.shape[:2]}. "
+            f"Expected the shape of {paths['blurred']}, {photograph.shape[:2]}. "
             f"Received: {paths['depth']} of {depth.shape[:2]}."
         )

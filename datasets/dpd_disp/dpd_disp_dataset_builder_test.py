@@ -25,7 +25,7 @@ def test_views_are_the_files_and_depth_is_grey(tmp_path):
     root = trees.dpd_disp(tmp_path, 2)
     received = examples(tmp_path)
     assert list(received) == ["0101", "0102"]
-    for kind, role in (("B", "combined"), ("L", "left"), ("R", "right")):
+    for kind, role in (("B", "blurred"), ("L", "left"), ("R", "right")):
         image = cv2.imread(str(root / f"0102_{kind}.jpg"))[..., ::-1]
         np.testing.assert_array_equal(received["0102"][role], image)
     depth = np.random.default_rng(8).integers(0, 256, trees.SHAPE[:2])

@@ -14,25 +14,25 @@ from tf_defocus.data import dpdnet_patches, published_files
 
 _SPLITS = {"train": "train", "validation": "val", "test": "test"}  # ours -> files'
 _ENVIRONMENTS = ("unknown", "indoor", "outdoor")
-_ROLES = ("combined", "left", "right", "sharp")
+_ROLES = ("blurred", "left", "right", "sharp")
 _EXPECTED = "{train,val,test}_c/source or {train,val,test}/inputC"
 _ROOTS = ("dd_dp_dataset_canon", "DPDD", "dd_dp_dataset_canon_patch")
 # role -> folder below the root, for a split
 _LAYOUTS = (
     {
-        "combined": "{0}_c/source",
+        "blurred": "{0}_c/source",
         "left": "{0}_l/source",
         "right": "{0}_r/source",
         "sharp": "{0}_c/target",
     },
     {
-        "combined": "{0}/inputC",
+        "blurred": "{0}/inputC",
         "left": "{0}/inputL",
         "right": "{0}/inputR",
         "sharp": "{0}/target",
     },
     {
-        "combined": "{0}/{0}/inputC",
+        "blurred": "{0}/{0}/inputC",
         "left": "{0}/{0}/inputL",
         "right": "{0}/{0}/inputR",
         "sharp": "{0}/{0}/target",
@@ -65,8 +65,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """One example per scene, or per patch of a scene."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES: ClassVar = {
+        "1.0.0": "First release.",
+        "2.0.0": "`combined` is called `blurred`.",
+    }
     _uses_beam = False
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Get dd_dp_dataset_canon.zip from the authors of DPDD (or the copies of IFAN, "
@@ -104,7 +107,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             features["patch_yx"] = tfds.features.Tensor(shape=(2,), dtype=np.int32)
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(features),
-            supervised_keys=("combined", "sharp"),
+            supervised_keys=("blurred", "sharp"),
         )
 
     def _split_generators(self, dl_manager):
@@ -183,7 +186,7 @@ def find_scenes(manual_dir, published, patches=False):
             labels = read_environments(root, len(pairs))
         scenes[split] = [
             {
-                "scene_id": paths["combined"].stem,
+                "scene_id": paths["blurred"].stem,
                 "environment": label,
                 "is_patch": cut,
                 "paths": paths,
@@ -218,14 +221,14 @@ def is_root(folder):
 def _folders(root, split):
     """dict of existing folders by feature, or None where the split is not there."""
     for layout in _LAYOUTS:
-        if (root / layout["combined"].format(split)).is_dir():
+        if (root / layout["blurred"].format(split)).is_dir():
             return {role: root / name.format(split) for role, name in layout.items()}
     return None
 
 
 def _are_patches(found):
     """DPDNet's patches have names of five digits; originals start with 1P0A."""
-    paths = [path for files in found.values() for path in files["combined"]]
+    paths = [path for files in found.values() for path in files["blurred"]]
     return all(len(path.stem) == 5 and path.stem.isdigit() for path in paths)
 
 
@@ -260,33 +263,33 @@ def pair_split(files, published):
         published: list of (source, target) names, or None for DPDNet's patches.
 
     Returns:
-        List of dict, feature -> path, sorted by the name of the combined image.
+        List of dict, feature -> path, sorted by the name of the blurred image.
 
     Raises:
         DatasetFilesError: naming what does not pair.
     """
-    combined = files["combined"]
-    pairs = {path: {"combined": path} for path in combined}
+    blurred = files["blurred"]
+    pairs = {path: {"blurred": path} for path in blurred}
     targets = dict(published or ())
-    stems = published_files.by_stem(combined)
+    stems = published_files.by_stem(blurred)
     original = bool(stems.keys() & targets.keys())
     if original:
-        published_files.check_names(stems, targets, combined[0].parent)
-    elif published is not None and len(combined) != len(published):
+        published_files.check_names(stems, targets, blurred[0].parent)
+    elif published is not None and len(blurred) != len(published):
         raise published_files.DatasetFilesError(
-            f"Expected {len(published)} images in {combined[0].parent}. "
-            f"Received: {len(combined)}."
+            f"Expected {len(published)} images in {blurred[0].parent}. "
+            f"Received: {len(blurred)}."
         )
     for role, suffix in (("left", "_L"), ("right", "_R")):
-        for path, other in published_files.pair_view(combined, files[role], suffix):
+        for path, other in published_files.pair_view(blurred, files[role], suffix):
             pairs[path][role] = other
     sharp = files["sharp"]
     names = published_files.by_stem(sharp)
     if original and names.keys() != stems.keys():
         published_files.check_names(names, targets.values(), sharp[0].parent)
-        matched = [(path, names[targets[path.stem]]) for path in combined]
+        matched = [(path, names[targets[path.stem]]) for path in blurred]
     else:
-        matched = published_files.pair_by_order(combined, sharp)
+        matched = published_files.pair_by_order(blurred, sharp)
     for path, other in matched:
         pairs[path]["sharp"] = other
     return list(pairs.values())

@@ -156,15 +156,15 @@ def test_portrait_and_tiff_are_read_bit_for_bit(tmp_path):
     root = trees.dpdd_official(tmp_path, _SCENES)
     trees.trap_portrait(root)
     scene = find(root)["test"][2]
-    path = scene["paths"]["combined"]
+    path = scene["paths"]["blurred"]
     expected = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)[..., ::-1]
     pixels, stored = builder_module.read_scene(scene["paths"], 16)
     assert expected.shape == (18, 12, 3)
-    np.testing.assert_array_equal(pixels["combined"], expected)
-    assert stored["combined"] == path.read_bytes()
+    np.testing.assert_array_equal(pixels["blurred"], expected)
+    assert stored["blurred"] == path.read_bytes()
     trees.trap_tiff(path.parent)
     pixels, stored = builder_module.read_scene(find(root)["test"][2]["paths"], 16)
-    np.testing.assert_array_equal(stored["combined"], expected)
+    np.testing.assert_array_equal(stored["blurred"], expected)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_sixteen_bits_are_exact_and_eight_are_shifted(tmp_path):
     flat = build(tmp_path, "full_8bit").as_dataset(split="test")
     (deep,), (flat,) = deep.as_numpy_iterator(), flat.as_numpy_iterator()
     for role, name in (
-        ("combined", f"test_c/source/{source}"),
+        ("blurred", f"test_c/source/{source}"),
         ("left", f"test_l/source/{source}_L"),
         ("right", f"test_r/source/{source}_R"),
         ("sharp", f"test_c/target/{target}"),

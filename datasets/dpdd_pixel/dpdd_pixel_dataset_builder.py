@@ -24,8 +24,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """One example per photograph; there is no all-in-focus image."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES: ClassVar = {
+        "1.0.0": "First release.",
+        "2.0.0": "`combined` is called `blurred`.",
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Get dd_dp_dataset_pixel.zip from the authors of DPDD, or PixelDP as IFAN has "
         "it, unzip it and pass the folder as manual_dir; it holds "
@@ -41,7 +44,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         image = tfds.features.Image(
             shape=(None, None, 3), dtype=dtype, encoding_format="png"
         )
-        features = {name: image for name in ("combined", "left", "right")}
+        features = {name: image for name in ("blurred", "left", "right")}
         features["scene_id"] = tfds.features.Text()
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(features)
@@ -56,7 +59,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         for paths in scenes:
             read = [published_files.read_rgb(path, dtype) for path in paths]
             published_files.check_sizes(paths, [pixels for pixels, _ in read])
-            images = zip(("combined", "left", "right"), (stored for _, stored in read))
+            images = zip(("blurred", "left", "right"), (stored for _, stored in read))
             name = paths[0].stem
             yield name, {**dict(images), "scene_id": name}
 
@@ -67,7 +70,7 @@ def is_root(folder):
 
 
 def find_scenes(manual_dir):
-    """List of (combined, left, right).
+    """List of (blurred, left, right).
 
     Raises:
         DatasetFilesError: if the folder is another, or views are missing.
@@ -79,10 +82,10 @@ def find_scenes(manual_dir):
             f"Expected no test_c/target in {root}. Received: one; it is the Canon set, "
             "build dpdd."
         )
-    combined, left, right = (
+    blurred, left, right = (
         published_files.list_images(root / f"test_{view}" / "source") for view in "clr"
     )
-    published_files.check_count(len(combined), _SCENES, root)
-    lefts = dict(published_files.pair_view(combined, left, "_L"))
-    rights = dict(published_files.pair_view(combined, right, "_R"))
-    return [(path, lefts[path], rights[path]) for path in combined]
+    published_files.check_count(len(blurred), _SCENES, root)
+    lefts = dict(published_files.pair_view(blurred, left, "_L"))
+    rights = dict(published_files.pair_view(blurred, right, "_R"))
+    return [(path, lefts[path], rights[path]) for path in blurred]

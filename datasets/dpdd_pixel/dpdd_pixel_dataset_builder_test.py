@@ -21,7 +21,7 @@ def test_grey_views_become_three_equal_channels_upright(tmp_path):
     trees.dpdd_pixel(tmp_path, 2)
     received = dataset_builders.examples("dpdd_pixel", tmp_path)["test"]
     assert list(received) == ["0000", "0001"]
-    seeds = {"combined": 4, "left": 5, "right": 6}
+    seeds = {"blurred": 4, "left": 5, "right": 6}
     for role, seed in seeds.items():
         grey = np.random.default_rng(seed).integers(0, 65536, (18, 12))
         expected = np.repeat(grey[..., None], 3, axis=-1)

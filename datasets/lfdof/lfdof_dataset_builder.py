@@ -17,8 +17,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """One example per refocused photograph; many share an all-in-focus image."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES: ClassVar = {
+        "1.0.0": "First release.",
+        "2.0.0": "`combined` is called `blurred`.",
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Get LFDOF from the authors of AIFNet, unzip it and pass the folder as "
         "manual_dir; it holds {train_data,test_data}/{input,ground_truth}."
@@ -29,14 +32,14 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             shape=(None, None, 3), dtype=np.uint8, encoding_format="png"
         )
         features = {
-            "combined": image,
+            "blurred": image,
             "sharp": image,
             "scene_id": tfds.features.Text(),
             "sequence_id": tfds.features.Text(),
         }
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(features),
-            supervised_keys=("combined", "sharp"),
+            supervised_keys=("blurred", "sharp"),
         )
 
     def _split_generators(self, dl_manager):
@@ -52,7 +55,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             yield (
                 paths[0].stem,
                 {
-                    "combined": read[0][1],
+                    "blurred": read[0][1],
                     "sharp": read[1][1],
                     "scene_id": paths[0].stem,
                     "sequence_id": paths[1].stem,

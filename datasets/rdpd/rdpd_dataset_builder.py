@@ -10,7 +10,7 @@ from tf_defocus.data import published_files
 
 _SPLITS = {"train": "train", "validation": "val", "test": "test"}  # ours -> files'
 _ROLES = {
-    "combined": ("c/source", ""),
+    "blurred": ("c/source", ""),
     "left": ("l/source", "_L"),
     "right": ("r/source", "_R"),
     "sharp": ("c/target", ""),
@@ -21,8 +21,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """One example per frame; `val` and `test` hold the same sequences."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES: ClassVar = {
+        "1.0.0": "First release.",
+        "2.0.0": "`combined` is called `blurred`.",
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Run the generator of RDPD on SYNTHIA-SF and pass its folder as manual_dir; "
         "dd_dp_dataset_synth_vid holds {train,val,test}_{c,l,r}/source/seq_NNN and "
@@ -41,7 +44,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         }
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(features),
-            supervised_keys=("combined", "sharp"),
+            supervised_keys=("blurred", "sharp"),
         )
 
     def _split_generators(self, dl_manager):
@@ -56,7 +59,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             published_files.check_sizes(
                 list(paths.values()), [pixels for pixels, _ in read.values()]
             )
-            name = f"{sequence}_{paths['combined'].stem}"
+            name = f"{sequence}_{paths['blurred'].stem}"
             yield (
                 name,
                 {
@@ -112,7 +115,7 @@ def _pair_sequence(root, split, sequence):
         for role, (folder, _) in _ROLES.items()
     }
     matched = {
-        role: dict(published_files.pair_view(files["combined"], paths, _ROLES[role][1]))
+        role: dict(published_files.pair_view(files["blurred"], paths, _ROLES[role][1]))
         for role, paths in files.items()
     }
-    return [{r: matched[r][path] for r in _ROLES} for path in files["combined"]]
+    return [{r: matched[r][path] for r in _ROLES} for path in files["blurred"]]

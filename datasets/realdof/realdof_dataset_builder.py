@@ -15,8 +15,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """One example per scene."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES: ClassVar = {
+        "1.0.0": "First release.",
+        "2.0.0": "`combined` is called `blurred`.",
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Get RealDOF.zip by the links of IFAN's page, unzip it and pass the folder as "
         "manual_dir; it holds RealDOF/source and RealDOF/target, 50 images each."
@@ -27,13 +30,13 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             shape=(None, None, 3), dtype=np.uint8, encoding_format="png"
         )
         features = {
-            "combined": image,
+            "blurred": image,
             "sharp": image,
             "scene_id": tfds.features.Text(),
         }
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(features),
-            supervised_keys=("combined", "sharp"),
+            supervised_keys=("blurred", "sharp"),
         )
 
     def _split_generators(self, dl_manager):
@@ -45,7 +48,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             read = [published_files.read_rgb(path, np.uint8) for path in paths]
             published_files.check_sizes(paths, [pixels for pixels, _ in read])
             name = paths[0].stem
-            yield name, {"combined": read[0][1], "sharp": read[1][1], "scene_id": name}
+            yield name, {"blurred": read[0][1], "sharp": read[1][1], "scene_id": name}
 
 
 def is_root(folder):

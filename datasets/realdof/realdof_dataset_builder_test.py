@@ -21,7 +21,7 @@ def test_pairs_hold_the_files(tmp_path):
     received = dataset_builders.examples("realdof", tmp_path)["test"]
     assert list(received) == ["000", "001", "002"]
     for name, example in received.items():
-        for role, folder in (("combined", "source"), ("sharp", "target")):
+        for role, folder in (("blurred", "source"), ("sharp", "target")):
             assert example[role] == (root / folder / f"{name}.png").read_bytes()
 
 
@@ -36,5 +36,5 @@ def test_broken_sets_are_refused_by_name(tmp_path, trap):
 def test_sixteen_bits_are_shifted(tmp_path):
     root = trees.realdof(tmp_path, 1)
     image = trees.write_image(root / "source" / "000.png", 5, np.uint16)
-    received = dataset_builders.examples("realdof", tmp_path)["test"]["000"]["combined"]
+    received = dataset_builders.examples("realdof", tmp_path)["test"]["000"]["blurred"]
     np.testing.assert_array_equal(received, image >> 8)

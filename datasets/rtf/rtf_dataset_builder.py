@@ -21,8 +21,12 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """One example per scene, the columns that both images have."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
-    VERSION = tfds.core.Version("1.1.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First release.", "1.1.0": "Blur maps."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES: ClassVar = {
+        "1.0.0": "First release.",
+        "1.1.0": "Blur maps.",
+        "2.0.0": "`combined` is called `blurred`.",
+    }
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Get the RTF set of D'Andres et al. and pass its folder as manual_dir; it "
         "holds input (or Noisy_Blurred_Images) of 360 x 360 and target (or "
@@ -35,7 +39,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             shape=(None, None, 3), dtype=np.uint8, encoding_format="png"
         )
         features = {
-            "combined": image,
+            "blurred": image,
             "sharp": image,
             "blur_map": tfds.features.Tensor(
                 shape=(None, None, 1), dtype=np.float32, encoding="zlib"
@@ -45,7 +49,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         }
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(features),
-            supervised_keys=("combined", "sharp"),
+            supervised_keys=("blurred", "sharp"),
         )
 
     def _split_generators(self, dl_manager):
@@ -54,7 +58,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, scenes):
         for paths in scenes:
-            name = paths["combined"].stem
+            name = paths["blurred"].stem
             yield name, {**read_example(paths), "scene_id": name}
 
 
@@ -68,7 +72,7 @@ def is_root(folder):
 
 
 def find_scenes(manual_dir):
-    """List of dict of paths, `combined`, `sharp` and, where there are any, `blur_map`.
+    """List of dict of paths, `blurred`, `sharp` and, where there are any, `blur_map`.
 
     Raises:
         DatasetFilesError: if the folders are missing or do not pair.
@@ -79,7 +83,7 @@ def find_scenes(manual_dir):
     published_files.check_count(len(photographs), _SCENES, root)
     targets = published_files.list_images(_folder(root, _TARGETS))
     pairs = published_files.pair_by_order(photographs, targets)
-    scenes = [{"combined": path, "sharp": sharp} for path, sharp in pairs]
+    scenes = [{"blurred": path, "sharp": sharp} for path, sharp in pairs]
     folder = _folder(root, _MAPS)
     if folder is not None:
         maps = published_files.pair_by_order(photographs, _list_maps(folder))
@@ -104,18 +108,18 @@ def read_example(paths):
         DatasetFilesError: if a file cannot be read, or sizes differ by
             anything but the columns that the all-in-focus images lack.
     """
-    combined, sharp = (
+    blurred, sharp = (
         published_files.read_rgb(paths[role], np.uint8)[0]
-        for role in ("combined", "sharp")
+        for role in ("blurred", "sharp")
     )
-    _check_size(paths["sharp"], sharp, paths["combined"], combined)
+    _check_size(paths["sharp"], sharp, paths["blurred"], blurred)
     common = sharp.shape[1]
-    example = {"combined": combined[:, :common], "sharp": sharp}
+    example = {"blurred": blurred[:, :common], "sharp": sharp}
     example["has_blur_map"] = "blur_map" in paths
     example["blur_map"] = _ABSENT
     if example["has_blur_map"]:
         values = published_maps.read_mat(paths["blur_map"], _VARIABLE)
-        _check_size(paths["blur_map"], values, paths["combined"], combined)
+        _check_size(paths["blur_map"], values, paths["blurred"], blurred)
         if values.shape[1] < common:
             raise published_files.DatasetFilesError(
                 f"Expected the {common} columns of {paths['sharp']}. Received: "

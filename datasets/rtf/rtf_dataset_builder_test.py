@@ -20,7 +20,7 @@ def test_the_right_columns_are_cut_off(tmp_path):
     trees.rtf(tmp_path, 2)
     example = dataset_builders.examples("rtf", tmp_path)["test"]["image_02"]
     image = np.random.default_rng(2).integers(0, 256, (12, 30, 3))
-    np.testing.assert_array_equal(example["combined"], image[:, :10])
+    np.testing.assert_array_equal(example["blurred"], image[:, :10])
     sharp = np.random.default_rng(101).integers(0, 256, (12, 10, 3))
     np.testing.assert_array_equal(example["sharp"], sharp)
 

@@ -53,8 +53,11 @@ class Builder(tfds.core.GeneratorBasedBuilder):
     """Renders the scenes of `tf_defocus.synthesis.scenes`; downloads nothing."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES: ClassVar = {"1.0.0": "First release."}
+    VERSION = tfds.core.Version("2.0.0")
+    RELEASE_NOTES: ClassVar = {
+        "1.0.0": "First release.",
+        "2.0.0": "`combined` is called `blurred`.",
+    }
     _uses_beam = False
     _most = None  # examples per split
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
@@ -102,7 +105,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         features = {
             "left": view,
             "right": view,
-            "combined": view,
+            "blurred": view,
             "sharp": view,
             "coc": plane,
             "disparity": plane,
@@ -114,7 +117,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         }
         return self.dataset_info_from_configs(
             features=tfds.features.FeaturesDict(features),
-            supervised_keys=("combined", "sharp"),
+            supervised_keys=("blurred", "sharp"),
         )
 
     def _download_and_prepare(self, dl_manager, download_config):
@@ -123,6 +126,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             download_config.beam_runner or download_config.beam_options
         )
         self._most = download_config.max_examples_per_split
+        older = self._partial.with_name("1.0.0.partial")
+        if older.exists() and not self._partial.exists():
+            older.rename(self._partial)  # the same examples in older words
         jobs = self._jobs(dl_manager)
         total = sum(count for count, _ in jobs.values())
         with kept_examples.shown_progress(

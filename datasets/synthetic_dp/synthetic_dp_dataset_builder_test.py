@@ -81,7 +81,7 @@ def test_procedural_needs_no_file_and_stores_every_bit(tmp_path):
         made = scenes.make_example(
             config.seed, split, 0, config.size, (), config.ranges, samples
         )
-        for name in ("left", "right", "combined", "sharp", "coc", "disparity", "mask"):
+        for name in ("left", "right", "blurred", "sharp", "coc", "disparity", "mask"):
             assert stored[name].dtype == made[name].dtype
             np.testing.assert_array_equal(stored[name], made[name])
         for name, value in made["camera"].items():
@@ -94,7 +94,7 @@ def test_rdpd_compat_is_formed_as_rdpd_s_in_both_splits(tmp_path):
     for split in ("train", "validation"):
         (stored,) = examples(builder, split).values()
         made = rdpd.make_example(config.seed, split, 0, config.size)
-        for name in ("left", "right", "combined", "sharp", "coc", "disparity", "mask"):
+        for name in ("left", "right", "blurred", "sharp", "coc", "disparity", "mask"):
             np.testing.assert_array_equal(stored[name], made[name])
 
 
@@ -144,13 +144,34 @@ def test_an_interrupted_build_goes_on_where_it_stopped(tmp_path, monkeypatch):
             build(tiny("procedural"), tmp_path / "data")
     assert made == [("train", 0), ("train", 1)]
     folder = tmp_path / "data" / "synthetic_dp" / "tiny_procedural"
-    assert [path.name for path in folder.iterdir()] == ["1.0.0.partial"]
+    assert [path.name for path in folder.iterdir()] == ["2.0.0.partial"]
     with monkeypatch.context() as patch:
         made = interrupt_after(patch, 99)
         resumed = build(tiny("procedural"), tmp_path / "data")
     assert made == [("train", 2), ("validation", 0), ("validation", 1)]
     assert_equal_builds(resumed, expected)
-    assert [path.name for path in folder.iterdir()] == ["1.0.0"]
+    assert [path.name for path in folder.iterdir()] == ["2.0.0"]
+
+
+def test_examples_that_version_1_kept_are_not_made_again(tmp_path, monkeypatch):
+    expected = build(tiny("procedural"), tmp_path / "at_once")
+    with monkeypatch.context() as patch:
+        interrupt_after(patch, 2)
+        with pytest.raises(OSError, match="no space left"):
+            build(tiny("procedural"), tmp_path / "data")
+    folder = tmp_path / "data" / "synthetic_dp" / "tiny_procedural"
+    (folder / "2.0.0.partial").rename(folder / "1.0.0.partial")
+    for path in folder.rglob("*.npz"):
+        with np.load(path) as arrays:
+            words = {"blurred": "combined"}
+            older = {words.get(name, name): arrays[name] for name in arrays.files}
+        np.savez(path, **older)
+    with monkeypatch.context() as patch:
+        made = interrupt_after(patch, 99)
+        resumed = build(tiny("procedural"), tmp_path / "data")
+    assert made == [("train", 2), ("validation", 0), ("validation", 1)]
+    assert_equal_builds(resumed, expected)
+    assert [path.name for path in folder.iterdir()] == ["2.0.0"]
 
 
 def test_an_interrupted_build_of_other_arguments_starts_anew(tmp_path, monkeypatch):

@@ -70,6 +70,19 @@ def store(tmp_path):
     return StoredArrays(store_arrays("dp_folder", "test", *places))
 
 
+def test_what_an_earlier_version_prepared_is_named(tmp_path, rng, caplog):
+    written = write_scenes(tmp_path / "photos", [(16, 24)], rng)
+    older = tmp_path / "tfds" / "dp_folder" / "1.0.0"
+    older.mkdir(parents=True)
+    (older / "dataset_info.json").write_text("{}")
+    with caplog.at_level("WARNING", logger="absl"):
+        arrays = store(tmp_path)
+    stored = arrays.read_stored(0)["blurred"]
+    np.testing.assert_array_equal(stored, written["scene_0"]["combined"])
+    (line,) = (m for m in caplog.messages if "earlier version" in m)
+    assert str(older) in line and "2.0.0" in line and "called `blurred`" in line
+
+
 def test_black_pixels_that_stand_for_views_are_not_stored(tmp_path, rng):
     written = write_scenes(tmp_path / "photos", [(16, 24)], rng)
     for kind in ("left", "right"):

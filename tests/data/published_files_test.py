@@ -47,12 +47,12 @@ def test_order_pairs_different_names_but_not_misaligned_equal_ones():
 
 
 def test_views_pair_with_or_without_their_suffix_or_by_order():
-    combined = paths("c", "a", "b")
+    blurred = paths("c", "a", "b")
     for names in (("a_L", "b_L"), ("a", "b"), ("x", "y")):
-        pairs = published_files.pair_view(combined, paths("l", *names), "_L")
+        pairs = published_files.pair_view(blurred, paths("l", *names), "_L")
         assert stems(pairs) == list(zip("ab", names))
     with pytest.raises(DatasetFilesError, match="Expected b_L in l"):
-        published_files.pair_view(combined, paths("l", "a_L", "c_L"), "_L")
+        published_files.pair_view(blurred, paths("l", "a_L", "c_L"), "_L")
 
 
 def test_scenes_share_one_target():

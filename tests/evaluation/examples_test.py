@@ -121,7 +121,7 @@ def test_a_folder_without_pairs_says_what_it_expected(tmp_path):
 
 
 def features(rng, **changes):
-    kinds = ("left", "right", "combined", "sharp")
+    kinds = ("left", "right", "blurred", "sharp")
     images = rng.integers(0, 256, (4, 4, 5, 3)).astype("uint8")
     return {**dict(zip(kinds, images)), "coc": np.ones((4, 5, 1), "float32"), **changes}
 
@@ -138,7 +138,7 @@ def test_dataset_features_become_examples(monkeypatch, rng):
     (found,) = read_dataset("synthetic_dp/photos", "validation", "data", "manual")
     assert calls == [("synthetic_dp/photos", "validation", "data", "manual")]
     assert found.name == "0000_garden"
-    np.testing.assert_array_equal(found.views["blurred"], example["combined"])
+    np.testing.assert_array_equal(found.views["blurred"], example["blurred"])
     np.testing.assert_array_equal(found.views["right"], example["right"])
     np.testing.assert_array_equal(found.sharp, example["sharp"])
     np.testing.assert_array_equal(found.coc, example["coc"])

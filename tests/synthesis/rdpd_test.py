@@ -183,12 +183,12 @@ def test_light_crosses_the_edge_of_a_sharp_object():
 
 def test_examples_are_eight_bit_and_reproducible():
     example, again = (rdpd.make_example(3, "train", 1, size=32) for _ in range(2))
-    for name in ("left", "right", "combined", "sharp"):
+    for name in ("left", "right", "blurred", "sharp"):
         assert example[name].shape == (32, 32, 3) and example[name].dtype == np.uint16
         assert np.all(example[name] % 257 == 0)
         np.testing.assert_array_equal(example[name], again[name])
     mean = (example["left"].astype(int) + example["right"]) / 2
-    assert np.abs(mean - example["combined"]).max() <= 2 * 257
+    assert np.abs(mean - example["blurred"]).max() <= 2 * 257
     assert np.all(example["coc"] % 2 == 0)
     np.testing.assert_array_equal(example["mask"] > 0, np.abs(example["coc"]) > 1)
     behind = example["coc"] >= 0

@@ -15,7 +15,7 @@ SIZE = 48
 CLEAN = scene_ranges.SceneRanges(
     noise=0.0, highlights=0.0, view_gain=(1.0, 1.0), view_shading=0.0
 )
-VIEWS = ("left", "right", "combined", "sharp")
+VIEWS = ("left", "right", "blurred", "sharp")
 
 
 @pytest.fixture
@@ -63,12 +63,12 @@ def test_example_has_the_promised_types_and_ranges():
     assert np.abs(example["coc"]).max() <= example["camera"]["max_coc"] + 1e-4
 
 
-def test_combined_is_the_mean_of_the_views_in_linear_light():
+def test_blurred_is_the_mean_of_the_views_in_linear_light():
     for index in range(3):
         example = scenes.make_example(1, "train", index, SIZE)
         mean = (linear(example["left"]) + linear(example["right"])) / 2
         # half a step of each of the three roundings, through the steepest decoding
-        np.testing.assert_allclose(linear(example["combined"]), mean, atol=5e-5)
+        np.testing.assert_allclose(linear(example["blurred"]), mean, atol=5e-5)
 
 
 def test_disparity_is_the_coc_times_the_shift_ratio_behind_focus_negative():
@@ -84,7 +84,7 @@ def test_scene_in_focus_is_sharp_in_every_view(photographs):
     assert (example["mask"] == 0).all()
     assert np.abs(example["coc"]).max() <= 0.5  # a circle inside its own pixel
     sharp = linear(example["sharp"])
-    for name in ("left", "right", "combined"):
+    for name in ("left", "right", "blurred"):
         error = linear(example[name]) - sharp
         # less than a quarter of the contrast of noise, the finest texture, is lost
         assert error.std() < 0.25 * sharp.std()
@@ -95,7 +95,7 @@ def test_noise_leaves_the_sharp_image_alone_and_has_the_stated_variance():
     example = scenes.make_example(1, "train", 3, 96, ranges=loud)
     quiet = scenes.make_example(1, "train", 3, 96, ranges=CLEAN)
     np.testing.assert_array_equal(quiet["sharp"], example["sharp"])
-    clean, noisy = linear(quiet["combined"]), linear(example["combined"])
+    clean, noisy = linear(quiet["blurred"]), linear(example["blurred"])
     camera = example["camera"]
     middle = (clean > 0.1) & (clean < 0.7)  # far from both clipping points
     expected = camera["shot_noise"] * clean[middle] + camera["read_noise"]

@@ -18,7 +18,7 @@ from tf_defocus.synthesis import (
     textures,
 )
 
-PLANES = ("left", "right", "combined", "sharp", "coc", "disparity", "mask")
+PLANES = ("left", "right", "blurred", "sharp", "coc", "disparity", "mask")
 # Before `scene_ranges.WIDE` and its fields were there: split, index, aperture samples,
 # painted with photographs -> first digits of the SHA-256 of all planes
 RECORDED = {
@@ -72,7 +72,7 @@ def test_pristine_scenes_in_focus_come_out_as_they_are():
     ranges = dataclasses.replace(ranges, view_gain=(1.0, 1.0), view_shading=0.0)
     example = scenes.make_example(1, "train", 0, 48, ranges=ranges)
     assert np.all(example["coc"] == 0)
-    error = example["combined"].astype(float) - example["sharp"]
+    error = example["blurred"].astype(float) - example["sharp"]
     assert np.abs(error).max() <= 1  # of 65535
     soft = dataclasses.replace(ranges, pristine=0.0)
     other = scenes.make_example(1, "train", 0, 48, ranges=soft)

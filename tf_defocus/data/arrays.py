@@ -23,7 +23,6 @@ from tf_defocus.images import levels
 IMAGE_KINDS = ("blurred", "left", "right", "sharp")
 _INDEX = "arrays.json"
 _DISTANCE = "radial_distance"  # made of the size of the examples, not stored
-_KINDS = {"combined": "blurred", "left": "left", "right": "right", "sharp": "sharp"}
 
 
 class StoredArrays:
@@ -226,7 +225,7 @@ def _write_columns(folder, examples, count):
     layout, files, mean_coc = None, {}, []
     with contextlib.ExitStack() as stack:
         for example in examples:
-            images = {k: example[f] for f, k in _KINDS.items() if f in example}
+            images = {kind: example[kind] for kind in IMAGE_KINDS if kind in example}
             found = {kind: (i.shape, i.dtype) for kind, i in images.items()}
             if layout is None:
                 layout = found

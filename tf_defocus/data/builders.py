@@ -8,6 +8,8 @@ import pathlib
 import re
 import sys
 
+from absl import logging
+
 BUILDERS = pathlib.Path(__file__).resolve().parent.parent.parent / "datasets"
 # feature that is false -> features that are then one black pixel
 _HELD_WHERE = {
@@ -73,6 +75,7 @@ def prepare(dataset, split, data_dir=None, manual_dir=None):
     import tensorflow_datasets as tfds
 
     builder = load_builder(dataset, data_dir)
+    _tell_of_older(builder)
     download = tfds.download.DownloadConfig(manual_dir=manual_dir)
     builder.download_and_prepare(download_config=download)
     if re.split(r"\W", split)[0] not in builder.info.splits:
@@ -81,6 +84,19 @@ def prepare(dataset, split, data_dir=None, manual_dir=None):
             f"them, or a part of one such as 'train[:90%]'. Received: {split!r}"
         )
     return builder
+
+
+def _tell_of_older(builder):
+    """Says why a set that an earlier version prepared is made again."""
+    if builder.data_path.exists():
+        return
+    version = str(builder.version)
+    for info in builder.data_path.parent.glob("*/dataset_info.json"):
+        logging.warning(
+            "%s is of an earlier version and is not read; version %s is made beside "
+            "it: %s You may remove the older folder.",
+            *(info.parent, version, builder.release_notes[version]),
+        )
 
 
 def read_examples(builder, split):

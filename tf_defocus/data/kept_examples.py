@@ -19,6 +19,7 @@ from etils import epath
 
 from tf_defocus import npz_file
 
+_OLDER_WORDS = {"combined": "blurred"}  # of examples that version 1 kept
 _POLL_SECONDS = 2.0
 
 
@@ -140,5 +141,5 @@ def _read_arrays(path):
             if inner:
                 example.setdefault(outer, {})[inner] = arrays[name][()]
             else:
-                example[name] = arrays[name]
+                example[_OLDER_WORDS.get(name, name)] = arrays[name]
     return example

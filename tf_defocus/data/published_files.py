@@ -117,21 +117,21 @@ def pair_by_order(first, second):
     return list(zip(first, second))
 
 
-def pair_view(combined, view, suffix):
-    """Pairs of combined images with a view: by name, with or without `suffix`.
+def pair_view(blurred, view, suffix):
+    """Pairs of blurred images with a view: by name, with or without `suffix`.
 
-    Where no name of `view` is that of a combined image, as in renamed copies, sorted
+    Where no name of `view` is that of a blurred image, as in renamed copies, sorted
     order decides.
 
     Raises:
         DatasetFilesError: as `pair_by_stem` and `pair_by_order`.
     """
-    names = {path.stem for path in combined}
+    names = {path.stem for path in blurred}
     if names & {path.stem for path in view}:
-        return pair_by_stem(combined, view)
+        return pair_by_stem(blurred, view)
     if names & {path.stem.removesuffix(suffix) for path in view}:
-        return pair_by_stem(combined, view, suffix)
-    return pair_by_order(combined, view)
+        return pair_by_stem(blurred, view, suffix)
+    return pair_by_order(blurred, view)
 
 
 def group_by_scene(images, targets, separator):

@@ -15,9 +15,7 @@ from tf_defocus.images import levels, scene_folders
 from tf_defocus.images.files import read_image
 from tf_defocus.images.kinds import format_of_extension
 
-# Feature of a data set -> name of the view.
-VIEW_OF_FEATURE = {"combined": "blurred", "left": "left", "right": "right"}
-VIEWS = tuple(VIEW_OF_FEATURE.values())
+VIEWS = ("blurred", "left", "right")
 
 
 class Example(NamedTuple):
@@ -192,11 +190,7 @@ def read_dataset(dataset, split, data_dir=None, manual_dir=None):
     """
     loaded = load_examples(dataset, split, data_dir, manual_dir)
     for index, features in enumerate(loaded):
-        views = {
-            view: features[kind]
-            for kind, view in VIEW_OF_FEATURE.items()
-            if kind in features
-        }
+        views = {view: features[view] for view in VIEWS if view in features}
         if "sharp" not in features or not views:
             raise ValueError(
                 f"{dataset} cannot be scored: it needs a sharp image and a view. "

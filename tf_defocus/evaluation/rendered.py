@@ -5,7 +5,7 @@ are those of `synthetic_dp`'s builder: the same seed, split and number give the 
 pixels.
 """
 
-from tf_defocus.evaluation.examples import VIEW_OF_FEATURE, Example
+from tf_defocus.evaluation.examples import VIEWS, Example
 from tf_defocus.synthesis import scenes
 
 SEED = 2021  # of the builder's configurations
@@ -37,6 +37,6 @@ def render_examples(
         made = scenes.make_example(
             seed, split, index, size, photographs, aperture_samples=exact
         )
-        views = {view: made[kind] for kind, view in VIEW_OF_FEATURE.items()}
+        views = {view: made[view] for view in VIEWS}
         name = f"{split}_{index:06d}"
         yield Example(name, views, made["sharp"], made["coc"])

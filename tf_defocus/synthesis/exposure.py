@@ -5,7 +5,7 @@ import numpy as np
 from tf_defocus.optics import sensor
 
 IN_FOCUS_COC = 1.0  # px; a circle no wider than a pixel is sharp
-_VIEWS = ("left", "right", "combined")
+_VIEWS = ("left", "right", "blurred")
 _SHARPENING_SIGMA = (0.5, 1.2)  # px
 
 
@@ -32,9 +32,9 @@ def expose(rng, planes, ranges):
         left, right = sensor.add_noise(rng, left, right, shot, read)
     else:
         shot, read = 0.0, 0.0
-    # each half of a pixel saturates alone; the combined view is their sum
+    # each half of a pixel saturates alone; the photograph is their sum
     left, right = np.clip(left, 0, 1), np.clip(right, 0, 1)
-    views = dict(left=left, right=right, combined=(left + right) / 2)
+    views = dict(left=left, right=right, blurred=(left + right) / 2)
     views["sharp"] = np.clip(planes["sharp"], 0, 1)
     views = {name: sensor.linear_to_srgb(view) for name, view in views.items()}
     views = _compress(rng, _sharpen(rng, views, ranges), ranges)

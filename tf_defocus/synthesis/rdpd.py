@@ -186,7 +186,7 @@ def render(sharp, radius, shape):
         shape: `KernelShape`.
 
     Returns:
-        (left, right, combined), each like `sharp`; the border mirrors.
+        (left, right, blurred), each like `sharp`; the border mirrors.
     """
     views = [np.zeros_like(sharp) for _ in range(3)]
     for value in np.unique(radius):
@@ -217,14 +217,14 @@ def render_scene(surfaces, camera, shape):
     """What the generator makes of a scene: its flat photograph and its depth map.
 
     Returns:
-        dict: `left`, `right`, `combined`, `sharp` (size, size, 3) uint8, sRGB-encoded;
+        dict: `left`, `right`, `blurred`, `sharp` (size, size, 3) uint8, sRGB-encoded;
         `radius` (size, size) int32 [px]; all without the margin.
     """
     sharp, coc = dual_pixel.all_in_focus(surfaces)
     sharp = sensor.quantize8(sensor.linear_to_srgb(np.clip(sharp, 0, 1)))
     radius = signed_radius(depth_of(coc, camera), camera)
-    left, right, combined = render(sharp, radius, shape)
-    planes = dict(left=left, right=right, combined=combined, sharp=sharp, radius=radius)
+    left, right, blurred = render(sharp, radius, shape)
+    planes = dict(left=left, right=right, blurred=blurred, sharp=sharp, radius=radius)
     inner = slice(MARGIN, -MARGIN)
     return {name: plane[inner, inner] for name, plane in planes.items()}
 

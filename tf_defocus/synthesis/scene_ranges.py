@@ -36,7 +36,7 @@ class SceneRanges:
         highlights: probability that bright points shine brighter.
         highlight_gain: pair, how much.
         noise: probability of sensor noise.
-        shot: pair, variance per linear signal of the combined view (log-uniform).
+        shot: pair, variance per linear signal of the photograph (log-uniform).
         view_gain: pair, brightness of the left view over the right.
         view_shading: float, largest opposite shading of the views at the edges.
         sharpening: probability that the camera sharpens, what it takes and the sharp

@@ -64,7 +64,7 @@ def make_example(
             exact average over so many points of the aperture (slower).
 
     Returns:
-        dict: `left`, `right`, `combined`, `sharp` (size, size, 3) uint16,
+        dict: `left`, `right`, `blurred`, `sharp` (size, size, 3) uint16,
         sRGB-encoded; `coc` and `disparity` (size, size, 1) float32 [px]; `mask`
         (size, size, 1) uint8, 255 where blurred by more than a pixel; `camera`, dict
         of floats `max_coc` [px], `shift_ratio`, `shot_noise`, `read_noise`.

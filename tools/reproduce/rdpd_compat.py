@@ -37,7 +37,7 @@ RENDERERS = (
     "gathered, linear light",
     "the same, sharp in focus",
 )
-VIEWS = ("left", "combined")
+VIEWS = ("left", "blurred")
 
 
 def draw_scenes(camera, count, size, seed):
@@ -69,14 +69,14 @@ def render_all(surfaces, camera, shape, points):
     coded = rdpd.render_scene(surfaces, camera, shape)
     sharp, coc = dual_pixel.all_in_focus(surfaces)
     radius = rdpd.signed_radius(rdpd.depth_of(coc, camera), camera)
-    left, _, combined = rdpd.render(sharp, radius, shape)
+    left, _, blurred = rdpd.render(sharp, radius, shape)
     rendered = {
         "layers": (encode(layers.left), encode(layers.blurred)),
         "rdpd_compat": tuple(coded[view] / 255.0 for view in VIEWS),
-        "gathered, linear light": (encode(left), encode(combined)),
+        "gathered, linear light": (encode(left), encode(blurred)),
         "the same, sharp in focus": tuple(
             encode(np.where((radius == 0)[..., None], sharp, view))
-            for view in (left, combined)
+            for view in (left, blurred)
         ),
     }
     exact = {name: _exact(published) for name in RENDERERS}
