@@ -20,6 +20,7 @@ _PRESET = flags.DEFINE_list(
 def main(_):
     """Restores the demonstration's photographs and writes its page."""
     from tf_defocus import Restorer, cli
+    from tf_defocus.markdown_table import markdown_table
     from tf_defocus.reports import demo
 
     page = pathlib.Path(_OUTPUT.value) / "index.html"
@@ -38,7 +39,8 @@ def main(_):
         print(f"Open {page}")
         return code
     restorers = {name: Restorer.from_preset(name) for name in _PRESET.value}
-    print(demo.run(restorers, _OUTPUT.value))
+    scores = demo.run(restorers, _OUTPUT.value)
+    print(markdown_table(*demo.table_of(scores)))
     print(f"Open {page}")
     return 0
 

@@ -5,17 +5,18 @@ import re
 import numpy as np
 
 from tf_defocus.evaluation.examples import Example
+from tf_defocus.evaluation.scores import Scores
 from tf_defocus.images.files import Image, read_image, write_image
 from tf_defocus.reports import demo
 
 
 class Brightener:
-    """A stand-in for a Restorer: adds a known amount."""
+    """A stand-in for a Restorer of floats: adds a known amount."""
 
     view_names = ("blurred",)
 
     def restore(self, blurred):
-        return blurred + np.uint16(100)
+        return blurred + np.float32(100 / 65535)
 
 
 def example(rng):
@@ -37,18 +38,25 @@ def test_defocus_is_white_in_focus_red_behind_blue_in_front():
 def test_run_writes_every_picture_the_page_names_and_true_scores(
     rng, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(demo, "examples", lambda: iter([example(rng)]))
-    table = demo.run({"brightener": Brightener()}, tmp_path / "demo")
+    made = example(rng)
+    monkeypatch.setattr(demo, "examples", lambda: iter([made]))
+    scores = demo.run({"brightener": Brightener()}, tmp_path / "demo")
     page = (tmp_path / "demo" / "index.html").read_text()
     pictures = set(re.findall(r'src="([^"]+)"', page))
     assert len(pictures) == 4
     assert all((tmp_path / "demo" / name).is_file() for name in pictures)
     # errors of 200 and 300 of 65535 everywhere
     expected = [-20 * np.log10(e / 65535) for e in (200, 300)]
-    found = [float(x) for x in re.findall(r"\| (\d+\.\d+) \| [01]\.", table)]
-    np.testing.assert_allclose(found, expected, atol=0.01)
-    truth = read_image(tmp_path / "demo" / "scene_truth.png").pixels
-    np.testing.assert_array_equal(truth.dtype, np.uint16)
+    found = [row["psnr"] for row in scores.rows().values()]
+    np.testing.assert_allclose(found, expected, rtol=1e-4)
+    assert Scores.read(tmp_path / "demo").rows() == scores.rows()
+    _, rows = demo.table_of(scores)
+    assert [row[0] for row in rows] == ["input", "brightener"]
+    assert rows[1][3] == f"{expected[1] - expected[0]:+.2f}" == "-3.52"
+    assert all(f"<td>{cell}</td>" in page for row in rows for cell in row)
+    sharp = read_image(tmp_path / "demo" / "pictures" / "scene" / "sharp.png").pixels
+    exact = made.sharp / 257
+    np.testing.assert_allclose(sharp, exact, atol=0.51)
 
 
 def test_show_folder_previews_sixteen_bits_by_their_high_byte(rng, tmp_path):

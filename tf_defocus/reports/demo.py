@@ -11,13 +11,14 @@ import shutil
 import cv2
 import numpy as np
 import skimage.data
-import tqdm
 
-from tf_defocus.evaluation import protocols
+from tf_defocus import whole_files
+from tf_defocus.evaluation.evaluate import evaluate
 from tf_defocus.evaluation.examples import Example
+from tf_defocus.evaluation.pictures import PICTURES, single_path
+from tf_defocus.evaluation.scores import INPUT
 from tf_defocus.images import levels
 from tf_defocus.images.files import Image, read_image, write_image
-from tf_defocus.markdown_table import markdown_table
 from tf_defocus.optics import dual_pixel, psf, sensor
 from tf_defocus.reports import html_page
 
@@ -90,37 +91,49 @@ def _around(photograph, center, reach):
 
 
 def run(restorers, folder):
-    """Restores the embedded examples and writes the page.
+    """Restores and scores the examples and writes the page.
 
     Args:
         restorers: dict, preset name -> `Restorer`.
-        folder: for `index.html`, PNG files and `scores.md`; replaced if it exists.
+        folder: for `index.html`, `scores.json`, `table.md` and `pictures/`; replaced if
+            it exists.
 
     Returns:
-        str, the Markdown table of scores.
+        `Scores`.
     """
     folder = _fresh(folder)
-    sections, totals = [], {}
-    for example in tqdm.tqdm(list(examples()), desc="demo", unit="photo"):
-        pictures = {"input": example.views["blurred"]}
-        for name, restorer in restorers.items():
-            views = {k: example.views[k] for k in restorer.view_names}
-            pictures[name] = restorer.restore(**views)
-        scores = {
-            label: protocols.score(picture, example.sharp, protocol="native16")
-            for label, picture in pictures.items()
-        }
-        for label, values in scores.items():
-            totals.setdefault(label, []).append(values)
-        pictures |= {"truth": example.sharp, "defocus": draw_defocus(example.coc)}
-        for label, picture in pictures.items():
-            path = folder / f"{example.name}_{label}.png"
-            write_image(path, Image(picture))
-        sections.append(_section(example.name, pictures, scores))
-    table = _table(totals)
-    (folder / "scores.md").write_text(table)
-    _write_page(folder, sections, totals)
-    return table
+    pictures = folder / PICTURES
+    pictures.mkdir()
+    scenes = list(examples())
+    scores = evaluate(
+        *(restorers, scenes, "native16", "demonstration", pictures),
+        single_pictures=True,
+    )
+    scores.save(folder)
+    for scene in scenes:
+        path = single_path(pictures, scene.name, "defocus")
+        write_image(path, Image(draw_defocus(scene.coc)))
+    sections = [_section(image) for image in scores.images]
+    _write_page(folder, [html_page.table(*table_of(scores)), *sections])
+    return scores
+
+
+def table_of(scores):
+    """The means over the examples as texts, and what each method gains.
+
+    Args:
+        scores: `Scores`.
+
+    Returns:
+        (head, rows): lists of str.
+    """
+    head = ["method", "PSNR [dB]", "SSIM", "gain [dB]"]
+    rows = []
+    for method, row in scores.summary().items():
+        psnr, ssim = row["mean"]["psnr"], row["mean"]["ssim"]
+        gain = f"{row['gain']['psnr']:+.2f}" if row.get("gain") else ""
+        rows.append([method, f"{psnr:.2f}", f"{ssim:.3f}", gain])
+    return head, rows
 
 
 def draw_defocus(coc):
@@ -157,7 +170,7 @@ def show_folder(pairs, folder):
             pictures[label] = preview
             write_image(folder / preview, Image(_eight_bits(image.pixels)))
         sections.append(html_page.slider(name, pictures["input"], pictures["restored"]))
-    _write_page(folder, sections, {})
+    _write_page(folder, sections)
     return folder / "index.html"
 
 
@@ -177,44 +190,28 @@ def _fresh(folder):
     return folder
 
 
-def _table(totals):
-    lines = []
-    base = np.mean([row["psnr"] for row in totals["input"]])
-    for label, rows in totals.items():
-        psnr, ssim = (np.mean([row[key] for row in rows]) for key in ("psnr", "ssim"))
-        lines.append([label, f"{psnr:.2f}", f"{ssim:.3f}", f"{psnr - base:+.2f}"])
-    return markdown_table(["method", "PSNR [dB]", "SSIM", "gain [dB]"], lines)
-
-
-def _section(name, pictures, scores):
-    restored = list(scores)[1:]
+def _section(image):
+    """Sliders and pictures of one example, from its record in `Scores`."""
+    name, scores = image["name"], image["scores"]
+    labels = [*scores, "sharp", "defocus"]
+    files = {label: single_path(PICTURES, name, label).as_posix() for label in labels}
     sliders = [
-        html_page.slider(f"{name}: {label}", f"{name}_input.png", f"{name}_{label}.png")
-        for label in restored
+        html_page.slider(f"{name}: {label}", files[INPUT], files[label])
+        for label in scores
+        if label != INPUT
     ]
     figures = []
-    for label in pictures:
-        caption = [label]
-        if label in scores:
-            caption.append(
-                f"{scores[label]['psnr']:.2f} dB, {scores[label]['ssim']:.3f}"
-            )
-        figures.append(html_page.figure(f"{name}_{label}.png", *caption))
+    for label, file in files.items():
+        found = scores.get(label)
+        measured = [f"{found['psnr']:.2f} dB, {found['ssim']:.3f}"] if found else []
+        figures.append(html_page.figure(file, label, *measured))
     return "".join(sliders) + f'<div class="row">{"".join(figures)}</div>'
 
 
-def _write_page(folder, sections, totals):
-    parts = [_HOW_TO_READ, *sections]
-    if totals:
-        head, _, *rows = (
-            [cell.strip() for cell in line.strip("|").split("|")]
-            for line in _table(totals).splitlines()
-        )
-        parts.insert(1, html_page.table(head, rows))
-    text = html_page.page(
-        "tf_defocus: before and after", "Defocus, before and after", parts
-    )
-    (folder / "index.html").write_text(text, encoding="utf-8")
+def _write_page(folder, sections):
+    title, heading = "tf_defocus: before and after", "Defocus, before and after"
+    text = html_page.page(title, heading, [_HOW_TO_READ, *sections])
+    whole_files.write_text(folder / "index.html", text)
 
 
 _HOW_TO_READ = """<p>Drag a slider: left of it the input, right of it the restored
