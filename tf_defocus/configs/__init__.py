@@ -1,42 +1,32 @@
 """Training recipes: the papers' numbers, and those of the shipped presets."""
 
-from tf_defocus.configs import (
-    bambnet,
-    deeprft,
-    dpdnet,
-    drbnet,
-    gkmnet,
-    ifan,
-    iniknet,
-    k3dn,
-    kpac,
-    lakdnet,
-    mdp,
-    nrknet,
-    rdpd,
-    restormer,
-    srn,
-)
+import importlib
+
 from tf_defocus.configs.recipe import Recipe
 
+# modules of this room, each with its list `RECIPES`
 _PAPERS = (
-    bambnet,
-    deeprft,
-    dpdnet,
-    drbnet,
-    gkmnet,
-    ifan,
-    iniknet,
-    k3dn,
-    kpac,
-    lakdnet,
-    mdp,
-    nrknet,
-    rdpd,
-    restormer,
-    srn,
+    "bambnet",
+    "deeprft",
+    "dpdnet",
+    "drbnet",
+    "gkmnet",
+    "ifan",
+    "iniknet",
+    "k3dn",
+    "kpac",
+    "lakdnet",
+    "mdp",
+    "nrknet",
+    "rdpd",
+    "restormer",
+    "srn",
 )
-_RECIPES = {recipe.name: recipe for paper in _PAPERS for recipe in paper.RECIPES}
+_RECIPES = {
+    recipe.name: recipe
+    for paper in _PAPERS
+    for recipe in importlib.import_module(f"{__name__}.{paper}").RECIPES
+}
 
 
 def list_recipes() -> list[str]:

@@ -6,72 +6,38 @@ where: its `assignments(model)` lists `Assignment`s, its `is_skipped(name, model
 what the model does not hold.
 """
 
+import importlib
 from collections.abc import Mapping
 
 import keras
 import numpy as np
 
-from tf_defocus.conversion import (
-    bambnet,
-    dddnet,
-    deeprft,
-    dmenet,
-    dpdnet,
-    drbnet,
-    gkmnet,
-    ifan,
-    iniknet,
-    k3dn,
-    kpac,
-    lakdnet,
-    mdp,
-    nrknet,
-    rdpd,
-    restormer,
-    srn,
-)
+from tf_defocus import models
 from tf_defocus.conversion.assignment import fill
-from tf_defocus.models.bambnet import BaMBNet, BlurRadiusNetwork
-from tf_defocus.models.dddnet import DDDNet
-from tf_defocus.models.deeprft import DeepRFT
-from tf_defocus.models.dmenet import DMENet
-from tf_defocus.models.dmenet_domains import BinaryNetwork, FeatureDiscriminator
-from tf_defocus.models.dpdnet import DPDNet
-from tf_defocus.models.drbnet import DRBNet
-from tf_defocus.models.gkmnet import GKMNet
-from tf_defocus.models.ifan import IFAN, ReblurringNetwork
-from tf_defocus.models.iniknet import INIKNet
-from tf_defocus.models.k3dn import K3DN
-from tf_defocus.models.kpac import KPAC
-from tf_defocus.models.lakdnet import LaKDNet
-from tf_defocus.models.mdp import MDP
-from tf_defocus.models.nrknet import NRKNet
-from tf_defocus.models.rdpd import RDPD
-from tf_defocus.models.restormer import Restormer
-from tf_defocus.models.srn import SRN
 
+# class in `tf_defocus.models` -> module of this room, imported when it is asked for
 _MAPPINGS = {
-    BinaryNetwork: dmenet,
-    DMENet: dmenet,
-    BaMBNet: bambnet,
-    BlurRadiusNetwork: bambnet,
-    DDDNet: dddnet,
-    DeepRFT: deeprft,
-    DPDNet: dpdnet,
-    FeatureDiscriminator: dmenet,
-    DRBNet: drbnet,
-    GKMNet: gkmnet,
-    IFAN: ifan,
-    INIKNet: iniknet,
-    K3DN: k3dn,
-    KPAC: kpac,
-    LaKDNet: lakdnet,
-    MDP: mdp,
-    NRKNet: nrknet,
-    RDPD: rdpd,
-    SRN: srn,
-    ReblurringNetwork: ifan,
-    Restormer: restormer,
+    "BaMBNet": "bambnet",
+    "BinaryNetwork": "dmenet",
+    "BlurRadiusNetwork": "bambnet",
+    "DDDNet": "dddnet",
+    "DeepRFT": "deeprft",
+    "DMENet": "dmenet",
+    "DPDNet": "dpdnet",
+    "DRBNet": "drbnet",
+    "FeatureDiscriminator": "dmenet",
+    "GKMNet": "gkmnet",
+    "IFAN": "ifan",
+    "INIKNet": "iniknet",
+    "K3DN": "k3dn",
+    "KPAC": "kpac",
+    "LaKDNet": "lakdnet",
+    "MDP": "mdp",
+    "NRKNet": "nrknet",
+    "RDPD": "rdpd",
+    "ReblurringNetwork": "ifan",
+    "Restormer": "restormer",
+    "SRN": "srn",
 }
 
 
@@ -115,11 +81,9 @@ def wanted_by(model, arrays):
 
 
 def _mapping(model):
-    mapping = _MAPPINGS.get(type(model))
-    if mapping is None:
+    name = type(model).__name__
+    if name not in _MAPPINGS or type(model) is not getattr(models, name):
         raise ValueError(
-            "load_official knows the tensors of "
-            f"{sorted(c.__name__ for c in _MAPPINGS)}. Received: "
-            f"{type(model).__name__}"
+            f"load_official knows the tensors of {sorted(_MAPPINGS)}. Received: {name}"
         )
-    return mapping
+    return importlib.import_module(f"{__name__}.{_MAPPINGS[name]}")

@@ -5,22 +5,16 @@ images; `read_hdf5` returns the tensors of the same function on red, green, blue
 """
 
 from tf_defocus.conversion import keras_hdf5
-from tf_defocus.conversion.assignment import Assignment
+from tf_defocus.conversion.assignment import nothing_skipped, numbered
 
 CONVOLUTIONS = 24
 
-
-def is_skipped(name, model):
-    """Nothing is: the network has no other parts."""
-    del name, model
-    return False
+is_skipped = nothing_skipped
 
 
 def assignments(model):
-    """Yields every official tensor, in the order the authors' layers were made."""
-    for index, layer in enumerate(_in_creation_order(model)):
-        yield Assignment(f"{index:02d}/kernel", layer.kernel)
-        yield Assignment(f"{index:02d}/bias", layer.bias)
+    """Every official tensor, in the order the authors' layers were made."""
+    return numbered(_in_creation_order(model))
 
 
 def read_hdf5(path):

@@ -6,15 +6,12 @@ PyTorch layouts. The blocks are numbered from the finest, `upconv0`, to the coar
 
 from tf_defocus.conversion.assignment import (
     Assignment,
+    nothing_skipped,
     torch_convolution,
     torch_transposed_convolution,
 )
 
-
-def is_skipped(name, model):
-    """Nothing is: the network has no other parts."""
-    del name, model
-    return False
+is_skipped = nothing_skipped
 
 
 def assignments(model):

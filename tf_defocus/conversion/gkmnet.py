@@ -5,6 +5,7 @@ The bank is fixed and not saved; batch counters are of no use here.
 
 from tf_defocus.conversion.assignment import (
     Assignment,
+    batch_counters_skipped,
     torch_convolution,
     torch_transposed_convolution,
 )
@@ -19,11 +20,7 @@ _BLOCKS = {
 }
 _GATES = {1: "cw", 2: "hc", 3: "hw"}  # by the pooled axis
 
-
-def is_skipped(name, model):
-    """Batch counters are."""
-    del model
-    return name.endswith(".num_batches_tracked")
+is_skipped = batch_counters_skipped
 
 
 def assignments(model):

@@ -2,6 +2,7 @@
 
 from tf_defocus.conversion.assignment import (
     Assignment,
+    batch_counters_skipped,
     torch_convolution,
     torch_convolution_3d,
     torch_linear,
@@ -11,11 +12,7 @@ from tf_defocus.conversion.assignment import (
 _STEREO_UNITS = ("start.0", "start.1", "layer1.0", "layer1.1")
 _MATCHING_UNITS = ("start.0", "start.1", "start.2", "conv1a.0", "conv1a.1")
 
-
-def is_skipped(name, model):
-    """The counters of batch normalisation, which nothing reads."""
-    del model
-    return name.endswith("num_batches_tracked")
+is_skipped = batch_counters_skipped
 
 
 def assignments(model):

@@ -5,15 +5,11 @@ has no bias.
 """
 
 from tf_defocus.conversion import naming
-from tf_defocus.conversion.assignment import Assignment
+from tf_defocus.conversion.assignment import Assignment, nothing_skipped
 
 _ROOT = "deblur_net/"
 
-
-def is_skipped(name, model):
-    """Nothing is: the network has no other parts."""
-    del name, model
-    return False
+is_skipped = nothing_skipped
 
 
 def assignments(model):

@@ -3,17 +3,17 @@
 PyTorch layouts; where channels become pixels, the order is changed as Restormer's is.
 """
 
-from tf_defocus.conversion.assignment import Assignment, torch_convolution
+from tf_defocus.conversion.assignment import (
+    Assignment,
+    nothing_skipped,
+    torch_convolution,
+)
 from tf_defocus.conversion.restormer import (
     pixels_together,
     torch_depthwise_convolution,
 )
 
-
-def is_skipped(name, model):
-    """Nothing is: the network has no other parts."""
-    del name, model
-    return False
+is_skipped = nothing_skipped
 
 
 def assignments(model):

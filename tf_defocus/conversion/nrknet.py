@@ -8,6 +8,7 @@ import numpy as np
 
 from tf_defocus.conversion.assignment import (
     Assignment,
+    batch_counters_skipped,
     torch_convolution,
     torch_transposed_convolution,
 )
@@ -17,11 +18,7 @@ _LIFT = "feat_extract.0.main.0.weight"
 _SUM = "SummationLayer.conv"
 _KERNELS = "GCM.kernels"
 
-
-def is_skipped(name, model):
-    """Batch counters are."""
-    del model
-    return name.endswith(".num_batches_tracked")
+is_skipped = batch_counters_skipped
 
 
 def assignments(model):

@@ -10,7 +10,7 @@ import re
 import numpy as np
 
 from tf_defocus.conversion import keras_hdf5
-from tf_defocus.conversion.assignment import Assignment
+from tf_defocus.conversion.assignment import Assignment, nothing_skipped
 
 LAYERS = 24
 _LSTM = 9  # its place among the layers
@@ -18,11 +18,7 @@ _NAME = re.compile(r"(?:time_distributed|(conv_lstm2d))(?:_(\d+))?")
 # Of the first layer: left and right, and the distance from the centre.
 _RED_GREEN_BLUE = (2, 1, 0, 5, 4, 3, 6)
 
-
-def is_skipped(name, model):
-    """Nothing is: the network has no other parts."""
-    del name, model
-    return False
+is_skipped = nothing_skipped
 
 
 def assignments(model):

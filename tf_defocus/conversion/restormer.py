@@ -6,13 +6,13 @@ of a channel together, ours the channels of a pixel: the kernels before are reor
 
 import numpy as np
 
-from tf_defocus.conversion.assignment import Assignment, torch_convolution
+from tf_defocus.conversion.assignment import (
+    Assignment,
+    nothing_skipped,
+    torch_convolution,
+)
 
-
-def is_skipped(name, model):
-    """Nothing is: the network has no other parts."""
-    del name, model
-    return False
+is_skipped = nothing_skipped
 
 
 def assignments(model):
