@@ -1,5 +1,7 @@
 """The kernels' arithmetic without TensorFlow, and what the builder caches."""
 
+import dataclasses
+import os
 import shutil
 import subprocess
 
@@ -9,7 +11,7 @@ from tests.testing import ROOT
 from tf_defocus.ops import build
 
 SOURCES = ROOT / "tf_defocus" / "ops" / "cc"
-TOOLCHAIN = build.Toolchain("9.9", (), (), cuda=False)
+TOOLCHAIN = build.Toolchain("9.9", (), (), gpu=False)
 
 needs_compiler = pytest.mark.skipif(
     shutil.which("g++") is None, reason="needs g++ to compile the kernels' arithmetic"
@@ -27,13 +29,21 @@ def test_arithmetic_equals_the_definition(tmp_path):
     assert len(done.stdout.splitlines()) == 4 * 5 * 2 * 2
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("nvcc") is None, reason="needs nvcc; no GPU")
-def test_cuda_kernels_compile(tmp_path):
-    source, target = SOURCES / "adaptive_convolution_cuda.cu", tmp_path / "kernels.o"
-    subprocess.run(
-        ["nvcc", *build.CUDA_FLAGS, "-c", str(source), "-o", str(target)], check=True
-    )
-    assert target.stat().st_size > 0
+def test_library_for_a_gpu_links_through_a_wrapper_of_nvcc(monkeypatch, tmp_path):
+    """Wrappers such as ccache's lie elsewhere than the toolkit's libraries."""
+    native = pytest.importorskip("tf_defocus.ops.adaptive_convolution_native")
+    wrapper = tmp_path / "bin" / "nvcc"
+    wrapper.parent.mkdir()
+    wrapper.write_text(f'#!/bin/sh\nexec {shutil.which("nvcc")} "$@"\n')
+    wrapper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{wrapper.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("TF_DEFOCUS_CACHE", str(tmp_path / "cache"))
+    toolchain = dataclasses.replace(native.toolchain(), gpu=True)
+    library = build.build(toolchain)
+    assert "-nvcc" in library.name
+    assert b"cudaLaunchKernel" in library.read_bytes()
 
 
 @pytest.mark.slow
@@ -49,18 +59,54 @@ def test_library_name_depends_on_version_and_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("TF_DEFOCUS_CACHE", str(tmp_path))
     path = build.library_path(TOOLCHAIN)
     assert path.parent == tmp_path
-    other = build.Toolchain("9.10", (), (), cuda=False)
+    other = build.Toolchain("9.10", (), (), gpu=False)
     assert build.library_path(other).name != path.name
     monkeypatch.delenv("TF_DEFOCUS_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert build.library_path(TOOLCHAIN) == tmp_path / "tf_defocus" / path.name
 
 
+def compiler_of_version(folder, name, version):
+    """A program that tells its version as compilers do, and can do nothing else."""
+    program = folder / name
+    program.write_text(f"#!/bin/sh\necho {name} release {version}\n")
+    program.chmod(0o755)
+    return str(program)
+
+
+def test_library_name_depends_on_the_compilers(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    names = set()
+    for version in ("12.1", "13.2.0"):
+        monkeypatch.setenv("CXX", compiler_of_version(tmp_path, "c++", version))
+        names.add(build.library_path(TOOLCHAIN).name.partition("-cxx")[2])
+        compiler_of_version(tmp_path, "nvcc", version)
+        on_gpu = dataclasses.replace(TOOLCHAIN, gpu=True)
+        names.add(build.library_path(on_gpu).name.partition("-cxx")[2])
+    assert names == {
+        "12.1-cpu.so",
+        "12.1-nvcc12.1.so",
+        "13.2.0-cpu.so",
+        "13.2.0-nvcc13.2.0.so",
+    }
+
+
+def test_gpu_without_nvcc_is_named_and_nothing_is_built(monkeypatch, tmp_path):
+    monkeypatch.setenv("TF_DEFOCUS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(build.BuildError, match="a GPU and no nvcc"):
+        build.build(dataclasses.replace(TOOLCHAIN, gpu=True))
+    assert not (tmp_path / "cache").exists()
+
+
 def test_cached_library_is_not_built_again(monkeypatch, tmp_path):
     monkeypatch.setenv("TF_DEFOCUS_CACHE", str(tmp_path))
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    build.library_path(TOOLCHAIN).write_bytes(b"")
-    assert build.build(TOOLCHAIN) == build.library_path(TOOLCHAIN)
+    monkeypatch.setenv("CXX", compiler_of_version(tmp_path, "c++", "12.1"))
+    library = build.library_path(TOOLCHAIN)
+    library.write_bytes(b"")
+    assert build.build(TOOLCHAIN) == library
+    monkeypatch.setenv("CXX", "no-such-compiler")  # as where it is only run
+    assert build.build(TOOLCHAIN) == library
 
 
 def test_failing_compiler_is_reported_and_leaves_nothing(monkeypatch, tmp_path):

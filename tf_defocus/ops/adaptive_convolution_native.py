@@ -45,7 +45,7 @@ def toolchain():
         version=tf.version.VERSION,
         compile_flags=tuple(tf.sysconfig.get_compile_flags()),
         link_flags=tuple(tf.sysconfig.get_link_flags()),
-        cuda=bool(tf.config.list_physical_devices("GPU")),
+        gpu=bool(tf.config.list_physical_devices("GPU")),
     )
 
 

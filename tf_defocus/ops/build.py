@@ -1,7 +1,8 @@
 """Compiles the native adaptive convolution; `tools/build_native.py` calls it.
 
 A library fits one TensorFlow version, one processor and one state of the sources, so
-its name in the cache carries a digest of all three. The cache is
+its name in the cache carries a digest of all three, then the compilers: one made
+without `nvcc` is not taken for one that holds the GPU's half. The cache is
 `$TF_DEFOCUS_CACHE`, else `$XDG_CACHE_HOME/tf_defocus`, else `~/.cache/tf_defocus`.
 """
 
@@ -11,6 +12,7 @@ import hashlib
 import os
 import pathlib
 import platform
+import re
 import shlex
 import shutil
 import subprocess
@@ -38,13 +40,13 @@ class Toolchain:
     Attributes:
         version: str, of TensorFlow.
         compile_flags, link_flags: tuple of str, as TensorFlow states them.
-        cuda: bool, whether TensorFlow sees a GPU to compile for.
+        gpu: bool, whether TensorFlow sees a GPU, for which `nvcc` compiles.
     """
 
     version: str
     compile_flags: tuple
     link_flags: tuple
-    cuda: bool
+    gpu: bool
 
 
 def cache_directory():
@@ -57,12 +59,23 @@ def cache_directory():
 
 
 def library_path(toolchain):
-    """Where the library for this TensorFlow, processor and source lies, or will."""
+    """Where the library for this TensorFlow, processor and source lies, or will.
+
+    Its name ends with the compilers' versions. Where there is no compiler, as on a
+    machine that only runs what was built elsewhere, the newest of any compiler does.
+    """
     digest = hashlib.sha256(repr((toolchain, OPTIMISATION)).encode())
     digest.update(_processor().encode())
     for source in sorted(SOURCES.iterdir()):
         digest.update(source.read_bytes())
-    return cache_directory() / f"adaptive_convolution-{digest.hexdigest()[:16]}.so"
+    stem = f"adaptive_convolution-{digest.hexdigest()[:16]}"
+    compiler, cuda = _version(_compiler()), "cpu"
+    if toolchain.gpu:
+        cuda = f"nvcc{_version([_nvcc()])}"
+    if not compiler:
+        found = cache_directory().glob(f"{stem}-*-{cuda}.so")
+        return max(found, key=os.path.getmtime, default=cache_directory() / stem)
+    return cache_directory() / f"{stem}-cxx{compiler}-{cuda}.so"
 
 
 def build(toolchain):
@@ -75,12 +88,15 @@ def build(toolchain):
         pathlib.Path of the library.
 
     Raises:
-        BuildError: if there is no compiler or it fails.
+        BuildError: if there is no compiler or it fails; if there is a GPU and no
+            `nvcc`, as a kernel for the processor alone would fetch every tensor from
+            the GPU and send it back.
     """
+    nvcc = _nvcc() if toolchain.gpu else None
     target = library_path(toolchain)
     if target.exists():
         return target
-    compiler = shlex.split(os.environ.get("CXX", "g++"))
+    compiler = _compiler()
     if shutil.which(compiler[0]) is None:
         raise BuildError(f"no C++ compiler {compiler[0]!r}; install g++ or set CXX")
     try:
@@ -88,11 +104,37 @@ def build(toolchain):
         with _lock(target), tempfile.TemporaryDirectory(dir=target.parent) as folder:
             if not target.exists():  # another process may have built it meanwhile
                 library = pathlib.Path(folder) / target.name
-                _compile(compiler, toolchain, library)
+                _compile(compiler, nvcc, toolchain, library)
                 os.replace(library, target)
     except OSError as error:
         raise BuildError(f"cannot write to {target.parent}: {error}") from error
     return target
+
+
+def _compiler():
+    return shlex.split(os.environ.get("CXX") or "g++")
+
+
+def _nvcc():
+    nvcc = shutil.which("nvcc")
+    if nvcc is None:
+        raise BuildError(
+            "there is a GPU and no nvcc to compile for it; install a CUDA toolkit that "
+            "is no newer than the driver, and put its bin on PATH"
+        )
+    return nvcc
+
+
+def _version(command):
+    """The number that `command --version` ends with, or "" where it does not run."""
+    try:
+        done = subprocess.run(
+            [*command, "--version"], capture_output=True, text=True, timeout=TIMEOUT
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    numbers = re.findall(r"\d+(?:\.\d+)+", done.stdout)
+    return numbers[-1] if numbers else "0"
 
 
 @contextlib.contextmanager
@@ -104,21 +146,23 @@ def _lock(target):
         yield
 
 
-def _compile(compiler, toolchain, library):
+def _compile(compiler, nvcc, toolchain, library):
     flags = [*OPTIMISATION, *toolchain.compile_flags, "-Wno-deprecated-declarations"]
     sources = [str(path) for path in sorted(SOURCES.glob("*.cc"))]
-    link = list(toolchain.link_flags)
-    nvcc = shutil.which("nvcc") if toolchain.cuda else None
-    if nvcc:
-        kernels = str(library.with_suffix(".o"))
-        source = str(SOURCES / "adaptive_convolution_cuda.cu")
-        _run([nvcc, *CUDA_FLAGS, "-c", source, "-o", kernels])
-        flags.append("-DTF_DEFOCUS_CUDA")
-        sources.append(kernels)
-        libraries = pathlib.Path(nvcc).resolve().parent.parent / "lib64"
-        link += [f"-L{libraries}", "-lcudart"]
     output = ["-o", str(library)]
-    _run([*compiler, "-shared", "-fPIC", *flags, *sources, *link, *output])
+    if nvcc is None:
+        link = [*sources, *toolchain.link_flags, *output]
+        return _run([*compiler, "-shared", "-fPIC", *flags, *link])
+    objects = [str(library.with_name(f"{pathlib.Path(s).stem}.o")) for s in sources]
+    for source, target in zip(sources, objects):
+        command = [*compiler, "-c", "-fPIC", *flags, "-DTF_DEFOCUS_CUDA", source]
+        _run([*command, "-o", target])
+    objects.append(str(library.with_suffix(".o")))
+    kernels = str(SOURCES / "adaptive_convolution_cuda.cu")
+    _run([nvcc, *CUDA_FLAGS, "-c", kernels, "-o", objects[-1]])
+    # nvcc links, since it alone knows where its libraries are
+    link = [word for flag in toolchain.link_flags for word in ("-Xlinker", flag)]
+    _run([nvcc, "-shared", "-cudart", "static", *objects, *link, *output])
 
 
 def _run(command):
