@@ -391,6 +391,19 @@ def test_doctor_fails_where_no_preset_is(tmp_path, monkeypatch, capsys):
     assert cli.main(["doctor"]) == cli.main(["models"]) == 1
 
 
+def test_doctor_names_a_card_that_the_backend_does_not_use(
+    checkpoints, tmp_path, monkeypatch, capsys
+):
+    tool = tmp_path / "nvidia-smi"
+    tool.write_text("#!/bin/sh\necho Card 5, 8192 MiB, 580.1\n")
+    tool.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    assert cli.main(["doctor"]) == 0
+    told = capsys.readouterr().out
+    assert "card, memory, driver: Card 5, 8192 MiB, 580.1" in told
+    assert 'pip install "tf-defocus[gpu]"' in told
+
+
 def test_every_shipped_preset_says_what_it_is():
     for name, entry in manifest.list_presets().items():
         assert len(entry["description"]) > 20, name

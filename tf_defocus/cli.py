@@ -10,6 +10,7 @@ import importlib.metadata
 import os
 import pathlib
 import platform
+import subprocess
 import sys
 
 from tf_defocus import __version__, commands
@@ -260,8 +261,9 @@ def diagnose(_):
 
     devices = keras.distribution.list_devices()
     print(f"backend {keras.backend.backend()}, devices: {', '.join(devices)}")
-    if not any("gpu" in device.lower() for device in devices):
-        print("  no GPU found: a 24-megapixel photograph takes minutes")
+    found = any(kind in d.lower() for d in devices for kind in ("gpu", "cuda", "tpu"))
+    for line in _graphics_cards(found):
+        print(f"  {line}")
     print(f"native adaptive convolution: {_native_operation(keras)}")
     return _verify_presets()
 
@@ -286,6 +288,29 @@ def _verify_presets():
     return damaged
 
 
+def _graphics_cards(found):
+    """What driver and packages say of GPUs; `found` says whether Keras uses one."""
+    if not found:
+        yield "no GPU found: a 24-megapixel photograph takes minutes"
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version"]
+    try:
+        done = subprocess.run(
+            [*query, "--format=csv,noheader"],
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return  # no driver of NVIDIA's
+    for line in done.stdout.splitlines():
+        yield f"card, memory, driver: {line.strip()}"
+    if done.stdout and not found:
+        yield 'the backend does not use this card: pip install "tf-defocus[gpu]"'
+    for package in ("nvidia-cudnn-cu12", "nvidia-cudnn-cu13"):
+        if _version(package) != "not installed":
+            yield f"cuDNN: {package} {_version(package)}"
+
+
 def _version(package):
     try:
         return importlib.metadata.version(package)
@@ -302,7 +327,8 @@ def _native_operation(keras):
         native.load()
     except native.NativeKernelError as error:
         return f"not available, the portable one is used ({error})"
-    return "built and loaded"
+    gpu = native.toolchain().gpu
+    return "built and loaded, for processor and GPU" if gpu else "built and loaded"
 
 
 def _fail(message, code=1):
