@@ -15,13 +15,14 @@ TENSORFLOW_ROOMS = {"export"}
 
 # room -> rooms of this package it may import (itself is always allowed); every room
 # stands here
-BASE = {"whole_files", "npz_file", "hdf5_file", "markdown_table"}
+BASE = {"whole_files", "npz_file", "hdf5_file", "markdown_table", "stored_array"}
 NETWORKS = {"ops", "layers", "models"}
 SCORES = {"losses", "metrics"}
 ARROWS = {
     "whole_files": set(),
-    "npz_file": set(),
-    "hdf5_file": set(),
+    "stored_array": set(),
+    "npz_file": {"stored_array"},
+    "hdf5_file": {"stored_array"},
     "markdown_table": set(),
     "quiet_tensorflow": set(),
     "commands": {"quiet_tensorflow"},

@@ -9,6 +9,9 @@ import math
 import os
 
 import h5py
+import numpy as np
+
+from tf_defocus.stored_array import StoredArray
 
 MAX_DEPTH = 16  # of groups in groups; Keras nests four
 MAX_OBJECTS = 2**14
@@ -33,22 +36,34 @@ def list_datasets(path):
 
 
 def read_datasets(path, wanted=lambda name: True):
-    """The arrays of a file.
+    """The arrays of a file, all of them in memory.
+
+    Args, Returns, Raises:
+        As `open_datasets`, but NumPy's arrays.
+    """
+    return {name: np.asarray(a) for name, a in open_datasets(path, wanted).items()}
+
+
+def open_datasets(path, wanted=lambda name: True):
+    """The arrays of a file, which stay in it until they are used.
 
     Args:
         path: str or path.
-        wanted: function of the full name to bool, which arrays to read.
+        wanted: function of the full name to bool, which arrays to give.
 
     Returns:
-        dict, full name -> array.
+        dict, full name -> `StoredArray`.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: in one line, if it is no such file, is damaged or points outside.
     """
-    return _guarded(
-        path, lambda file: {n: d[()] for n, d in _datasets(file) if wanted(n)}
-    )
+
+    def reader(name):
+        return lambda: _guarded(path, lambda file: file[name][()])
+
+    found = list_datasets(path)
+    return {n: StoredArray(*d, reader(n)) for n, d in found.items() if wanted(n)}
 
 
 def _guarded(path, read):

@@ -13,6 +13,8 @@ import zlib
 
 import numpy as np
 
+from tf_defocus.stored_array import StoredArray
+
 MAX_NUMBERS = 2**28  # of a file; the largest network here has 5e7
 MAX_HEADER_BYTES = 10_000
 NUMERIC_KINDS = "biuf"
@@ -50,15 +52,23 @@ def read_headers(path):
     return _guarded(path, lambda archive: dict(_headers(archive)))
 
 
-def read_arrays(path, names=None):
-    """The arrays of a file.
+def read_arrays(path):
+    """The arrays of a file, all of them in memory.
+
+    Args, Returns, Raises:
+        As `open_arrays`, but NumPy's arrays.
+    """
+    return {name: np.asarray(array) for name, array in open_arrays(path).items()}
+
+
+def open_arrays(path):
+    """The arrays of a file, which stay in it until they are used.
 
     Args:
         path: str or path of the `.npz`.
-        names: iterable of str, the arrays to read; None: all.
 
     Returns:
-        dict, name -> array.
+        dict, name -> `StoredArray`.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -66,18 +76,19 @@ def read_arrays(path, names=None):
             more than 2**28 numbers.
     """
 
-    def read(archive):
-        headers = dict(_headers(archive))
-        wanted = list(headers if names is None else names)
-        for name in wanted:
-            if headers[name][1].kind not in NUMERIC_KINDS:
-                raise ValueError(f"{name} holds no numbers, and is not unpickled")
-        count = sum(math.prod(headers[name][0]) for name in wanted)
-        if count > MAX_NUMBERS:
-            raise ValueError(f"it claims {count} numbers")
-        return {name: _read_array(archive, f"{name}.npy") for name in wanted}
+    headers = read_headers(path)
+    for name, (_, dtype) in headers.items():
+        if dtype.kind not in NUMERIC_KINDS:
+            raise _unreadable(path, f"{name} holds no numbers, and is not unpickled")
+    count = sum(math.prod(shape) for shape, _ in headers.values())
+    if count > MAX_NUMBERS:
+        raise _unreadable(path, f"it claims {count} numbers")
+    archive = zipfile.ZipFile(path)  # open as long as an array of it is
 
-    return _guarded(path, read)
+    def reader(name):
+        return lambda: _in_one_line(path, lambda: _read_array(archive, f"{name}.npy"))
+
+    return {n: StoredArray(*header, reader(n)) for n, header in headers.items()}
 
 
 def read_object_bytes(path, name):
@@ -108,14 +119,27 @@ def _guarded(path, read):
     path = os.fspath(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(f"No file at {path!r}")
-    try:
+
+    def opened():
         with zipfile.ZipFile(path) as archive:
             return read(archive)
+
+    return _in_one_line(path, opened)
+
+
+def _in_one_line(path, read):
+    try:
+        return read()
     except BROKEN_FILE_ERRORS as error:
-        reason = " ".join(str(error).split())[:300]
-        raise ValueError(
-            f"{path!r} is no readable .npz archive of arrays: {reason}; get it again"
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path, reason):
+    reason = " ".join(str(reason).split())[:300]
+    return ValueError(
+        f"{os.fspath(path)!r} is no readable .npz archive of arrays: {reason}; get it "
+        "again"
+    )
 
 
 def _headers(archive):

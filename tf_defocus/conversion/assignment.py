@@ -83,19 +83,17 @@ def fill(assignments, arrays):
             most, and what to do where that is known. Nothing is assigned then.
     """
     assignments = list(assignments)
-    values = match(assignments, arrays)
+    match(assignments, arrays)
     for a in assignments:
-        a.variable.assign(values[a.name])
+        a.variable.assign(a.layout(np.asarray(arrays[a.name])))
 
 
 def match(assignments, arrays):
-    """Compares tensors with the variables that are to take them.
+    """Compares the shapes of tensors with the variables that are to take them.
 
     Args:
-        assignments, arrays: of `fill`; the variables need no values.
-
-    Returns:
-        dict, official name -> array in Keras' layout.
+        assignments, arrays: of `fill`; the variables need no values, and no number of
+            a `StoredArray` is read.
 
     Raises:
         ValueError: as `fill` does.
@@ -109,21 +107,18 @@ def match(assignments, arrays):
             f"The tensors do not match the model; {remedy}. Missing: "
             f"{naming.listing(missing)}. Unused: {naming.listing(unused)}."
         )
-    return {
-        a.name: _in_keras_layout(a, np.asarray(arrays[a.name])) for a in assignments
-    }
+    for a in assignments:
+        _check_shape(a, np.shape(arrays[a.name]))
 
 
-def _in_keras_layout(assignment, array):
+def _check_shape(assignment, shape):
     expected = tuple(assignment.variable.shape)
-    try:
-        value = assignment.layout(array)
+    try:  # on one number, whatever the shape
+        found = assignment.layout(np.broadcast_to(np.float32(0), shape)).shape
     except (ValueError, IndexError):  # other axes than the layout moves
-        value = None
-    if value is None or value.shape != expected:
-        found = array.shape if value is None else value.shape
+        found = None
+    if found != expected:
         raise ValueError(
             f"{assignment.name} must have shape {expected} in Keras layout. "
-            f"Received: {found}"
+            f"Received: {shape if found is None else found}"
         )
-    return value

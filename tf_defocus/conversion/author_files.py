@@ -67,15 +67,13 @@ class Checkpoint:
     def content(self):
         """Nested dicts of a torch file, or the arrays of an `.npz`, by name.
 
+        The numbers stay in the file until they are used.
+
         Raises:
             ValueError: in one line, if the file is damaged or hostile.
         """
         read = read_torch_checkpoint if self.kind == TORCH else read_tensorlayer
         return read(self.path)
-
-    def forget(self):
-        """Lets go of the content, which is as large as the file."""
-        self.__dict__.pop("content", None)
 
     def list_tensors(self):
         """dict, full name -> (shape, dtype) of everything that the file holds.

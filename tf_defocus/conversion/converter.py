@@ -1,25 +1,24 @@
-"""An author's checkpoint in, a folder that every tool opens as a preset out."""
+"""An author's checkpoint in, a folder that every tool opens as a preset out.
 
-import gc
-import hashlib
+The tensors pass through one by one: no more than one of them is in memory, and no
+network is filled.
+"""
+
 import json
 import os
 import pathlib
 import secrets
 import shutil
 
-import keras
 import numpy as np
 
-from tf_defocus import whole_files
-from tf_defocus.conversion import load_official
+from tf_defocus import npz_file, whole_files
+from tf_defocus.conversion import assignments_of
 from tf_defocus.conversion.author_files import FILES, Checkpoint, official_tensors
 from tf_defocus.conversion.identification import what_it_seems
 from tf_defocus.models import manifest, plans, presets, weights
-from tf_defocus.models.named import create_model
 
 CARD = "card.md"
-_SIDES = (64, 96)  # of the image that both models are compared on, at least
 
 
 class ConversionError(ValueError):
@@ -51,8 +50,8 @@ def list_tensors(paths):
 def convert(name, paths, output, words=None):
     """Turns an author's checkpoint into a preset with `variant="released"`.
 
-    Nothing is written unless all of it is, and unless the preset, opened again, gives
-    what the authors' tensors gave, bit for bit.
+    Nothing is written unless all of it is, and unless the preset, opened again, holds
+    the authors' tensors, bit for bit.
 
     Args:
         name: str, of `list_models()`.
@@ -73,12 +72,16 @@ def convert(name, paths, output, words=None):
         raise ConversionError(f"{output} exists and is not empty; give another folder")
     overrides = {"variant": "released", **(words or {})}
     checkpoints = _open(paths)
-    tensors = _tensors(name, overrides, checkpoints)
+    plan, tensors = _tensors(name, overrides, checkpoints)
     partial = output.with_name(f".{os.getpid()}.{secrets.token_hex(4)}.partial")
     try:
         partial.mkdir(parents=True)
-        summary = _write(partial, name, overrides, checkpoints, tensors)
+        summary = _write(partial, plan, overrides, checkpoints, tensors)
         os.replace(partial, output)
+    except ConversionError:
+        raise
+    except ValueError as error:  # damage that shows only where numbers are read
+        raise ConversionError(_line(error)) from error
     except OSError as error:
         raise ConversionError(f"{output} cannot be written: {_line(error)}") from error
     finally:
@@ -113,7 +116,7 @@ def _open(paths):
 
 
 def _tensors(name, overrides, checkpoints):
-    """The official tensors, or what is wrong with them in one line."""
+    """A network's plan and its official tensors, or what is wrong in one line."""
     try:
         plans.check_overrides(name, overrides)
         plan = plans.plan_model(name, **overrides)
@@ -127,10 +130,7 @@ def _tensors(name, overrides, checkpoints):
     except (ValueError, OSError) as error:
         raise ConversionError(_line(error)) from error
     try:
-        tensors = official_tensors(checkpoints, plan)
-        for checkpoint in checkpoints:
-            checkpoint.forget()
-        return tensors
+        return plan, official_tensors(checkpoints, plan)
     except ValueError as error:
         seems = what_it_seems(checkpoints, plan)
         raise ConversionError(
@@ -139,19 +139,13 @@ def _tensors(name, overrides, checkpoints):
         ) from error
 
 
-def _write(folder, name, overrides, checkpoints, tensors):
+def _write(folder, plan, overrides, checkpoints, tensors):
     """Fills a folder with the preset and returns what was checked."""
-    model = create_model(name, **overrides)
-    load_official(model, tensors)
-    tensors.clear()  # as large as the model, as is whatever else is let go here
     path = folder / presets.RUN_WEIGHTS
-    weights.save_weights(model, path, dtype="float32")
-    expected = _fingerprints(model)
-    row, kind, count = FILES[type(model)], type(model).__name__, model.count_params()
-    del model
-    gc.collect()
+    weights.write_arrays(path, _values(plan, tensors))
+    row = FILES[type(plan)]
     config = {
-        "model": name,
+        "model": plan.name,
         "overrides": overrides,
         "weights_sha256": manifest.sha256(path),
         "repository": row.repository,
@@ -160,52 +154,35 @@ def _write(folder, name, overrides, checkpoints, tensors):
             {"file": pathlib.Path(c.path).name, "sha256": manifest.sha256(c.path)}
             for c in checkpoints
         ],
+        "parity": f"{plan.count_params():,} numbers; {_parity(path, plan, tensors)}",
     }
-    _write_json(folder / presets.RUN_CONFIG, config)
-    config["parity"] = f"{count:,} numbers; {_parity(folder, expected)}"
-    _write_json(folder / presets.RUN_CONFIG, config)
-    whole_files.write_text(folder / CARD, _card(kind, config))
+    text = json.dumps(config, indent=2) + "\n"
+    whole_files.write_text(folder / presets.RUN_CONFIG, text)
+    whole_files.write_text(folder / CARD, _card(type(plan).__name__, config))
     return config["parity"]
 
 
-def _write_json(path, content):
-    whole_files.write_text(path, json.dumps(content, indent=2) + "\n")
+def _values(plan, tensors):
+    """Yields name and value of every weight of a plan, one after the other."""
+    sources = {id(a.variable): a for a in assignments_of(plan)}
+    for name, weight in zip(weights.variable_names(plan), plan.weights):
+        source = sources[id(weight)]
+        value = source.layout(np.asarray(tensors[source.name]))
+        yield name, np.ascontiguousarray(value, "float32").reshape(weight.shape)
 
 
-def _parity(folder, expected):
-    """Compares the preset, opened again, with the model that it was made of.
+def _parity(path, plan, tensors):
+    """Compares a preset's weights, opened again, with the authors' tensors.
 
     Raises:
-        ConversionError: unless every weight and every output is the same bit for bit.
+        ConversionError: unless every weight is the same bit for bit.
     """
-    found = _fingerprints(presets.load_preset(folder))
-    changed = [name for name in expected if found.get(name) != expected[name]]
-    if changed:
-        raise ConversionError(
-            f"opened again, {changed[0]} is not the same; nothing is kept"
-        )
-    outputs = [key for kind, key in expected if kind == "output"]
-    return (
-        f"opened again, every weight and {', '.join(outputs)} of a test image are "
-        "those of the authors' tensors, bit for bit"
-    )
-
-
-def _fingerprints(model):
-    """Hashes of all that a model holds and gives, for comparison bit for bit."""
-    sides = [-(-side // m) * m for side, m in zip(_SIDES, model.size_multiple)]
-    random = np.random.default_rng(0)
-    images = {
-        view: random.random((1, *sides, 3), "float32") for view in model.view_names
-    }
-    named = zip(weights.variable_names(model), model.weights)
-    content = [(("weight", name), weight) for name, weight in named]
-    content += [(("output", key), value) for key, value in model(images).items()]
-    return {key: hashlib.sha256(_bytes(value)).digest() for key, value in content}
-
-
-def _bytes(tensor):
-    return keras.ops.convert_to_numpy(tensor).tobytes()
+    weights.check_shapes(plan.name, weights.shapes(plan), path)
+    found = npz_file.open_arrays(path)
+    for name, value in _values(plan, tensors):
+        if np.asarray(found[name]).tobytes() != value.tobytes():
+            raise ConversionError(f"opened again, {name} differs; nothing is kept")
+    return "opened again, every weight is the authors' tensor, bit for bit"
 
 
 def _card(kind, config):

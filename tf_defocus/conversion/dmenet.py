@@ -39,7 +39,7 @@ def read_npz(path):
         FileNotFoundError: if there is no such file.
         ValueError: if it is no `.npz`, or holds anything but arrays of numbers.
     """
-    arrays = npz_file.read_arrays(path)
+    arrays = npz_file.open_arrays(path)
     return {_newer(name): array for name, array in arrays.items()}
 
 

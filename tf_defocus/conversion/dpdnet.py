@@ -25,7 +25,7 @@ def read_hdf5(path):
             are named `conv2d_<n>`, in creation order.
 
     Returns:
-        Dict official name -> float32 array, as `load_official` takes it.
+        Dict official name -> array, as `load_official` takes it.
 
     Raises:
         ValueError: if the file does not hold 24 convolutions.

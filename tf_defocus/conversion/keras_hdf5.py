@@ -19,7 +19,7 @@ def read_convolutions(path, count, network):
         network: str, its name, for the message.
 
     Returns:
-        Dict `NN/kernel` (height, width, in, out) or `NN/bias` -> float32 array, NN in
+        Dict `NN/kernel` (height, width, in, out) or `NN/bias` -> `StoredArray`, NN in
         creation order from 00.
 
     Raises:
@@ -52,19 +52,19 @@ def read_layers(path):
         path: path of an `.hdf5` file of weights or of a whole model.
 
     Returns:
-        Dict layer name -> dict of "kernel", "bias", "recurrent_kernel" ... -> float32
-        array.
+        Dict layer name -> dict of "kernel", "bias", "recurrent_kernel" ... ->
+        `StoredArray`.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no HDF5 file, is damaged or points outside itself.
     """
-    found = hdf5_file.read_datasets(path, lambda n: not n.startswith(_OPTIMIZER))
+    found = hdf5_file.open_datasets(path, lambda n: not n.startswith(_OPTIMIZER))
     layers = {}
     for name, array in found.items():
         layer = name.removeprefix(_WHOLE_MODEL).partition("/")[0]
         kind = name.rpartition("/")[2].removesuffix(":0")
-        layers.setdefault(layer, {})[kind] = array.astype("float32", copy=False)
+        layers.setdefault(layer, {})[kind] = array
     return layers
 
 
@@ -79,12 +79,11 @@ def swap_red_and_blue(arrays, first, last):
     Returns:
         Dict of the same names.
     """
-    kernel = arrays[f"{first}/kernel"]
+    kernel = np.asarray(arrays[f"{first}/kernel"])
     views = np.split(kernel, kernel.shape[2] // 3, axis=2)
     swapped = {
         f"{first}/kernel": np.concatenate([view[:, :, ::-1] for view in views], axis=2)
     }
-    for layer in last:
-        for kind in ("kernel", "bias"):
-            swapped[f"{layer}/{kind}"] = arrays[f"{layer}/{kind}"][..., ::-1]
+    for name in (f"{layer}/{kind}" for layer in last for kind in ("kernel", "bias")):
+        swapped[name] = np.asarray(arrays[name])[..., ::-1]
     return {**arrays, **swapped}

@@ -38,7 +38,7 @@ def read_hdf5(path):
             named `time_distributed`, `time_distributed_1`, ... and `conv_lstm2d`.
 
     Returns:
-        Dict official name -> float32 array, as `load_official` takes it.
+        Dict official name -> array, as `load_official` takes it.
 
     Raises:
         ValueError: if the file does not hold 23 such layers and an LSTM.

@@ -22,7 +22,7 @@ def read_tensorlayer(path):
             numbers; nothing is executed.
     """
     if _LIST not in npz_file.read_headers(path):
-        return npz_file.read_arrays(path)
+        return npz_file.open_arrays(path)
     shape, data = npz_file.read_object_bytes(path, _LIST)
     content, _ = plain_pickle.load(data, names=numpy_pickle.NAMES)
     arrays = getattr(content, "value", None)

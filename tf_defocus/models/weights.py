@@ -29,14 +29,24 @@ def save_weights(
         path: of the `.npz`.
         dtype: str, storage type such as "float16", or None for the weights' own.
     """
-    # One by one: numpy.savez_compressed would hold all of them at once.
+    named = zip(variable_names(model), model.weights)
+    arrays = ((name, keras.ops.convert_to_numpy(weight)) for name, weight in named)
+    write_arrays(path, ((n, a.astype(dtype or a.dtype, copy=False)) for n, a in arrays))
+
+
+def write_arrays(path, named):
+    """Writes arrays one by one; the file appears only when it is whole.
+
+    Args:
+        path: of the `.npz`.
+        named: iterable of (name, array). `numpy.savez_compressed` would need all of
+            them at once.
+    """
     with (
         whole_files.open_whole(path) as file,
         zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive,
     ):
-        for name, weight in zip(variable_names(model), model.weights):
-            array = keras.ops.convert_to_numpy(weight)
-            array = array.astype(dtype or weight.dtype, copy=False)
+        for name, array in named:
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
