@@ -3,21 +3,26 @@
 import pytest
 
 from tf_defocus import configs
+from tf_defocus.layers.ifan import FilterAdaptiveConvolution
 from tf_defocus.training.tasks import create_network, create_trainee
 
 # recipe: parameters of the network, and of the reblurring network beside it
 COUNTS = {
-    "ifan_n8": (9_436_740, 9_632_040),
+    "ifan_n8": (9_436_740, 9_849_957),
     "ifan_n17": (10_476_996, 19_139_685),
-    "ifan_n26": (11_517_252, 28_235_709),
+    "ifan_n26": (11_517_252, 28_429_413),
     "ifan_n35": (12_557_508, 37_719_141),
     "ifan_n44": (13_597_764, 47_008_869),
+    "ifan_n8_released": (9_436_740, 9_632_040),
+    "ifan_n26_released": (11_517_252, 28_235_709),
+    "ifan_n35_released": (12_557_508, 37_719_141),
+    "ifan_n44_released": (13_597_764, 47_008_869),
     "ifan_dual": (10_477_860, 19_139_685),
     "ifan_16bit": (10_476_996, 19_139_685),
     "ifan_released": (10_476_996, 19_139_685),
-    "ifan_fac": (10_510_020, 19_434_597),
-    "ifan_baseline": (10_575_811, 0),
-    "ifan_disparity": (10_578_116, 0),
+    "ifan_fac": (10_510_020, 19_441_515),
+    "ifan_baseline": (10_594_500, 0),
+    "ifan_disparity": (10_594_628, 0),
     "ifan_filters": (10_476_868, 0),
     "ifan_filters_disparity": (10_476_996, 0),
     "ifan_filters_reblurring": (10_476_868, 19_139_685),
@@ -49,7 +54,7 @@ def test_recipe_holds_the_papers_numbers(name):
     assert recipe.decay_boundaries == (500_000, 550_000)
     assert recipe.decay_factor == 0.5
     assert recipe.optimizer == "rectified_adam"
-    released = name == "ifan_released"
+    released = name.endswith("_released")
     assert (recipe.beta_1, recipe.beta_2) == (0.9, 0.999 if released else 0.99)
     assert (recipe.weight_decay, recipe.clip_norm) == (0.01, 0.5)
     assert recipe.losses == (("mse", 1.0),)
@@ -59,15 +64,32 @@ def test_recipe_holds_the_papers_numbers(name):
 
 @pytest.mark.parametrize(
     "iterations, crop_size, reblurring",
-    [(8, 256, 8), (17, 256, 17), (26, 512, 9), (35, 576, 17), (44, 704, 17)],
+    [(8, 256, 8), (26, 512, 9), (35, 576, 17), (44, 704, 17)],
 )
-def test_iterations_have_the_released_crops_and_reblurring(
+def test_iterations_have_the_papers_crop_or_what_was_released(
     iterations, crop_size, reblurring
 ):
+    """[IFAN Tab. 4]"""
     recipe = configs.get_recipe(f"ifan_n{iterations}")
     assert recipe.overrides == {"num_iterations": iterations}
-    assert recipe.crop_size == crop_size
-    assert recipe.reblurring == {"num_iterations": reblurring}
+    assert recipe.crop_size == 256
+    assert recipe.reblurring == {"num_iterations": 17}
+    released = configs.get_recipe(f"ifan_n{iterations}_released")
+    assert released.overrides == {"num_iterations": iterations, "variant": "released"}
+    assert released.crop_size == crop_size
+    assert released.reblurring == {"num_iterations": reblurring}
+
+
+def test_table_5_filters_densely_in_both_networks():
+    """[IFAN Tab. 5], with networks a sixteenth as wide."""
+    recipe = configs.get_recipe("ifan_fac")
+    recipe = recipe.replace(overrides={**recipe.overrides, "base_filters": 2})
+    trainee = create_trainee(create_network(recipe), recipe)
+    for network in (trainee.network, trainee.reblurring):
+        assert isinstance(network.adaptive_convolution, FilterAdaptiveConvolution)
+        assert network.adaptive_convolution.filter_size == 11
+    assert trainee.reblurring.filter_channels == 121 * 8
+    assert not recipe.reblurring
 
 
 def test_components_are_those_of_table_1():

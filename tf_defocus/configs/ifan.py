@@ -7,15 +7,16 @@ batch 8, at 1e-4, halved after 500k and again after 550k, gradients clipped at a
 0.5; the squared errors of the deblurred image, of the warped view and of the reblurred
 image weigh the same. PSNR 25.37 (N = 17) on the DPDD test set.
 
-Of what the paper leaves open, crops and reblurring iterations are those of the released
-code; its beta_2 of 0.999 and its filters are in `ifan_released` only.
+`ifan_released` and `ifan_n26_released` ... are the released configurations: filters
+applied as there, a beta_2 of 0.999, for other N other crops and reblurring iterations.
 """
 
 from tf_defocus.configs import patch_pipelines
 from tf_defocus.configs.recipe import Recipe
 
-# N: iterations of the reblurring network in the released configurations
-REBLURRING_ITERATIONS = {8: 8, 17: 17, 26: 9, 35: 17, 44: 17}
+# Of the reblurring network: the paper's, and by N those of the released configurations.
+REBLURRING_ITERATIONS = 17
+RELEASED_REBLURRING = {8: 8, 17: 17, 26: 9, 35: 17, 44: 17}
 
 _NO_REBLURRING = {"reblurring_weight": 0.0, "reblurring": {}}
 _NO_DISPARITY = {"disparity_weight": 0.0}
@@ -40,10 +41,19 @@ def _paper(name, num_iterations=17, overrides=(), **changes):
         losses=(("mse", 1.0),),
         disparity_weight=1.0,
         reblurring_weight=1.0,
-        reblurring={"num_iterations": REBLURRING_ITERATIONS[num_iterations]},
-    ).replace(
+        reblurring={"num_iterations": REBLURRING_ITERATIONS},
+    ).replace(**changes)
+
+
+def _released(num_iterations):
+    name = "ifan" if num_iterations == 17 else f"ifan_n{num_iterations}"
+    return _paper(
+        f"{name}_released",
+        num_iterations,
+        {"variant": "released"},
+        beta_2=0.999,
         crop_size=patch_pipelines.IFAN_CROP_SIZES[num_iterations],
-        **changes,
+        reblurring={"num_iterations": RELEASED_REBLURRING[num_iterations]},
     )
 
 
@@ -113,11 +123,15 @@ def _synthetic(name, **changes):
 
 
 RECIPES = [
-    *(_paper(f"ifan_n{n}", n) for n in REBLURRING_ITERATIONS),  # Table 4
+    *(_paper(f"ifan_n{n}", n) for n in RELEASED_REBLURRING),  # Table 4
     _paper("ifan_dual", model="ifan_dual"),
     _paper("ifan_16bit", dataset="dpdd/full_16bit"),
-    _paper("ifan_released", overrides={"variant": "released"}, beta_2=0.999),
-    _paper("ifan_fac", overrides={"adaptive_filters": "fac", "filter_size": 11}),
+    *(_released(n) for n in RELEASED_REBLURRING),
+    _paper(  # Table 5
+        "ifan_fac",
+        overrides={"adaptive_filters": "fac", "filter_size": 11},
+        reblurring={},
+    ),
     *_components(),
     _synthetic("ifan_compact_synthetic"),
     # The same network without the two tasks, for the curve beside. At 1e-3 its filters

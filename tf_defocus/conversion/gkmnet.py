@@ -29,11 +29,13 @@ def assignments(model):
     Raises:
         ValueError: if the model has parts that were never released.
     """
-    if model.trainable_gaussians or not (model.recurrent and model.gaussian_mixture):
+    whole = model.recurrent and model.gaussian_mixture and not model.further_steps
+    if model.trainable_gaussians or not whole:
         raise ValueError(
             "The authors' tensors fit a fixed bank with a ConvLSTM. Received: "
             f"trainable_gaussians={model.trainable_gaussians}, "
-            f"recurrent={model.recurrent}, gaussian_mixture={model.gaussian_mixture}"
+            f"recurrent={model.recurrent}, gaussian_mixture={model.gaussian_mixture}, "
+            f"share_iterations={model.share_iterations}"
         )
     for official, ours in _BLOCKS.items():
         yield from _block(official, getattr(model.attention, ours))

@@ -388,6 +388,7 @@ class FilterAdaptiveConvolution(layers.Layer):
     Args:
         filter_size: int, odd.
         gain: float, of the predictor's initial weights.
+        predictor_size: int, odd, kernel of the convolution that predicts the filters.
 
     Call arguments:
         features, context, return_filters: as of `IterativeAdaptiveConvolution`.
@@ -399,15 +400,16 @@ class FilterAdaptiveConvolution(layers.Layer):
         [Zhou et al., 2019](https://arxiv.org/abs/1904.12257), Sec. 3.3.
     """
 
-    def __init__(self, filter_size=11, gain=FILTER_GAIN, **kwargs):
+    def __init__(self, filter_size=11, gain=FILTER_GAIN, predictor_size=1, **kwargs):
         super().__init__(**kwargs)
         self.filter_size = filter_size
         self.gain = gain
+        self.predictor_size = predictor_size
 
     def build(self, features_shape, context_shape):
         self.predictor = convolution(
             self.filter_size**2 * features_shape[-1],
-            1,
+            self.predictor_size,
             activation=None,
             gain=self.gain,
             name="predictor",
@@ -424,6 +426,7 @@ class FilterAdaptiveConvolution(layers.Layer):
             **super().get_config(),
             "filter_size": self.filter_size,
             "gain": self.gain,
+            "predictor_size": self.predictor_size,
         }
 
 

@@ -24,7 +24,7 @@ Paper -> code
   [GKMNet Fig. 2] layers.gkmnet_attention         tests/layers/gkmnet_attention_test.py
   [GKMNet Tab. 4] models.gkmnet.GKMNet: num_scales, recurrent, gaussian_mixture,
                   trainable_gaussians                        tests/models/gkmnet_test.py
-  [GKMNet Tab. 5] models.gkmnet.GKMNet: num_scales, num_iterations
+  [GKMNet Tab. 5] models.gkmnet.GKMNet: num_scales, num_iterations, share_iterations
                                                              tests/models/gkmnet_test.py
 
 Differences from the paper
@@ -72,8 +72,10 @@ class GKMNet(RestorationNetwork):
         pyramid: "internal" (the coarser images are made from `blurred`) or "inputs".
         variant: "paper" or "released" (the authors' checkpoints).
         num_iterations: int, steps at every scale (Table 5: R).
-        gaussian_mixture: bool; False leaves the attention alone, whose maps are summed
-            to the output without any filtered image (Table 4).
+        gaussian_mixture: bool; False leaves the attention alone, whose maps a 1x1
+            convolution with a sigmoid makes an image of (Table 4 c, SRAM*).
+        share_iterations: bool; False gives every iteration at a scale weights of its
+            own, which the scales share (Table 5: S = 2, R = 3 and S = 3, R = 2).
 
     Raises:
         ValueError: if an argument is none of the values above.
@@ -98,6 +100,7 @@ class GKMNet(RestorationNetwork):
         variant="paper",
         num_iterations=1,
         gaussian_mixture=True,
+        share_iterations=True,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -112,24 +115,37 @@ class GKMNet(RestorationNetwork):
         self.variant = variant
         self.num_iterations = num_iterations
         self.gaussian_mixture = gaussian_mixture
-        self._add_layers()
+        self.share_iterations = share_iterations
+        self.attention, self.summation = self._create_step("")
+        further = 0 if share_iterations else num_iterations - 1
+        self.further_steps = [self._create_step(f"_{i + 2}") for i in range(further)]
 
-    def _add_layers(self):
-        self.summation = WeightedSummation(
+    def _create_step(self, suffix):
+        """The layers of one iteration; the names of the first have no suffix."""
+        summation = WeightedSummation(
             self.num_gaussians,
             self.max_kernel_size,
             self.bank,
             self.trainable_gaussians,
             self.variant,
             dtype="float32",
-            name="summation",
+            name=f"summation{suffix}",
         )
-        num_maps = 2 * self.summation.convolution.num_kernels
+        num_maps = 2 * summation.convolution.num_kernels
         if not self.gaussian_mixture:
-            self.summation = layers.Conv2D(3, 1, dtype="float32", name="summation")
-        self.attention = ScaleRecurrentAttention(
-            num_maps, self.recurrent, self.variant, name="attention"
+            summation = layers.Conv2D(
+                3, 1, activation="sigmoid", dtype="float32", name=f"summation{suffix}"
+            )
+        attention = ScaleRecurrentAttention(
+            num_maps, self.recurrent, self.variant, name=f"attention{suffix}"
         )
+        return attention, summation
+
+    @property
+    def _steps(self):
+        """(attention, summation) of every iteration at a scale."""
+        steps = [(self.attention, self.summation), *self.further_steps]
+        return steps * (self.num_iterations if self.share_iterations else 1)
 
     @property
     def view_names(self):
@@ -181,9 +197,9 @@ class GKMNet(RestorationNetwork):
             else:
                 estimate = double_bilinear(estimate)
                 state = state and tuple(double_bilinear(part) for part in state)
-            for _ in range(self.num_iterations):
+            for step in self._steps:
                 estimate, state = self._step(
-                    blurred, estimate, state, training, batch_statistics
+                    step, blurred, estimate, state, training, batch_statistics
                 )
             outputs[f"deblurred{SCALES[scale]}"] = estimate
         return dict(reversed(outputs.items()))
@@ -197,22 +213,26 @@ class GKMNet(RestorationNetwork):
             images.append(halve_antialiased(images[-1]))
         return images
 
-    def _step(self, blurred, previous, state, training, batch_statistics):
+    def _step(self, step, blurred, previous, state, training, batch_statistics):
         """One unrolled iteration [GKMNet Eq. 9]; x_t = y_t + sum."""
-        weights, state = self.attention(
+        attention, summation = step
+        weights, state = attention(
             blurred, state=state, training=training, batch_statistics=batch_statistics
         )
         weights = ops.cast(weights, "float32")
-        if self.gaussian_mixture:
-            total = self.summation(blurred, previous, weights)
-        else:
-            total = self.summation(weights)
+        if not self.gaussian_mixture:
+            return summation(weights), state  # SRAM* [GKMNet Tab. 4]
+        total = summation(blurred, previous, weights)
         return (total if self.variant == "released" else blurred + total), state
 
     def build(self, input_shape=None):
         """Creates every weight; sizes stay dynamic."""
-        self.attention.build((None, None, None, 3))
-        self.summation.build((None, None, None, self.attention.num_maps))
+        for attention, summation in [
+            (self.attention, self.summation),
+            *self.further_steps,
+        ]:
+            attention.build((None, None, None, 3))
+            summation.build((None, None, None, attention.num_maps))
 
     def get_config(self):
         return {
@@ -227,6 +247,7 @@ class GKMNet(RestorationNetwork):
             "variant": self.variant,
             "num_iterations": self.num_iterations,
             "gaussian_mixture": self.gaussian_mixture,
+            "share_iterations": self.share_iterations,
         }
 
 

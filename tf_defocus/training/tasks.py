@@ -305,9 +305,12 @@ def _can(network, disparity, reblurring):
 def _reblurring_network(network, recipe):
     size, channels = network.filter_size, 4 * network.base_filters
     per_channel = network.num_iterations * (2 * size + 1)
+    kind = {"adaptive_filters": network.adaptive_filters}
     if network.adaptive_filters == "fac":
         per_channel = size**2
+        kind["filter_size"] = size
     arguments = {
+        **kind,
         "base_filters": network.base_filters,
         "filter_channels": per_channel * channels,
         "variant": network.variant,
