@@ -198,7 +198,7 @@ def test_iterations_of_their_own_weights_are_steps_too(model, rng):
     views = {"blurred": rng.random((1, 16, 24, 3), dtype="float32")}
     expected = shared(views)["deblurred"]
     np.testing.assert_allclose(own(views)["deblurred"], expected, atol=1e-6)
-    attention = own.further_steps[0][0].prediction.convolution
+    attention = own.further_steps[0][1].prediction.convolution
     attention.kernel.assign(attention.kernel + 0.1)
     assert np.abs(np.asarray(own(views)["deblurred"] - expected)).max() > 1e-4
 

@@ -116,7 +116,7 @@ class GKMNet(RestorationNetwork):
         self.num_iterations = num_iterations
         self.gaussian_mixture = gaussian_mixture
         self.share_iterations = share_iterations
-        self.attention, self.summation = self._create_step("")
+        self.summation, self.attention = self._create_step("")
         further = 0 if share_iterations else num_iterations - 1
         self.further_steps = [self._create_step(f"_{i + 2}") for i in range(further)]
 
@@ -139,12 +139,12 @@ class GKMNet(RestorationNetwork):
         attention = ScaleRecurrentAttention(
             num_maps, self.recurrent, self.variant, name=f"attention{suffix}"
         )
-        return attention, summation
+        return summation, attention
 
     @property
     def _steps(self):
-        """(attention, summation) of every iteration at a scale."""
-        steps = [(self.attention, self.summation), *self.further_steps]
+        """(summation, attention) of every iteration at a scale."""
+        steps = [(self.summation, self.attention), *self.further_steps]
         return steps * (self.num_iterations if self.share_iterations else 1)
 
     @property
@@ -215,7 +215,7 @@ class GKMNet(RestorationNetwork):
 
     def _step(self, step, blurred, previous, state, training, batch_statistics):
         """One unrolled iteration [GKMNet Eq. 9]; x_t = y_t + sum."""
-        attention, summation = step
+        summation, attention = step
         weights, state = attention(
             blurred, state=state, training=training, batch_statistics=batch_statistics
         )
@@ -227,8 +227,8 @@ class GKMNet(RestorationNetwork):
 
     def build(self, input_shape=None):
         """Creates every weight; sizes stay dynamic."""
-        for attention, summation in [
-            (self.attention, self.summation),
+        for summation, attention in [
+            (self.summation, self.attention),
             *self.further_steps,
         ]:
             attention.build((None, None, None, 3))
