@@ -8,34 +8,6 @@ import pytest
 from tests import testing
 from tf_defocus import losses
 
-VGG_LAYERS = [
-    (f"conv{block}_{index}", widths)
-    for block, widths in enumerate(losses.VGG19_BLOCKS, 1)
-    for index in range(1, len(widths) + 1)
-]
-
-
-@pytest.fixture(scope="module")
-def vgg_weights():
-    """Random weights whose features neither vanish nor explode."""
-    rng, weights, channels = np.random.default_rng(3), {}, 3
-    for name, widths in VGG_LAYERS:
-        kernel = rng.normal(0, np.sqrt(2 / (9 * channels)), (3, 3, channels, widths[0]))
-        bias = rng.normal(0, 0.1, widths[0])
-        weights[name] = kernel.astype("float32"), bias.astype("float32")
-        channels = widths[0]
-    return weights
-
-
-@pytest.fixture(scope="module")
-def vgg_file(vgg_weights, tmp_path_factory):
-    path = tmp_path_factory.mktemp("vgg") / "vgg19.npz"
-    arrays = {}
-    for name, (kernel, bias) in vgg_weights.items():
-        arrays[f"{name}/kernel"], arrays[f"{name}/bias"] = kernel, bias
-    np.savez(path, **arrays)
-    return str(path)
-
 
 def naive_convolution(image, kernel, bias):
     """3x3 with zeros outside and ReLU: (height, width, in) -> (height, width, out)."""

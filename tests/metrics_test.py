@@ -203,3 +203,60 @@ def test_blur_lowers_sharpness_and_colour_counts_as_luma(name, images):
 def test_sharpness_refuses_what_is_no_picture(image, message):
     with pytest.raises(ValueError, match=message):
         metrics.tenengrad(image)
+
+
+def naive_similarity(x, y, axes, mode):
+    """SSIM map with an 11-tap Gaussian along the axes; NumPy float64."""
+    taps = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+
+    def mean(values):
+        for axis in axes:
+            width = [(5, 5) if a == axis else (0, 0) for a in range(values.ndim)]
+            padded = np.pad(values, width, mode=mode)
+            parts = [
+                tap * np.take(padded, np.arange(i, i + values.shape[axis]), axis)
+                for i, tap in enumerate(taps / taps.sum())
+            ]
+            values = sum(parts)
+        return values
+
+    c1, c2 = 0.01**2, 0.03**2
+    product, squares = mean(x) * mean(y), mean(x) ** 2 + mean(y) ** 2
+    covariance = mean(x * y) - product
+    variances = mean(x * x + y * y) - squares
+    return (
+        (2 * product + c1) * (2 * covariance + c2) / ((squares + c1) * (variances + c2))
+    )
+
+
+def test_volume_similarity_runs_over_the_colours_too(rng):
+    x, y = rng.random((2, 14, 17, 3))
+    expected = naive_similarity(x, y, (0, 1, 2), "edge").mean()
+    assert metrics.ssim_volume(x, y) == pytest.approx(expected, rel=1e-10)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+def test_reduced_similarity_averages_squares_first(rng, step):
+    """As MATLAB: an even square reaches one pixel further right and down."""
+    x, y = rng.random((2, 520 if step == 2 else 30, 530, 3))
+    reduced = []
+    for image in (x, y):
+        luma = image @ [0.299, 0.587, 0.114]
+        padded = np.pad(luma, ((0, step - 1),) * 2, mode="symmetric")
+        rows, columns = luma.shape
+        parts = [
+            padded[i : rows + i, j : columns + j]
+            for i in range(step)
+            for j in range(step)
+        ]
+        reduced.append(np.mean(parts, axis=0)[::step, ::step])
+    inside = (slice(5, -5),) * 2
+    expected = naive_similarity(*reduced, (0, 1), "edge")[inside].mean()
+    assert metrics.ssim_reduced(x, y) == pytest.approx(expected, rel=1e-10)
+
+
+def test_luma_similarity_is_of_one_plane(rng):
+    x, y = rng.random((2, 14, 17, 3))
+    planes = [np.repeat((i @ [0.299, 0.587, 0.114])[..., None], 3, -1) for i in (x, y)]
+    expected = metrics.ssim_gaussian(*planes)
+    assert metrics.ssim_luma(x, y) == pytest.approx(expected, rel=1e-12)

@@ -7,6 +7,11 @@ part of what it has:
 
     python tools/train.py --recipe kpac_3level_stage_a --set dataset=lfdof \\
         --train_split "train[:95%]" --validation_split "train[95%:]"
+
+Recipes with a perceptual loss, KPAC's and DRBNet's second stages, need VGG-19's
+weights, of Keras Applications:
+`--vgg19_weights vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5`. What a recipe needs
+is looked for before the data are decoded.
 """
 
 import dataclasses
@@ -29,6 +34,9 @@ _TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "Split of the dataset
 _VALIDATION_SPLIT = flags.DEFINE_string("validation_split", "validation", "Likewise.")
 _STRATEGY = flags.DEFINE_enum("strategy", "none", ["none", "mirrored"], "Devices.")
 _MAX_MINUTES = flags.DEFINE_float("max_minutes", None, "Stop with a checkpoint then.")
+_VGG19_WEIGHTS = flags.DEFINE_string(
+    "vgg19_weights", None, "VGG-19's weights, for recipes with a perceptual loss."
+)
 _SET = flags.DEFINE_multi_string(
     "set", [], "Change one field: --set num_steps=2000 --set crop_size=[96,128]."
 )
@@ -113,12 +121,16 @@ def main(_):
     from tf_defocus.training import loop
 
     recipe = changed(configs.get_recipe(_RECIPE.value), _SET.value)
+    if _VGG19_WEIGHTS.value:
+        recipe = recipe.replace(vgg19_weights=_VGG19_WEIGHTS.value)
+    output = pathlib.Path(_OUTPUT.value or pathlib.Path("runs") / recipe.name)
+    loop.check_files(recipe, output)
     base = pathlib.Path(_ARRAYS.value or pathlib.Path(_DATA_DIR.value or "runs"))
     base = base if _ARRAYS.value else base / "arrays" / recipe.dataset
     splits = _TRAIN_SPLIT.value, _VALIDATION_SPLIT.value
     run = loop.train(
         recipe,
-        _OUTPUT.value or pathlib.Path("runs") / recipe.name,
+        output,
         *stored_splits(
             recipe.dataset, splits, base, _DATA_DIR.value, _MANUAL_DIR.value
         ),

@@ -38,6 +38,22 @@ def test_pipeline_makes_the_same_batch_again(arrays, paper):
 
 
 @pytest.mark.parametrize("paper", patch_pipelines.PIPELINES)
+def test_noise_composes_with_every_pipeline(tmp_path, paper):
+    """[KPAC Tab. 8], GKMNet+ [GKMNet Tab. 2]: on the input alone, after the chain."""
+    for kind in ("blurred", "sharp"):
+        np.save(tmp_path / f"{kind}.npy", np.full((2, 64, 64, 3), 64, np.uint8))
+    (tmp_path / "arrays.json").write_text(json.dumps({}))
+    stored, pipeline = StoredArrays(tmp_path), patch_pipelines.PIPELINES[paper]
+    clean = RECIPE.replace(**{**pipeline, "crop_size": 40, "batch_size": 2})
+    noisy = clean.replace(noise_range=(0.02, 0.02))
+    before, after = (make_batch(stored, r, 3, ("blurred",)) for r in (clean, noisy))
+    np.testing.assert_array_equal(after["sharp"], before["sharp"])
+    added = after["blurred"] - before["blurred"]
+    assert np.std(added) == pytest.approx(0.02, rel=0.05)
+    assert abs(np.mean(added)) < 1e-3
+
+
+@pytest.mark.parametrize("paper", patch_pipelines.PIPELINES)
 def test_pipeline_names_a_config_of_dpdd(paper):
     dataset = patch_pipelines.PIPELINES[paper]["dataset"]
     config = builders.load_builder(dataset).builder_config

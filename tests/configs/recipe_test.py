@@ -35,6 +35,21 @@ def test_kpac_stages_hold_the_papers_numbers():
     assert dict(second.losses) == {"mae": 1.0, "perceptual": 7e-4}
 
 
+def test_models_trained_with_noise_differ_in_the_noise_alone():
+    """[KPAC Tab. 8] lower row, 0 to 3 %; GKMNet+ of [GKMNet Tabs. 2, 3]."""
+    for noisy, clean, largest in (
+        ("kpac_2level_noise_stage_a", "kpac_2level_stage_a", 0.03),
+        ("kpac_2level_noise_stage_b", "kpac_2level_stage_b", 0.03),
+        ("gkmnet_plus", "gkmnet_paper", 5 / 255),
+    ):
+        noisy, clean = configs.get_recipe(noisy), configs.get_recipe(clean)
+        assert noisy.noise_range == (0.0, largest)
+        same = {"name": clean.name, "initial_run": clean.initial_run}
+        assert noisy.replace(noise_range=(0.0, 0.0), **same) == clean
+    start = configs.get_recipe("kpac_2level_noise_stage_b").initial_run
+    assert start == "kpac_2level_noise_stage_a"
+
+
 def test_dpdnet_holds_the_papers_numbers():
     recipe = configs.get_recipe("dpdnet_dual_paper")
     assert (recipe.batch_size, recipe.crop_size, recipe.num_steps) == (5, 512, 280_000)

@@ -1,11 +1,14 @@
 """`tools/train.py`: every field of a recipe can be set, in its own type."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from tests.testing import load_tool
 from tf_defocus.configs import get_recipe
 
-changed = load_tool("train").changed
+tool = load_tool("train")
+changed = tool.changed
 RECIPE = get_recipe("kpac_3level_synthetic")
 
 
@@ -53,3 +56,16 @@ def test_several_fields_are_set_at_once():
     recipe = changed(RECIPE, ["seed=3", "batch_size=2"])
     assert (recipe.seed, recipe.batch_size) == (3, 2)
     assert recipe.num_steps == RECIPE.num_steps
+
+
+def test_what_a_recipe_needs_is_looked_for_before_the_data(monkeypatch, tmp_path):
+    for name, value in {
+        "_RECIPE": "kpac_2level_stage_b",
+        "_SET": ["initial_run="],
+        "_VGG19_WEIGHTS": str(tmp_path / "vgg19.h5"),
+        "_OUTPUT": str(tmp_path / "run"),
+    }.items():
+        monkeypatch.setattr(tool, name, SimpleNamespace(value=value))
+    monkeypatch.setattr(tool, "stored_splits", lambda *_: pytest.fail("decoded"))
+    with pytest.raises(FileNotFoundError, match=r"--vgg19_weights FILE.*vgg19\.h5"):
+        tool.main([])

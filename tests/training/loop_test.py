@@ -10,7 +10,7 @@ import pytest
 
 from tests.data.batches_test import store
 from tests.testing import ROOT
-from tf_defocus.configs import Recipe
+from tf_defocus.configs import Recipe, get_recipe
 from tf_defocus.models import create_model, presets, weights
 from tf_defocus.training import checkpoints, loop
 
@@ -63,6 +63,45 @@ def test_a_stopped_and_resumed_run_gives_the_same_weights(data, tmp_path):
     whole, parts = (checkpoint(tmp_path / name) for name in ("whole", "parts"))
     assert int(whole["step"]) == int(parts["step"]) == 6
     assert_same_state(whole, parts, atol=0)
+
+
+def test_kpacs_second_stage_takes_perceptual_steps_and_resumes(
+    data, tmp_path, vgg_file
+):
+    """[KPAC Sec. 4], with random weights of VGG-19."""
+    small = {"overrides": RECIPE.overrides, "crop_size": 16, "batch_size": 2}
+    first = get_recipe("kpac_2level_stage_a").replace(num_steps=1, **small)
+    loop.train(first, tmp_path / first.name, *data)
+    recipe = get_recipe("kpac_2level_stage_b").replace(
+        num_steps=2, log_every=1, vgg19_weights=vgg_file, **small
+    )
+    loop.check_files(recipe, tmp_path / "whole")
+    loop.train(recipe, tmp_path / "whole", *data)
+    loop.train(recipe, tmp_path / "parts", *data, stop_after=1)
+    loop.train(recipe, tmp_path / "parts", *data)
+    whole, parts = (checkpoint(tmp_path / name) for name in ("whole", "parts"))
+    assert_same_state(whole, parts, atol=0)
+    lines = (tmp_path / "whole" / "metrics.jsonl").read_text().splitlines()
+    logged = [line for line in map(json.loads, lines) if "perceptual" in line]
+    assert len(logged) == 2
+    for line in logged:
+        total = line["mae"] + 7e-4 * line["perceptual"]
+        assert line["loss"] == pytest.approx(total, rel=1e-5)
+        assert line["perceptual"] > 0
+
+
+@pytest.mark.parametrize("name", ["kpac_2level_stage_b", "drbnet_dpdd"])
+def test_files_that_are_missing_are_named_before_the_data_are_read(name, tmp_path):
+    recipe = get_recipe(name).replace(initial_run="")
+    with pytest.raises(FileNotFoundError, match="--vgg19_weights FILE, the vgg19"):
+        loop.check_files(recipe, tmp_path / "run")
+    file = tmp_path / "vgg.npz"
+    np.savez(file, other=np.zeros(1))
+    with pytest.raises(ValueError, match="must hold conv1_1"):
+        loop.check_files(recipe.replace(vgg19_weights=str(file)), tmp_path / "run")
+    recipe = get_recipe("kpac_2level_stage_b")
+    with pytest.raises(FileNotFoundError, match=r"kpac_2level_stage_a/weights\.npz"):
+        loop.check_files(recipe, tmp_path / "run")
 
 
 def spoil(monkeypatch, steps, of_loss=np.nan, of_gradient=np.nan):

@@ -55,13 +55,14 @@ class Recipe:
             BaMBNet's branches; "" for none.
         vgg19_weights: str, local file for the loss "perceptual".
         augmentation: str, whose chain from example to crop, a name of
-            `augmentations.FUNCTIONS`; the four fields below are of "default".
+            `augmentations.FUNCTIONS`; the three fields below are of "default".
         augmentation_options: dict, arguments of the other chains: {"quirks": False}.
         flip_probability: float, horizontal flip, which swaps the views.
         color_permutation: bool, shuffles red, green and blue.
         gain_range: (float, float), exposure factor of all images.
         noise_range: (float, float), standard deviation [of 1] of white noise, added to
-            each input image on its own; what is drawn below 0 adds none.
+            each input image on its own after any chain; what is drawn below 0 adds
+            none.
         precision: "float32" or "mixed_bfloat16".
         initial_run: str, name of a run to start from, whose folder lies beside this
             one's; "" for none.
@@ -136,7 +137,6 @@ class Recipe:
         "flip_probability",
         "color_permutation",
         "gain_range",
-        "noise_range",
     )
 
     def __post_init__(self):

@@ -65,14 +65,30 @@ def default(
         order = rng.permutation(3)
         images = {k: image[..., order] for k, image in images.items()}
     gain = np.float32(rng.uniform(*gain_range))
-    sigma = rng.uniform(*noise_range)
-    for key in [key for key in images if key != "radial_distance"]:
+    for key in images.keys() - {"radial_distance"}:
         images[key] = images[key] * gain
+    return add_noise(rng, images, noise_range)
+
+
+def add_noise(rng, images, noise_range):
+    """White noise after any chain, as KPAC's Table 8 and GKMNet's "+" train with.
+
+    Args:
+        rng: np.random.Generator.
+        images: dict of float32 crops in [0, 1]; `radial_distance` is no image.
+        noise_range: as of `default`.
+
+    Returns:
+        dict of the same names, clipped to [0, 1].
+    """
+    sigma = rng.uniform(*noise_range)
+    noisy = dict(images)
+    for key in [key for key in images if key != "radial_distance"]:
         if key != "sharp" and sigma > 0:
             noise = rng.standard_normal(images[key].shape, dtype=np.float32)
-            images[key] = images[key] + np.float32(sigma) * noise
-        images[key] = np.clip(images[key], 0, 1)
-    return images
+            noisy[key] = noisy[key] + np.float32(sigma) * noise
+        noisy[key] = np.clip(noisy[key], 0, 1)
+    return noisy
 
 
 def ifan(rng, images, size, quirks=True):

@@ -64,8 +64,15 @@ def _augmentation(recipe, size):
             f"augmentation must be one of {sorted(augmentations.FUNCTIONS)}. "
             f"Received: {recipe.augmentation!r}"
         )
-    options = recipe.augmentation_options
+    options, noise_range = recipe.augmentation_options, tuple(recipe.noise_range)
     if recipe.augmentation == "default":
         options = {name: getattr(recipe, name) for name in recipe.DEFAULT_OPTIONS}
-    function = augmentations.FUNCTIONS[recipe.augmentation]
-    return functools.partial(function, size=size, **options)
+        options["noise_range"] = noise_range
+    function = functools.partial(
+        augmentations.FUNCTIONS[recipe.augmentation], size=size, **options
+    )
+    if recipe.augmentation == "default" or noise_range == (0.0, 0.0):
+        return function
+    return lambda rng, images: augmentations.add_noise(
+        rng, function(rng, images), noise_range
+    )

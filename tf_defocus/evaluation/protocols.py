@@ -6,6 +6,7 @@ clipping, rounding, and which SSIM. This is the only place that knows the answer
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -13,8 +14,17 @@ from tf_defocus import metrics
 from tf_defocus.images import levels
 
 DTYPES = ("uint8", "uint16", "float32", "float64")
-SMALLEST_SIZE = {"uniform": 7, "gaussian": 11}  # [px], one SSIM window
-SSIM_FUNCTIONS = {"uniform": metrics.ssim_uniform, "gaussian": metrics.ssim_gaussian}
+SSIM_FUNCTIONS = {
+    "uniform": metrics.ssim_uniform,
+    "gaussian": metrics.ssim_gaussian,
+    # What a library does that was not told the range of floats, or given a volume.
+    "uniform_range_2": functools.partial(metrics.ssim_uniform, data_range=2.0),
+    "gaussian_range_2": functools.partial(metrics.ssim_gaussian, data_range=2.0),
+    "luma": metrics.ssim_luma,
+    "reduced": metrics.ssim_reduced,
+    "volume": metrics.ssim_volume,
+}
+KPAC_SSIM = 0.812  # of the unprocessed DPDD test set [KPAC Tab. 3]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,7 +44,8 @@ class Protocol:
             it for the network (bicubic) and its output is resized back before scoring.
         resized_size: (height, width) or None.
         quantisation: int or None, the deblurred image is rounded to so many steps.
-        ssim_window: `"uniform"` (7x7) or `"gaussian"` (11x11, sigma 1.5 px).
+        ssim_window: `"uniform"` (7x7) or `"gaussian"` (11x11, sigma 1.5 px), or another
+            key of `SSIM_FUNCTIONS`.
         clip_before_ssim: bool, whether SSIM sees the deblurred image clipped to [0, 1];
             PSNR and the mean errors always do.
         scores: tuple of str, the names of the scores, in the order of the table.
@@ -67,11 +78,22 @@ PROTOCOLS = {
             lpips_range=None,
         ),
         # The KPAC authors released no scoring code and their SSIM of the unprocessed
-        # DPDD test set, 0.812, is not this one (0.725): compare the PSNR only.
+        # DPDD test set, 0.812, is not this one (0.725): compare the PSNR only, and the
+        # SSIM by the candidate below that `tools/reproduce/kpac_ssim.py` finds.
         Protocol(
             name="kpac",
             source="Son et al., ICCV 2021: 8-bit PNG outputs; SSIM not released",
             quantisation=255,
+        ),
+        *(
+            Protocol(
+                name=f"kpac_{word}",
+                source="Son et al., ICCV 2021: a candidate for its unreleased SSIM",
+                quantisation=255,
+                ssim_window=word,
+            )
+            for word in SSIM_FUNCTIONS
+            if word != "uniform"
         ),
         Protocol(
             name="ifan",
@@ -161,7 +183,7 @@ def score(
     """
     protocol = get_protocol(protocol)
     deblurred, sharp = np.asarray(deblurred), np.asarray(sharp)
-    _check_pair(deblurred, sharp, SMALLEST_SIZE[protocol.ssim_window])
+    _check_pair(deblurred, sharp, _smallest_size(protocol))
     largest = levels.full_scale(sharp.dtype)
     deblurred, sharp = deblurred / np.float64(largest), sharp / np.float64(largest)
     if sharp.min() < 0 or sharp.max() > 1:
@@ -181,6 +203,11 @@ def score(
         "mse": lambda: metrics.mean_squared_error(clipped, sharp),
     }
     return {name: functions[name]() for name in protocol.scores}
+
+
+def _smallest_size(protocol):
+    """One SSIM window [px]."""
+    return 7 if protocol.ssim_window.startswith("uniform") else 11
 
 
 def _check_pair(deblurred, sharp, smallest):

@@ -21,6 +21,7 @@ from tf_defocus import whole_files
 from tf_defocus.configs import Recipe
 from tf_defocus.data.arrays import StoredArrays
 from tf_defocus.data.batches import make_batch
+from tf_defocus.losses import read_vgg19_weights
 from tf_defocus.optimizers import RectifiedAdam, create_schedule
 from tf_defocus.training.checkpoints import (
     Run,
@@ -31,8 +32,9 @@ from tf_defocus.training.checkpoints import (
     save_checkpoint,
 )
 from tf_defocus.training.interruption import stop_requests
-from tf_defocus.training.objectives import RestorationObjective
+from tf_defocus.training.objectives import RestorationObjective, loss_names
 from tf_defocus.training.tasks import (
+    check_start,
     create_network,
     create_trainee,
     without_missing_views,
@@ -99,6 +101,29 @@ def train(
             save_checkpoint(run)
     run.stopped_by = request.signal if run.step < last else None
     return run
+
+
+def check_files(recipe: Recipe, folder: str | os.PathLike) -> None:
+    """Refuses a recipe whose files are not there, before any data are decoded.
+
+    Args:
+        recipe: `Recipe`.
+        folder: of the run, beside which the run to start from lies.
+
+    Raises:
+        FileNotFoundError: if the weights to start from or VGG-19's are not there.
+        ValueError: if VGG-19's are no such weights.
+    """
+    check_start(recipe, pathlib.Path(folder).parent)
+    if "perceptual" not in loss_names(recipe):
+        return
+    if not os.path.isfile(recipe.vgg19_weights):
+        raise FileNotFoundError(
+            f"{recipe.name} trains with the perceptual loss: --vgg19_weights FILE, the "
+            "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5 of Keras Applications. "
+            f"Received: {recipe.vgg19_weights!r}"
+        )
+    read_vgg19_weights(recipe.vgg19_weights)
 
 
 def _prepare(recipe, folder, train_arrays, strategy):

@@ -105,9 +105,7 @@ class RestorationObjective:
 
     def __init__(self, recipe):
         schedule = recipe.loss_schedule or ((0, recipe.losses),)
-        own = [losses for _, _, *others in recipe.tasks for losses in others]
-        used = [*(terms for _, terms in schedule), *own]
-        names = sorted({name for terms in used for name, _ in terms})
+        names = loss_names(recipe)
         unknown = [name for name in names if name not in _LOSSES]
         if unknown:
             raise ValueError(
@@ -173,6 +171,14 @@ class RestorationObjective:
         return {
             k: ops.mean(loss.call(expected, image)) for k, loss in self.losses.items()
         }
+
+
+def loss_names(recipe):
+    """Sorted names of a recipe's losses, its schedule's and its tasks' included."""
+    schedule = recipe.loss_schedule or ((0, recipe.losses),)
+    own = [losses for _, _, *others in recipe.tasks for losses in others]
+    used = [*(terms for _, terms in schedule), *own]
+    return sorted({name for terms in used for name, _ in terms})
 
 
 def _weighted(weights, terms):

@@ -43,12 +43,8 @@ def create_network(recipe, runs="runs"):
     """
     changes = {"sharp_region_preservation": False} if recipe.second_stage else {}
     network = create_model(recipe.model, **{**recipe.overrides, **changes})
+    check_start(recipe, runs)
     start = recipe.starting_weights(runs)
-    if start and not os.path.exists(start):
-        raise FileNotFoundError(
-            f"{recipe.name} starts from {start}, which is not there; train that run "
-            "first, or --set initial_weights=FILE.npz"
-        )
     if start:
         weights.initialize_from(network, weights.read_weights(start))
     for name in recipe.frozen:
@@ -61,6 +57,20 @@ def create_network(recipe, runs="runs"):
             "its weights.npz. Received: neither"
         )
     return network.second_stage()
+
+
+def check_start(recipe, runs="runs"):
+    """Refuses a recipe whose weights to start from are not there.
+
+    Raises:
+        FileNotFoundError: naming them.
+    """
+    start = recipe.starting_weights(runs)
+    if start and not os.path.exists(start):
+        raise FileNotFoundError(
+            f"{recipe.name} starts from {start}, which is not there; train that run "
+            "first, or --set initial_weights=FILE.npz"
+        )
 
 
 def create_trainee(network, recipe):
