@@ -1,12 +1,16 @@
 """How the authors of each network save its weights, one row each.
 
-Three kinds of files: what `torch.save` writes, TensorLayer's `.npz`, Keras 2's HDF5.
+Four kinds of files: what `torch.save` writes, TensorLayer's `.npz`, Keras 2's HDF5,
+TensorFlow's index and data.
 What a file needs beyond its names (blue, green, red images; positions for names) is
 undone here, so that every preset takes red, green, blue in [0, 1].
 """
 
 import dataclasses
 import functools
+import os
+import pathlib
+import re
 import zipfile
 from collections.abc import Callable
 
@@ -22,8 +26,10 @@ from tf_defocus.conversion import (
     naming,
     nrknet,
     rdpd,
+    srn,
     wanted_by,
 )
+from tf_defocus.conversion import tensorflow_checkpoint as tensorflow_files
 from tf_defocus.conversion.assignment import match
 from tf_defocus.conversion.tensorlayer_npz import read_tensorlayer
 from tf_defocus.conversion.torch_checkpoint import read_torch_checkpoint
@@ -43,37 +49,46 @@ from tf_defocus.models.mdp import MDP
 from tf_defocus.models.nrknet import NRKNet
 from tf_defocus.models.rdpd import RDPD
 from tf_defocus.models.restormer import Restormer
+from tf_defocus.models.srn import SRN
 
 TORCH, TENSORLAYER, KERAS = "torch", "TensorLayer .npz", "Keras HDF5"
+TENSORFLOW = "TensorFlow .index"
 NOT_STATED = "see the authors' repository"
 _HDF5_MARK = b"\x89HDF\r\n\x1a\n"
+_DATA_FILE = re.compile(r"(.+)\.data-\d+-of-\d+")
 
 
 class Checkpoint:
     """A file of an author's program, opened once.
 
     Args:
-        path: str or path.
+        path: str or path; of TensorFlow's pair of files, either or what their names
+            begin with.
 
     Raises:
         OSError: if it cannot be opened.
     """
 
     def __init__(self, path):
-        self.path = path
-        self.kind = _kind(path)
+        self.path = _index_of(path)
+        self.kind = _kind(self.path)
+
+    @property
+    def files(self):
+        """Paths of all the files that hold it."""
+        beside = self.kind == TENSORFLOW
+        return [self.path, *(tensorflow_files.data_files(self.path) if beside else [])]
 
     @functools.cached_property
     def content(self):
-        """Nested dicts of a torch file, or the arrays of an `.npz`, by name.
+        """Nested dicts of a torch file, or the arrays of another one, by name.
 
         The numbers stay in the file until they are used.
 
         Raises:
             ValueError: in one line, if the file is damaged or hostile.
         """
-        read = read_torch_checkpoint if self.kind == TORCH else read_tensorlayer
-        return read(self.path)
+        return _READERS[self.kind](self.path)
 
     def list_tensors(self):
         """dict, full name -> (shape, dtype) of everything that the file holds.
@@ -93,7 +108,7 @@ class AuthorFile:
     Attributes:
         repository: str, address of their program.
         licence: str, of that program.
-        kind: TORCH, TENSORLAYER or KERAS.
+        kind: TORCH, TENSORLAYER, KERAS or TENSORFLOW.
         read: function of (`Checkpoint`, model) to a dict official name -> array.
         to_rgb: function of that dict to the same function on red, green, blue.
     """
@@ -166,6 +181,12 @@ FILES = {
     Restormer: AuthorFile(
         f"{_GITHUB}swz30/Restormer", "Academic Public License, non-commercial"
     ),
+    SRN: AuthorFile(
+        f"{_GITHUB}jiangsutx/SRN-Deblur",
+        "MIT",
+        kind=TENSORFLOW,
+        read=lambda checkpoint, model: srn.named(checkpoint.content),
+    ),
 }
 
 
@@ -230,9 +251,29 @@ def _without_tensors(checkpoints):
     return "it holds no tensors with names"
 
 
+_READERS = {
+    TORCH: read_torch_checkpoint,
+    TENSORLAYER: read_tensorlayer,
+    TENSORFLOW: tensorflow_files.read_tensorflow_checkpoint,
+}
+
+
+def _index_of(path):
+    """TensorFlow's programs name neither of the two files, but their beginning."""
+    data = _DATA_FILE.fullmatch(str(path))
+    begin = data[1] if data else str(path)
+    index = pathlib.Path(begin + tensorflow_files.SUFFIX)
+    return index if index.is_file() and (data or not os.path.exists(path)) else path
+
+
 def _kind(path):
     with open(path, "rb") as file:
         head = file.read(len(_HDF5_MARK))
+        file.seek(-min(os.path.getsize(path), len(tensorflow_files.MARK)), os.SEEK_END)
+        if file.read() == tensorflow_files.MARK or str(path).endswith(
+            tensorflow_files.SUFFIX
+        ):
+            return TENSORFLOW
     if head == _HDF5_MARK:
         return KERAS
     try:

@@ -151,8 +151,9 @@ def _write(folder, plan, overrides, checkpoints, tensors):
         "repository": row.repository,
         "licence": row.licence,
         "checkpoints": [
-            {"file": pathlib.Path(c.path).name, "sha256": manifest.sha256(c.path)}
-            for c in checkpoints
+            {"file": pathlib.Path(file).name, "sha256": manifest.sha256(file)}
+            for checkpoint in checkpoints
+            for file in checkpoint.files
         ],
         "parity": f"{plan.count_params():,} numbers; {_parity(path, plan, tensors)}",
     }

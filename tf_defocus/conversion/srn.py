@@ -1,11 +1,31 @@
 """SRN's official variables: `g_net/<layer>/weights:0`, `.../biases:0`.
 
-Layouts are Keras' already.
+Layouts are Keras' already. A checkpoint of a training holds Adam's moments and steps
+beside them.
 """
 
-from tf_defocus.conversion.assignment import Assignment, nothing_skipped
+from tf_defocus.conversion.assignment import Assignment
 
-is_skipped = nothing_skipped
+_ROOT = "g_net/"
+_OF_ADAM = ("/Adam:0", "/Adam_1:0")
+
+
+def is_skipped(name, model):
+    """What only the training needs is."""
+    del model
+    return not name.startswith(_ROOT) or name.endswith(_OF_ADAM)
+
+
+def named(arrays):
+    """Variables of a checkpoint under the names that TensorFlow 1 prints.
+
+    Args:
+        arrays: dict, `g_net/<layer>/weights` -> array.
+
+    Returns:
+        dict, as `load_official` takes it.
+    """
+    return {f"{name}:0": array for name, array in arrays.items()}
 
 
 def assignments(model):
