@@ -22,8 +22,14 @@ def test_all_weight_on_one_rate_gives_that_rate():
 def test_weights_need_not_sum_to_one_and_blocks_are_averaged():
     first = np.array([0.2, 0, 0, 0, 0.6]).reshape(1, 1, 5)  # mean rate 4
     second = np.array([0, 0.5, 0, 0, 0]).reshape(1, 1, 5)  # rate 2
-    found = blur_detection.blur_map(np.stack([first, second]), RATES)
+    found = blur_detection.mean_rate_map(np.stack([first, second]), RATES)
     np.testing.assert_allclose(found, [[(3 - 1) / 4]])
+
+
+def test_the_appendix_takes_the_first_block_s_weight_of_rate_one(rng):
+    attention = rng.random((2, 3, 4, 5))
+    found = blur_detection.first_rate_map(attention, RATES)
+    np.testing.assert_array_equal(found, attention[0, :, :, 0])
 
 
 def test_scores_of_a_hand_made_detection():
@@ -46,7 +52,7 @@ def test_attention_of_a_blurred_half_is_detected_at_the_best_threshold():
     rates = np.ones((6, 8), int)
     rates[:, 4:] = 4
     mask = rates == 4
-    found = blur_detection.blur_map(attention_for(rates), RATES)
+    found = blur_detection.mean_rate_map(attention_for(rates), RATES)
     threshold, scores = blur_detection.best_threshold([found], [mask])
     assert 0 < threshold < 0.75
     assert scores["f_measure"] == scores["accuracy"] == 1

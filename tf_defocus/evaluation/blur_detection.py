@@ -1,9 +1,9 @@
 """Blur detection from KPAC's scale attention [KPAC App. F].
 
-The attention says which dilation rate, hence which size of blur, a pixel wants. Its
-mean rate, made to [0, 1], is a map of blur; a threshold makes it a mask, which is
-compared with a hand-made one. NumPy only. How the appendix makes its map from the
-weights is not known to us: the mean rate is this project's choice.
+The attention says which dilation rate, hence which size of blur, a pixel wants. The
+appendix takes the first block's weight of rate 1 as its map of blur; the mean rate of
+all blocks, made to [0, 1], is this project's own. A threshold makes a map a mask, which
+is compared with a hand-made one. NumPy only.
 """
 
 import numpy as np
@@ -38,7 +38,21 @@ def mean_dilation_rate(scale_attention, dilation_rates):
     return weights @ rates / total
 
 
-def blur_map(scale_attention, dilation_rates):
+def first_rate_map(scale_attention, dilation_rates):
+    """Weight of the smallest rate in the first block, alpha_1 [KPAC App. F, Fig. 15].
+
+    Args:
+        scale_attention: (blocks, height, width, rates) float in (0, 1) of one image.
+        dilation_rates: the rates, as in the model.
+
+    Returns:
+        (height, width) float64 in [0, 1].
+    """
+    first = np.asarray(scale_attention, "float64")[0]
+    return first[..., int(np.argmin(dilation_rates))]
+
+
+def mean_rate_map(scale_attention, dilation_rates):
     """Mean wanted rate of all blocks, from 0 (smallest rate) to 1 (largest).
 
     Args:
@@ -51,6 +65,9 @@ def blur_map(scale_attention, dilation_rates):
     rate = mean_dilation_rate(scale_attention, dilation_rates).mean(axis=0)
     smallest, largest = min(dilation_rates), max(dilation_rates)
     return (rate - smallest) / (largest - smallest)
+
+
+MAPS = {"first_rate": first_rate_map, "mean_rate": mean_rate_map}
 
 
 def detection_scores(detected, mask, beta_squared=BETA_SQUARED):

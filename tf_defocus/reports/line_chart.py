@@ -41,6 +41,7 @@ def draw_lines(curves, title, x_label, y_label, log_x=False, y_range=None):
         raise ValueError("A chart needs a curve with finite points. Received: none")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     height, width = SIZE
     figure = Figure((width / DPI, height / DPI), dpi=DPI)
@@ -53,6 +54,9 @@ def draw_lines(curves, title, x_label, y_label, log_x=False, y_range=None):
         axes.plot(x, y, color=colour, linewidth=1.5, label=label, **inside)
     if log_x:
         axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 3)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(0)
     if y_range:
         axes.set_ylim(*y_range)

@@ -4,6 +4,8 @@
         --prefix out_of_focus --scale 4 --images CUHK/image \\
         --masks CUHK/gt --output results/blur_detection
 
+The map is alpha_1, the first block's weight of dilation rate 1, as in the appendix, or
+with `--map mean_rate` the mean rate of all blocks.
 Images and masks have one name (`a.jpg`, `a.png`); a mask is dark where the image is
 sharp and bright where it is blurred (`--invert` for the reverse). `--scale`
 enlarges the images first, as the appendix does (4): attention exists per coarse pixel.
@@ -35,6 +37,9 @@ MASKS = flags.DEFINE_string("masks", None, "Folder of masks.", required=True)
 INVERT = flags.DEFINE_bool("invert", False, "Masks are bright where sharp.")
 PREFIX = flags.DEFINE_string("prefix", "", "Only files whose names start so.")
 SCALE = flags.DEFINE_float("scale", 4.0, "Enlargement of the images.", 0.1)
+MAP = flags.DEFINE_enum(
+    "map", "first_rate", list(blur_detection.MAPS), "What of the attention is the map."
+)
 THRESHOLD = flags.DEFINE_float("threshold", None, "Of the map in [0, 1] [the best].")
 OUTPUT = flags.DEFINE_string("output", None, "Folder for results.", required=True)
 
@@ -66,13 +71,14 @@ def read_mask(path, invert):
     return ~bright if invert else bright
 
 
-def detect(model, photograph, scale):
+def detect(model, photograph, scale, make_map=blur_detection.first_rate_map):
     """The blur map of a photograph, at its own size.
 
     Args:
         model: single-view KPAC with scale attention.
         photograph: (height, width, 3) float32 in [0, 1].
         scale: float, of the enlargement before the network.
+        make_map: function of the attention and the dilation rates.
 
     Returns:
         (height, width) float64 in [0, 1], 1 for the largest blur.
@@ -85,7 +91,7 @@ def detect(model, photograph, scale):
     enlarged = np.clip(cv2.resize(photograph, size, interpolation=kind), 0, 1)
     outputs = model.predict_on_batch({"blurred": enlarged[None]})
     attention = np.asarray(outputs["scale_attention"])[0]
-    blur = blur_detection.blur_map(attention.astype("float64"), model.dilation_rates)
+    blur = make_map(attention.astype("float64"), model.dilation_rates)
     return cv2.resize(blur, (width, height), interpolation=cv2.INTER_LINEAR)
 
 
@@ -122,13 +128,16 @@ def main(_):
                 f"{mask_path} must have the size of its image, {pixels.shape[:2]}. "
                 f"Received: {masks[-1].shape}"
             )
-        maps.append(detect(model, (pixels / full).astype("float32"), SCALE.value))
+        photograph = (pixels / full).astype("float32")
+        make_map = blur_detection.MAPS[MAP.value]
+        maps.append(detect(model, photograph, SCALE.value, make_map))
         drawn = np.repeat(np.rint(255 * maps[-1])[..., None], 3, axis=-1)
         target = output / f"{image_path.stem}.png"
         write_image(target, Image(drawn.astype("uint8")))
     scores = score_set(maps, masks, THRESHOLD.value)
     text = json.dumps(
-        {"preset": PRESET.value, "scale": SCALE.value, **scores}, indent=1
+        {"preset": PRESET.value, "map": MAP.value, "scale": SCALE.value, **scores},
+        indent=1,
     )
     whole_files.write_text(output / "scores.json", text + "\n")
     print(text)

@@ -50,10 +50,19 @@ def test_the_table_holds_the_mean_weights_of_each_block(rng):
     model = create_model("kpac_2level", base_filters=6, num_blocks=1)
     model.blocks[0].scale.weighting.bias.assign([0, -50, -50, -50, 50])
     photograph = np.zeros((16, 16, 3), "float32")
-    lines = tool.weights_table(model, [photograph]).splitlines()
+    measured = tool.measure_weights(model, [photograph])
+    lines = tool.weights_table(model, measured).splitlines()
     assert len(lines) == 2 + len(tool.RADII)
     cells = lines[2].strip("| ").split(" | ")
     assert cells[0] == "0" and cells[2] == "3.67"  # (0.5 * 1 + 1 * 5) / 1.5
+
+
+def test_the_page_says_whether_the_paper_s_tendency_is_found():
+    as_published = np.array([[0.5, 0, 0, 0, 0.1], [0.4, 0, 0, 0, 0.6]])
+    text = tool.tendency(as_published)
+    assert "rate 1 does stay" in text and "rate 5 is the larger" in text
+    text = tool.tendency(as_published[::-1] * [[1], [0.1]])
+    assert "rate 1 does not stay" in text and "rate 5 is not the larger" in text
 
 
 def test_the_crop_is_central_and_fits_the_network(rng):

@@ -45,12 +45,16 @@ def test_the_map_is_that_of_the_enlarged_image_at_its_own_size(rng):
     model = create_model("kpac_2level", base_filters=6, num_blocks=1)
     weighting = model.blocks[0].scale.weighting
     weighting.bias.assign([-50, -50, -50, -50, 50])  # every pixel wants the last rate
-    blur = tool.detect(model, rng.random((10, 14, 3), dtype=np.float32), scale=2)
+    mean_rate = blur_detection.mean_rate_map
+    photograph = rng.random((10, 14, 3), dtype=np.float32)
+    blur = tool.detect(model, photograph, 2, mean_rate)
     assert blur.shape == (10, 14)
     np.testing.assert_allclose(blur, 1, atol=1e-6)
     weighting.bias.assign([0, 0, 50, -50, -50])  # 0.5, 0.5, 1 on rates 1, 2, 3
-    blur = tool.detect(model, np.zeros((8, 8, 3), "float32"), scale=1)
+    black = np.zeros((8, 8, 3), "float32")
+    blur = tool.detect(model, black, 1, mean_rate)
     np.testing.assert_allclose(blur, ((0.5 + 1 + 3) / 2 - 1) / 4, atol=1e-6)
+    np.testing.assert_allclose(tool.detect(model, black, 1), 0.5, atol=1e-6)
 
 
 def test_one_threshold_scores_the_whole_set():

@@ -26,9 +26,11 @@ def test_table_and_picture_are_written(run, tmp_path, capsys):
     assert not run("--output", tmp_path / "fit")
     text = (tmp_path / "fit" / "table.md").read_text()
     assert capsys.readouterr().out == text
-    rows = [line.strip("| ").split(" | ") for line in text.splitlines()]
+    lines = text.partition("\n\n")[0].splitlines()
+    rows = [line.strip("| ").split(" | ") for line in lines]
     assert rows[0][1:3] == ["Gaussian [%]", "disc [%]"]
     errors = {row[0]: [float(v) for v in row[1:]] for row in rows[2:]}
+    assert "beats the Gaussian and does not beat the disc" in " ".join(text.split())
     assert errors["disc"][1] < 0.5 < errors["disc"][0]
     assert errors["ring"][3] < errors["ring"][2] <= errors["ring"][0]
     np.testing.assert_allclose(
