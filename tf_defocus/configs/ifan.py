@@ -13,6 +13,7 @@ applied as there, a beta_2 of 0.999, for other N other crops and reblurring iter
 
 from tf_defocus.configs import patch_pipelines
 from tf_defocus.configs.recipe import Recipe
+from tf_defocus.configs.short_runs import SYNTHETIC
 
 # Of the reblurring network: the paper's, and by N those of the released configurations.
 REBLURRING_ITERATIONS = 17
@@ -91,19 +92,14 @@ def _synthetic(name, **changes):
         name=name,
         model="ifan_compact",
         overrides={"start": "identity"},
-        dataset="synthetic_dp/photos",
-        crop_size=128,
+        **SYNTHETIC,
         batch_size=4,
         num_steps=6_000,
         optimizer="rectified_adam",
         learning_rate=1e-3,
-        final_learning_rate=1e-6,
-        decay="cosine",
         beta_2=0.99,
         weight_decay=0.01,
         clip_norm=0.1,
-        ema_decay=0.998,
-        losses=(("mae", 1.0),),
         disparity_weight=1.0,
         reblurring_weight=0.1,
         reblurring={
@@ -113,11 +109,6 @@ def _synthetic(name, **changes):
             "filter_size": 5,
             "base_filters": 8,
         },
-        flip_probability=0.5,
-        color_permutation=True,
-        gain_range=(0.8, 1.2),
-        noise_range=(-0.01, 0.025),
-        precision="mixed_bfloat16",
         validate_every=500,
     ).replace(**changes)
 

@@ -18,7 +18,9 @@ blocks alone. PSNR on the DPDD test set: 26.74 (tiny), 26.84 (lightweight) and 2
   flips         left to right, which swaps the views: the pair stays a dual-pixel one
 """
 
+from tf_defocus.configs import restormer
 from tf_defocus.configs.recipe import Recipe
+from tf_defocus.configs.short_runs import SYNTHETIC
 
 CHARBONNIER = (("charbonnier", 1.0),)
 _STAGE1 = {"sharp_region_preservation": False}
@@ -33,12 +35,8 @@ def _stage1(name, model, overrides=(), **changes):
         dataset="dpdd/full_16bit",
         crop_size=(288, 336),
         batch_size=4,
+        **restormer.SCHEDULE,
         num_steps=300_000,
-        optimizer="adamw",
-        learning_rate=3e-4,
-        final_learning_rate=1e-6,
-        decay="cosine",
-        weight_decay=1e-4,
         losses=CHARBONNIER,
         reblurring_weight=0.1,
         flip_probability=0.5,
@@ -89,27 +87,20 @@ def _ablations():
 
 
 def _synthetic_stage1():
-    """Trains on rendered defocus within an hour on two CPU cores, both stages.
+    """A short run, with its second stage, at a higher rate than the paper's.
 
-    Not the paper's: smaller windows (128 px in place of 144x112), so that a crop is one
-    window; a higher rate, flips, colours, exposure and noise for so short a run.
+    Smaller windows (128 px in place of 144x112), so that a crop is one window.
     """
     windows = {"window_size": (16, 16), "pool_size": (5, 5), "pad_scale": (128, 128)}
     return _stage1(
         "k3dn_tiny_synthetic",
         "k3dn_tiny",
         windows,
-        dataset="synthetic_dp/photos",
-        crop_size=128,
+        **{**SYNTHETIC, "losses": CHARBONNIER},
         num_steps=5_000,
         learning_rate=1e-3,
         beta_2=0.99,
         clip_norm=0.2,
-        ema_decay=0.998,
-        color_permutation=True,
-        gain_range=(0.8, 1.2),
-        noise_range=(-0.01, 0.025),
-        precision="mixed_bfloat16",
     )
 
 

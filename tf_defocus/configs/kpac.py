@@ -13,6 +13,7 @@ batch 4: PSNR 25.24 (2 and 3 levels) and 25.86 (dual) on the DPDD test set.
 
 from tf_defocus.configs import patch_pipelines
 from tf_defocus.configs.recipe import Recipe
+from tf_defocus.configs.short_runs import SYNTHETIC
 
 
 def _stage_a(model, **changes):
@@ -40,30 +41,16 @@ def _stage_b(name, model=None, **changes):
 
 
 def _synthetic(model, **changes):
-    """Trains on rendered defocus within an hour on two CPU cores.
-
-    Not the paper's: a higher rate that decays to zero suits so short a run; flips,
-    colour permutation, exposure and noise widen the small set of photographs. Three
-    examples in ten stay without noise, lest the network smooth what is sharp.
-    """
+    """A short run at a higher rate than the paper's."""
     return Recipe(
         name=f"{model}_synthetic",
         model=model,
-        dataset="synthetic_dp/photos",
-        crop_size=128,
+        **SYNTHETIC,
         batch_size=4,
         num_steps=9_500,
         learning_rate=4e-4,
-        final_learning_rate=1e-6,
-        decay="cosine",
         beta_2=0.99,
         clip_norm=0.2,
-        ema_decay=0.998,
-        flip_probability=0.5,
-        color_permutation=True,
-        gain_range=(0.8, 1.2),
-        noise_range=(-0.01, 0.025),
-        precision="mixed_bfloat16",
     ).replace(**changes)
 
 

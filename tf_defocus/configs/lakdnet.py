@@ -8,23 +8,15 @@ of the Fourier transforms, as its paper is said to do. Published PSNR on the DPD
 set: 26.15 (small), 26.25 (large), 26.72 and 26.89 dB with the two views.
 """
 
-from tf_defocus.configs import patch_pipelines
-from tf_defocus.configs.recipe import Recipe
+from tf_defocus.configs import patch_pipelines, restormer
 
 
 def _like_restormer(model, pipeline=patch_pipelines.RESTORMER):
-    return Recipe(
-        name=model,
-        model=model,
-        **{**pipeline, "augmentation_options": {}},
-        crop_schedule=patch_pipelines.RESTORMER_CROPS,
-        num_steps=300_000,
-        optimizer="adamw",
-        learning_rate=3e-4,
-        final_learning_rate=1e-6,
-        decay="cosine",
-        weight_decay=1e-4,
-        clip_norm=0.01,
+    return restormer.paper(
+        model,
+        model,
+        pipeline,
+        augmentation_options={},
         losses=(("mae", 1.0), ("fourier_parts", 0.1)),
     )
 

@@ -14,22 +14,28 @@ here every example has its own. It turns dual-pixel views too, which `*_paper` d
 
 from tf_defocus.configs import patch_pipelines
 from tf_defocus.configs.recipe import Recipe
+from tf_defocus.configs.short_runs import SYNTHETIC
 
 _HOLD = patch_pipelines.RESTORMER_STAGES[0][0]
+# The optimizer and its rate, which others took over.
+SCHEDULE = {
+    "optimizer": "adamw",
+    "learning_rate": 3e-4,
+    "final_learning_rate": 1e-6,
+    "decay": "cosine",
+    "weight_decay": 1e-4,
+}
 
 
-def _paper(name, model="restormer", pipeline=patch_pipelines.RESTORMER, **changes):
+def paper(name, model="restormer", pipeline=patch_pipelines.RESTORMER, **changes):
+    """The paper's training, of any network."""
     return Recipe(
         name=name,
         model=model,
         **pipeline,
         crop_schedule=patch_pipelines.RESTORMER_CROPS,
+        **SCHEDULE,
         num_steps=300_000,
-        optimizer="adamw",
-        learning_rate=3e-4,
-        final_learning_rate=1e-6,
-        decay="cosine",
-        weight_decay=1e-4,
         clip_norm=0.01,
         losses=(("mae", 1.0),),
     ).replace(**changes)
@@ -38,12 +44,11 @@ def _paper(name, model="restormer", pipeline=patch_pipelines.RESTORMER, **change
 _DUAL = {"model": "restormer_dual", "pipeline": patch_pipelines.RESTORMER_DUAL}
 
 RECIPES = [
-    _paper("restormer_paper"),
-    _paper("restormer_dual_paper", **_DUAL, augmentation_options={}),
-    _paper("restormer_released", hold_steps=_HOLD),
-    _paper("restormer_dual_released", **_DUAL, hold_steps=_HOLD),
-    # Hours on two CPU cores, at a third of the width. Not the paper's: so short a run
-    # takes a higher rate; flips, colours, exposure and noise widen the small set.
+    paper("restormer_paper"),
+    paper("restormer_dual_paper", **_DUAL, augmentation_options={}),
+    paper("restormer_released", hold_steps=_HOLD),
+    paper("restormer_dual_released", **_DUAL, hold_steps=_HOLD),
+    # A short run at a third of the width, at a higher rate than the paper's.
     Recipe(
         name="restormer_synthetic",
         model="restormer",
@@ -52,22 +57,12 @@ RECIPES = [
             "num_blocks": [1, 1, 1, 2],
             "num_refinement_blocks": 1,
         },
-        dataset="synthetic_dp/photos",
-        crop_size=128,
+        **SYNTHETIC,
         batch_size=4,
         num_steps=12_000,
         optimizer="adamw",
         learning_rate=5e-4,
-        final_learning_rate=1e-6,
-        decay="cosine",
         weight_decay=1e-4,
         clip_norm=0.1,
-        ema_decay=0.998,
-        losses=(("mae", 1.0),),
-        flip_probability=0.5,
-        color_permutation=True,
-        gain_range=(0.8, 1.2),
-        noise_range=(-0.01, 0.025),
-        precision="mixed_bfloat16",
     ),
 ]
