@@ -41,6 +41,8 @@ PROTOCOL = flags.DEFINE_enum("protocol", "ifan", list(PROTOCOLS), "Whose scores.
 COMPARE = flags.DEFINE_list(
     "compare", [], "Names of pictures in --folder to score as further rows: dpdnet."
 )
+# as read_set takes them
+SET = (FOLDER, ARRAYS, DATASET, SPLIT, DATA_DIR, MANUAL_DIR, COMPARE)
 CLASSICAL = flags.DEFINE_multi_enum(
     "classical", [], ROWS, "Two-step baselines as further rows, one flag each."
 )
@@ -89,15 +91,7 @@ def read_examples():
     """The examples and their name in the comparison, as the flags say."""
     if COMPARE.value and not FOLDER.value:
         raise ValueError("--compare needs --folder: datasets hold no other's pictures")
-    examples, name = read_set(
-        FOLDER.value,
-        ARRAYS.value,
-        DATASET.value,
-        SPLIT.value,
-        DATA_DIR.value,
-        MANUAL_DIR.value,
-        COMPARE.value,
-    )
+    examples, name = read_set(*(flag.value for flag in SET))
     if COMPARE.value and NOISE_SIGMA.value:
         raise ValueError("--compare cannot go with --noise_sigma: those had no noise")
     if SHARP_INPUT.value:

@@ -89,34 +89,17 @@ def train_variant(variant, recipe, folder, train_arrays, validation_arrays, dead
     Returns:
         dict of scores, or None if the deadline came first.
     """
-    from tf_defocus.data.arrays import StoredArrays
-    from tf_defocus.training import loop
-    from tf_defocus.training.checkpoints import averaged_weights
-    from tf_defocus.training.validation import validate
+    from tf_defocus.training.scored_run import scores_of_run
 
     overrides = {**recipe.overrides, **variant.overrides}
-    recipe = recipe.replace(name=variant.name, overrides=overrides)
-    finished = folder / "scores.json"
-    if finished.exists():
-        stored = json.loads(finished.read_text())
-        if stored.pop("recipe") == recipe.fingerprint():
-            return stored
-        raise ValueError(
-            f"{finished} comes from another budget; give another --output, or the "
-            f"options of {folder / 'config.json'}"
-        )
-    minutes = (deadline - time.monotonic()) / 60
-    if minutes <= 0:
-        return None
-    run = loop.train(recipe, folder, train_arrays, max_minutes=min(minutes, 1e6))
-    if run.step < recipe.num_steps:
-        return None
-    with averaged_weights(run):
-        validation = StoredArrays(validation_arrays)
-        scores, _ = validate(run.model, validation, len(validation))
-    scores["parameters_m"] = run.model.count_params() / 1e6
-    write(finished, json.dumps({"recipe": recipe.fingerprint(), **scores}, indent=1))
-    return scores
+    return scores_of_run(
+        recipe.replace(name=variant.name, overrides=overrides),
+        folder,
+        train_arrays,
+        validation_arrays,
+        deadline,
+        lambda model, _: {"parameters_m": model.count_params() / 1e6},
+    )
 
 
 def write(path, text):

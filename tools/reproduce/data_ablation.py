@@ -67,7 +67,7 @@ def render(split, count, changes, photographs, folder):
 
 
 def sharp_psnr(model, arrays):
-    """Mean PSNR [dB] of the sharp images, restored, against themselves."""
+    """The score of sharp images, restored, against themselves: mean PSNR [dB]."""
     from tf_defocus.training import validation
 
     rows = []
@@ -76,38 +76,7 @@ def sharp_psnr(model, arrays):
         views = {name: sharp[None] for name in model.view_names}
         restored = np.clip(model.predict_on_batch(views)["deblurred"][0], 0, 1)
         rows.append(validation.psnr(restored, sharp))
-    return float(np.mean(rows))
-
-
-def train_variant(recipe, folder, train_arrays, validation_arrays, deadline):
-    """Scores of one run, trained or read; None if the deadline came first.
-
-    Raises:
-        ValueError: if the folder holds the scores of another budget.
-    """
-    from tf_defocus.data.arrays import StoredArrays
-    from tf_defocus.training import checkpoints, loop, validation
-
-    finished = folder / "scores.json"
-    if finished.exists():
-        stored = json.loads(finished.read_text())
-        if stored.pop("recipe") == recipe.fingerprint():
-            return stored
-        raise ValueError(f"{finished} is of another budget; give another --output")
-    minutes = (deadline - time.monotonic()) / 60
-    if minutes <= 0:
-        return None
-    run = loop.train(recipe, folder, train_arrays, max_minutes=min(minutes, 1e6))
-    if run.step < recipe.num_steps:
-        return None
-    with checkpoints.averaged_weights(run):
-        stored = StoredArrays(validation_arrays)
-        scores, _ = validation.validate(run.model, stored, len(stored))
-        scores["sharp_psnr"] = sharp_psnr(run.model, stored)
-    whole_files.write_text(
-        finished, json.dumps({"recipe": recipe.fingerprint(), **scores}, indent=1)
-    )
-    return scores
+    return {"sharp_psnr": float(np.mean(rows))}
 
 
 def table(results):
@@ -148,6 +117,7 @@ def page(recipe, results, command):
 def main(_):
     """Renders, trains, prints and writes the table after every run."""
     from tf_defocus.synthesis import large_photographs
+    from tf_defocus.training.scored_run import scores_of_run
 
     unknown = set(VARIANTS.value) - set(data_ablations.WIDENINGS)
     if unknown:
@@ -180,12 +150,13 @@ def main(_):
                 output / "arrays" / name,
             )
             print(f"{name}, seed {seed}", flush=True)
-            scores = train_variant(
+            scores = scores_of_run(
                 recipe.replace(name=name, seed=seed),
                 output / name / f"seed_{seed}",
                 train_arrays,
                 validation,
                 deadline,
+                sharp_psnr,
             )
             if scores is None:
                 raise TimeoutError("the time is up; give the command again to go on")

@@ -32,6 +32,7 @@ DATASET = flags.DEFINE_string("dataset", None, "TFDS dataset instead, name/confi
 SPLIT = flags.DEFINE_string("split", "test", "Split of --dataset.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where prepared datasets are kept.")
 MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Files that you fetched yourself.")
+SET = (FOLDER, ARRAYS, DATASET, SPLIT, DATA_DIR, MANUAL_DIR)  # as read_set takes them
 PROTOCOL = flags.DEFINE_enum("protocol", "ifan", list(PROTOCOLS), "Whose scores.")
 SIGMAS = flags.DEFINE_list(
     "sigmas", ["0", "1", "2.55", "3", "5", "7.65", "12.75"], "Of the noise [of 255]."
@@ -85,14 +86,7 @@ def main(_):
     }
     reports = {}
     for sigma in sigmas:
-        examples, name = read_set(
-            FOLDER.value,
-            ARRAYS.value,
-            DATASET.value,
-            SPLIT.value,
-            DATA_DIR.value,
-            MANUAL_DIR.value,
-        )
+        examples, name = read_set(*(flag.value for flag in SET))
         if NUM_IMAGES.value:
             examples = itertools.islice(examples, NUM_IMAGES.value)
         reports[sigma] = evaluate(
