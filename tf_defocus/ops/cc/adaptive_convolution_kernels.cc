@@ -54,84 +54,110 @@ Status ReadSizes(const Tensor& features, const Tensor& filters, Step* step) {
   return OkStatus();
 }
 
+// One call of a kernel, its sizes checked.
+struct Call {
+  OpKernelContext* context;
+  Step step;
+  const Tensor& features;
+  const Tensor& filters;
+};
+
 template <typename Work>
-void ForRows(OpKernelContext* context, const Step& step, int64_t cycles_per_filter,
-             const Work& work) {
+void ForRows(const Call& call, int64_t cycles_per_filter, const Work& work) {
+  const Step& step = call.step;
   const int64_t cost = step.width * step.pixel_filters() * cycles_per_filter;
-  context->device()->tensorflow_cpu_worker_threads()->workers->ParallelFor(
+  call.context->device()->tensorflow_cpu_worker_threads()->workers->ParallelFor(
       step.rows(), cost, work);
 }
 
-template <typename T>
-class AdaptiveStepOp : public OpKernel {
+// What every kernel does first: it reads the attributes once, the sizes at each call.
+class StepKernel : public OpKernel {
  public:
-  explicit AdaptiveStepOp(OpKernelConstruction* context) : OpKernel(context) {
+  explicit StepKernel(OpKernelConstruction* context) : OpKernel(context) {
     OP_REQUIRES_OK(context, ReadStep(context, &attributes_));
   }
 
   void Compute(OpKernelContext* context) override {
-    const Tensor& features = context->input(0);
-    const Tensor& filters = context->input(1);
-    Step step = attributes_;
-    OP_REQUIRES_OK(context, ReadSizes(features, filters, &step));
-    Tensor* outputs;
-    OP_REQUIRES_OK(context, context->allocate_output(0, features.shape(), &outputs));
-    const T* in = features.flat<T>().data();
-    const T* weights = filters.flat<T>().data();
-    T* out = outputs->flat<T>().data();
-    ForRows(context, step, 1, [=](int64_t begin, int64_t end) {
-      tf_defocus::ForwardRows(step, in, weights, out, begin, end);
-    });
+    Call call{context, attributes_, context->input(0), context->input(1)};
+    OP_REQUIRES_OK(context, ReadSizes(call.features, call.filters, &call.step));
+    Run(call);
   }
 
  private:
+  virtual void Run(const Call& call) = 0;
+
   Step attributes_;
 };
 
-template <typename T>
-class AdaptiveStepGradOp : public OpKernel {
- public:
-  explicit AdaptiveStepGradOp(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, ReadStep(context, &attributes_));
-  }
+// What the gradient kernels give, and a float32 image between their two passes.
+struct Gradients {
+  Tensor* features;
+  Tensor* filters;
+  Tensor vertical;
+};
 
-  void Compute(OpKernelContext* context) override {
-    const Tensor& features = context->input(0);
-    const Tensor& filters = context->input(1);
-    Step step = attributes_;
-    OP_REQUIRES_OK(context, ReadSizes(features, filters, &step));
+Status Allocate(const Call& call, Gradients* found) {
+  OpKernelContext* context = call.context;
+  const TensorShape& shape = call.features.shape();
+  TF_RETURN_IF_ERROR(context->allocate_output(0, shape, &found->features));
+  TF_RETURN_IF_ERROR(
+      context->allocate_output(1, call.filters.shape(), &found->filters));
+  return context->allocate_temp(DT_FLOAT, shape, &found->vertical);
+}
+
+template <typename T>
+class AdaptiveStepOp : public StepKernel {
+ public:
+  using StepKernel::StepKernel;
+
+ private:
+  void Run(const Call& call) override {
+    OpKernelContext* context = call.context;
+    const Step step = call.step;
+    Tensor* outputs;
+    OP_REQUIRES_OK(context,
+                   context->allocate_output(0, call.features.shape(), &outputs));
+    const T* in = call.features.flat<T>().data();
+    const T* weights = call.filters.flat<T>().data();
+    T* out = outputs->flat<T>().data();
+    ForRows(call, 1, [=](int64_t begin, int64_t end) {
+      tf_defocus::ForwardRows(step, in, weights, out, begin, end);
+    });
+  }
+};
+
+template <typename T>
+class AdaptiveStepGradOp : public StepKernel {
+ public:
+  using StepKernel::StepKernel;
+
+ private:
+  void Run(const Call& call) override {
+    OpKernelContext* context = call.context;
     for (int i : {2, 3}) {
-      OP_REQUIRES(context, context->input(i).shape() == features.shape(),
+      OP_REQUIRES(context, context->input(i).shape() == call.features.shape(),
                   errors::InvalidArgument(
                       "outputs and gradients must have the shape of features"));
     }
-    Tensor *features_gradients, *filters_gradients;
-    Tensor vertical;
-    OP_REQUIRES_OK(context, context->allocate_output(0, features.shape(),
-                                                     &features_gradients));
-    OP_REQUIRES_OK(
-        context, context->allocate_output(1, filters.shape(), &filters_gradients));
-    OP_REQUIRES_OK(context,
-                   context->allocate_temp(DT_FLOAT, features.shape(), &vertical));
-    const T* in = features.flat<T>().data();
-    const T* weights = filters.flat<T>().data();
+    const Step step = call.step;
+    Gradients found;
+    OP_REQUIRES_OK(context, Allocate(call, &found));
+    const T* in = call.features.flat<T>().data();
+    const T* weights = call.filters.flat<T>().data();
     const T* outputs = context->input(2).flat<T>().data();
     const T* gradients = context->input(3).flat<T>().data();
-    float* between = vertical.flat<float>().data();
-    T* out_features = features_gradients->flat<T>().data();
-    T* out_filters = filters_gradients->flat<T>().data();
-    ForRows(context, step, 3, [=](int64_t begin, int64_t end) {
+    float* between = found.vertical.flat<float>().data();
+    T* out_features = found.features->flat<T>().data();
+    T* out_filters = found.filters->flat<T>().data();
+    ForRows(call, 3, [=](int64_t begin, int64_t end) {
       tf_defocus::FilterGradientRows(step, in, weights, outputs, gradients, between,
                                      out_filters, begin, end);
     });
-    ForRows(context, step, 1, [=](int64_t begin, int64_t end) {
+    ForRows(call, 1, [=](int64_t begin, int64_t end) {
       tf_defocus::FeatureGradientRows(step, weights, between, out_features, begin,
                                       end);
     });
   }
-
- private:
-  Step attributes_;
 };
 
 #define REGISTER_CPU(T)                                                            \
@@ -152,64 +178,48 @@ void* StreamOf(OpKernelContext* context) {
 }
 
 template <typename T>
-class AdaptiveStepCudaOp : public OpKernel {
+class AdaptiveStepCudaOp : public StepKernel {
  public:
-  explicit AdaptiveStepCudaOp(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, ReadStep(context, &attributes_));
-  }
+  using StepKernel::StepKernel;
 
-  void Compute(OpKernelContext* context) override {
-    const Tensor& features = context->input(0);
-    const Tensor& filters = context->input(1);
-    Step step = attributes_;
-    OP_REQUIRES_OK(context, ReadSizes(features, filters, &step));
+ private:
+  void Run(const Call& call) override {
+    OpKernelContext* context = call.context;
     Tensor* outputs;
     Tensor vertical;
-    OP_REQUIRES_OK(context, context->allocate_output(0, features.shape(), &outputs));
     OP_REQUIRES_OK(context,
-                   context->allocate_temp(DT_FLOAT, features.shape(), &vertical));
+                   context->allocate_output(0, call.features.shape(), &outputs));
+    OP_REQUIRES_OK(context,
+                   context->allocate_temp(DT_FLOAT, call.features.shape(), &vertical));
     const char* error = tf_defocus::LaunchForward(
-        step, std::is_same<T, bfloat16>::value, features.data(), filters.data(),
+        call.step, std::is_same<T, bfloat16>::value, call.features.data(),
+        call.filters.data(),
         vertical.flat<float>().data(), outputs->data(), StreamOf(context));
     OP_REQUIRES(context, error == nullptr, errors::Internal(error));
   }
-
- private:
-  Step attributes_;
 };
 
 template <typename T>
-class AdaptiveStepGradCudaOp : public OpKernel {
+class AdaptiveStepGradCudaOp : public StepKernel {
  public:
-  explicit AdaptiveStepGradCudaOp(OpKernelConstruction* context) : OpKernel(context) {
-    OP_REQUIRES_OK(context, ReadStep(context, &attributes_));
-  }
-
-  void Compute(OpKernelContext* context) override {
-    const Tensor& features = context->input(0);
-    const Tensor& filters = context->input(1);
-    Step step = attributes_;
-    OP_REQUIRES_OK(context, ReadSizes(features, filters, &step));
-    Tensor *features_gradients, *filters_gradients;
-    Tensor vertical, vertical_gradients;
-    OP_REQUIRES_OK(context, context->allocate_output(0, features.shape(),
-                                                     &features_gradients));
-    OP_REQUIRES_OK(
-        context, context->allocate_output(1, filters.shape(), &filters_gradients));
-    OP_REQUIRES_OK(context,
-                   context->allocate_temp(DT_FLOAT, features.shape(), &vertical));
-    OP_REQUIRES_OK(context, context->allocate_temp(DT_FLOAT, features.shape(),
-                                                   &vertical_gradients));
-    const char* error = tf_defocus::LaunchBackward(
-        step, std::is_same<T, bfloat16>::value, features.data(), filters.data(),
-        context->input(2).data(), context->input(3).data(),
-        vertical.flat<float>().data(), vertical_gradients.flat<float>().data(),
-        features_gradients->data(), filters_gradients->data(), StreamOf(context));
-    OP_REQUIRES(context, error == nullptr, errors::Internal(error));
-  }
+  using StepKernel::StepKernel;
 
  private:
-  Step attributes_;
+  void Run(const Call& call) override {
+    OpKernelContext* context = call.context;
+    Gradients found;
+    Tensor vertical_gradients;
+    OP_REQUIRES_OK(context, Allocate(call, &found));
+    OP_REQUIRES_OK(context, context->allocate_temp(DT_FLOAT, call.features.shape(),
+                                                   &vertical_gradients));
+    const char* error = tf_defocus::LaunchBackward(
+        call.step, std::is_same<T, bfloat16>::value, call.features.data(),
+        call.filters.data(),
+        context->input(2).data(), context->input(3).data(),
+        found.vertical.flat<float>().data(), vertical_gradients.flat<float>().data(),
+        found.features->data(), found.filters->data(), StreamOf(context));
+    OP_REQUIRES(context, error == nullptr, errors::Internal(error));
+  }
 };
 
 #define REGISTER_CUDA(T)                                                           \

@@ -30,6 +30,15 @@ Status CheckShapes(InferenceContext* context) {
   return context->Merge(expected, context->Dim(filters, 3), &merged);
 }
 
+// Outputs have the shapes of the inputs that stand in their place.
+Status StepShapes(InferenceContext* context) {
+  TF_RETURN_IF_ERROR(CheckShapes(context));
+  for (int i = 0; i < context->num_outputs(); ++i) {
+    context->set_output(i, context->input(i));
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 REGISTER_OP("TfDefocusAdaptiveStep")
@@ -40,11 +49,7 @@ REGISTER_OP("TfDefocusAdaptiveStep")
     .Attr("filter_size: int")
     .Attr("negative_slope: float")
     .Attr("reuse_vertical: bool")
-    .SetShapeFn([](InferenceContext* context) {
-      TF_RETURN_IF_ERROR(CheckShapes(context));
-      context->set_output(0, context->input(0));
-      return OkStatus();
-    });
+    .SetShapeFn(StepShapes);
 
 REGISTER_OP("TfDefocusAdaptiveStepGrad")
     .Input("features: T")
@@ -57,11 +62,6 @@ REGISTER_OP("TfDefocusAdaptiveStepGrad")
     .Attr("filter_size: int")
     .Attr("negative_slope: float")
     .Attr("reuse_vertical: bool")
-    .SetShapeFn([](InferenceContext* context) {
-      TF_RETURN_IF_ERROR(CheckShapes(context));
-      context->set_output(0, context->input(0));
-      context->set_output(1, context->input(1));
-      return OkStatus();
-    });
+    .SetShapeFn(StepShapes);
 
 }  // namespace tensorflow
