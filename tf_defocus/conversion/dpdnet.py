@@ -14,7 +14,10 @@ is_skipped = nothing_skipped
 
 def assignments(model):
     """Every official tensor, in the order the authors' layers were made."""
-    return numbered(_in_creation_order(model))
+    stages = (*model.encoder, *model.decoder)
+    return numbered(
+        [*(layer for stage in stages for layer in stage), model.colors, model.mixing]
+    )
 
 
 def read_hdf5(path):
@@ -32,9 +35,3 @@ def read_hdf5(path):
     """
     arrays = keras_hdf5.read_convolutions(path, CONVOLUTIONS, "DPDNet")
     return keras_hdf5.swap_red_and_blue(arrays, "00", [f"{CONVOLUTIONS - 1:02d}"])
-
-
-def _in_creation_order(model):
-    for stage in (*model.encoder, *model.decoder):
-        yield from stage
-    yield from (model.colors, model.mixing)

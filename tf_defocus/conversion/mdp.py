@@ -22,18 +22,7 @@ def assignments(model):
 
 
 def read_hdf5(path):
-    """Reads the authors' Keras file, its colours reordered to red, green, blue.
-
-    Args:
-        path: path of an `.hdf5` file of weights or of a whole model, whose convolutions
-            are named `conv2d`, `conv2d_1`, ..., in creation order.
-
-    Returns:
-        Dict official name -> array, as `load_official` takes it.
-
-    Raises:
-        ValueError: if the file does not hold 49 convolutions.
-    """
+    """As `dpdnet.read_hdf5`, of 49 convolutions."""
     arrays = keras_hdf5.read_convolutions(path, CONVOLUTIONS, "MDP")
     return keras_hdf5.swap_red_and_blue(arrays, _COLORS_IN, _IMAGES_OUT)
 

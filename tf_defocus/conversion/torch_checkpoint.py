@@ -10,13 +10,13 @@ import functools
 import math
 import mmap
 import os
-import struct
 import zipfile
 from collections.abc import Callable
 
 import numpy as np
 
 from tf_defocus.conversion import numpy_pickle, plain_pickle
+from tf_defocus.npz_file import BROKEN_FILE_ERRORS
 from tf_defocus.stored_array import StoredArray
 
 STORAGE_DTYPES = {
@@ -32,20 +32,6 @@ STORAGE_DTYPES = {
 }
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
-# What crafted or damaged archives make the standard library raise.
-BROKEN_FILE_ERRORS = (
-    zipfile.BadZipFile,
-    struct.error,
-    EOFError,
-    KeyError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    OverflowError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -29,12 +29,7 @@ def resize_nearest_aligned(images, height, width):
 
         source = round(target * (in - 1) / (out - 1)), halves up; 0 if out is 1
 
-    Args:
-        images: (batch, height in, width in, channels).
-        height, width: int or scalar integer tensor [px].
-
-    Returns:
-        (batch, height, width, channels).
+    Args, returns: of `resize_nearest_floor`.
     """
     for axis, size in ((1, height), (2, width)):
         last = ops.shape(images)[axis] - 1
