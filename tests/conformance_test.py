@@ -18,11 +18,11 @@ from tests.testing import ROOT
 from tf_defocus import configs, losses, metrics, optimizers
 from tf_defocus.deconvolution.wiener import WienerDeconvolution
 from tf_defocus.export import saved_model
-from tf_defocus.layers.ifan import FilterAdaptiveConvolution
+from tf_defocus.layers.ifan_filters import FilterAdaptiveConvolution
 from tf_defocus.layers.kpac_residual import ResidualBlock
 from tf_defocus.models.bambnet import BlurRadiusNetwork
 from tf_defocus.models.dmenet_domains import BinaryNetwork, FeatureDiscriminator
-from tf_defocus.models.ifan import ReblurringNetwork
+from tf_defocus.models.ifan_reblurring import ReblurringNetwork
 from tf_defocus.training.tasks import create_trainee
 
 # name of a model -> arguments that make it small

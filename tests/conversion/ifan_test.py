@@ -5,7 +5,7 @@ import pytest
 
 import tf_defocus
 from tf_defocus.conversion.ifan import assignments, official_filter_order
-from tf_defocus.models.ifan import ReblurringNetwork
+from tf_defocus.models.ifan_reblurring import ReblurringNetwork
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,13 @@ from tests.testing import assert_layer_round_trips
 from tf_defocus.layers.ifan import (
     DisparityEstimator,
     FeatureEncoder,
-    FilterAdaptiveConvolution,
-    IterativeAdaptiveConvolution,
     ResidualGroup,
     ResidualTrunk,
     ifan_initializer,
+)
+from tf_defocus.layers.ifan_filters import (
+    FilterAdaptiveConvolution,
+    IterativeAdaptiveConvolution,
 )
 from tf_defocus.ops.adaptive_convolution import separable_adaptive_convolution
 

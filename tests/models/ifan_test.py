@@ -16,7 +16,8 @@ from tests.testing import (
     reference_file,
 )
 from tf_defocus.conversion.ifan import official_filter_order
-from tf_defocus.models.ifan import IFAN, ReblurringNetwork
+from tf_defocus.models.ifan import IFAN
+from tf_defocus.models.ifan_reblurring import ReblurringNetwork
 from tf_defocus.ops.adaptive_convolution import use_native
 from tf_defocus.ops.warping import horizontal_warp
 

@@ -35,10 +35,12 @@ from tf_defocus.layers.gkmnet_attention import (
 from tf_defocus.layers.ifan import (
     DisparityEstimator,
     FeatureEncoder,
-    FilterAdaptiveConvolution,
-    IterativeAdaptiveConvolution,
     ResidualGroup,
     ResidualTrunk,
+)
+from tf_defocus.layers.ifan_filters import (
+    FilterAdaptiveConvolution,
+    IterativeAdaptiveConvolution,
 )
 from tf_defocus.layers.iniknet import (
     BidirectionalScales,

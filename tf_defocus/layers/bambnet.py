@@ -13,15 +13,12 @@ from tf_defocus.layers.common import uniform_initializers
 LEVELS = 4  # halvings on the way down; as many doublings on the way up
 
 
-@keras.saving.register_keras_serializable(package="tf_defocus")
-class PooledChannelAttention(layers.Layer):
-    """Weighs every channel by a number in (0, 1) that the whole image decides.
-
-        out = x * sigmoid(conv(relu(conv(mean of x over all pixels))))
+class ReducedLayer(layers.Layer):
+    """What the parts of a branch take alike.
 
     Args:
         filters: int, channels of inputs and outputs.
-        reduction: int, how many times fewer channels lie between the convolutions.
+        reduction: int, how many times fewer channels the channel attention is made of.
 
     Call arguments:
         inputs: (batch, height, width, filters).
@@ -34,6 +31,26 @@ class PooledChannelAttention(layers.Layer):
         super().__init__(**kwargs)
         self.filters = filters
         self.reduction = reduction
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "reduction": self.reduction,
+        }
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class PooledChannelAttention(ReducedLayer):
+    """Weighs every channel by a number in (0, 1) that the whole image decides.
+
+        out = x * sigmoid(conv(relu(conv(mean of x over all pixels))))
+
+    Args, call arguments, returns: of `ReducedLayer`.
+    """
+
+    def __init__(self, filters, reduction, **kwargs):
+        super().__init__(filters, reduction, **kwargs)
         narrow = filters // reduction
         self.squeeze = convolution(filters, narrow, 1, "relu", name="squeeze")
         self.excite = convolution(narrow, filters, 1, "sigmoid", name="excite")
@@ -47,32 +64,16 @@ class PooledChannelAttention(layers.Layer):
         mean = ops.mean(inputs, axis=(1, 2), keepdims=True)
         return inputs * self.excite(self.squeeze(mean))
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "reduction": self.reduction,
-        }
-
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class ChannelAttentionBlock(layers.Layer):
+class ChannelAttentionBlock(ReducedLayer):
     """A residual block with channel attention: x + attention(conv(relu(conv(x)))).
 
-    Args:
-        filters, reduction: int, of `PooledChannelAttention`.
-
-    Call arguments:
-        inputs: (batch, height, width, filters).
-
-    Returns:
-        (batch, height, width, filters).
+    Args, call arguments, returns: of `ReducedLayer`.
     """
 
     def __init__(self, filters, reduction, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.reduction = reduction
+        super().__init__(filters, reduction, **kwargs)
         self.first = convolution(filters, filters, 3, "relu", name="first")
         self.second = convolution(filters, filters, 3, name="second")
         self.attention = PooledChannelAttention(filters, reduction, name="attention")
@@ -84,35 +85,19 @@ class ChannelAttentionBlock(layers.Layer):
     def call(self, inputs):
         return inputs + self.attention(self.second(self.first(inputs)))
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "reduction": self.reduction,
-        }
-
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class AttentionGroup(layers.Layer):
+class AttentionGroup(ReducedLayer):
     """Residual blocks, a convolution, and a skip around them: x + conv(blocks(x)).
 
     Args:
-        filters: int, channels of inputs and outputs.
+        filters, reduction: int, of `ReducedLayer`, as are call arguments and returns.
         num_blocks: int, `ChannelAttentionBlock`s.
-        reduction: int, of `PooledChannelAttention`.
-
-    Call arguments:
-        inputs: (batch, height, width, filters).
-
-    Returns:
-        (batch, height, width, filters).
     """
 
     def __init__(self, filters, num_blocks, reduction, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
+        super().__init__(filters, reduction, **kwargs)
         self.num_blocks = num_blocks
-        self.reduction = reduction
         self.blocks = [
             ChannelAttentionBlock(filters, reduction, name=f"block{i}")
             for i in range(1, num_blocks + 1)
@@ -130,39 +115,28 @@ class AttentionGroup(layers.Layer):
         return inputs + self.closing(features)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "num_blocks": self.num_blocks,
-            "reduction": self.reduction,
-        }
+        return {**super().get_config(), "num_blocks": self.num_blocks}
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class BlurBranch(layers.Layer):
+class BlurBranch(ReducedLayer):
     """Eight layers for pixels of one range of blur.
 
     Every layer but the first sees the sum of the layer before, of its mirror image on
     the way down, and of the branch's input, averaged to its size.
 
     Args:
-        filters: int, channels of inputs and outputs.
+        filters, reduction: int, of `ReducedLayer`, as is what is returned.
         num_blocks: int, `ChannelAttentionBlock`s of every layer; 0 makes every layer
             one rectified 1x1 convolution, at full size throughout.
-        reduction: int, of `PooledChannelAttention`.
 
     Call arguments:
         inputs: (batch, height, width, filters), sizes divisible by 16.
-
-    Returns:
-        (batch, height, width, filters).
     """
 
     def __init__(self, filters, num_blocks, reduction, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
+        super().__init__(filters, reduction, **kwargs)
         self.num_blocks = num_blocks
-        self.reduction = reduction
         names = [f"layer{i}" for i in range(1, 2 * LEVELS + 1)]
         if num_blocks == 0:
             self.chain = [
@@ -207,12 +181,7 @@ class BlurBranch(layers.Layer):
         return ops.repeat(ops.repeat(features, 2, axis=1), 2, axis=2)
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "num_blocks": self.num_blocks,
-            "reduction": self.reduction,
-        }
+        return {**super().get_config(), "num_blocks": self.num_blocks}
 
 
 def convolution(in_filters, filters, kernel_size, activation=None, name=None):

@@ -168,6 +168,24 @@ def rectified_convolution(filters, kernel_size, **kwargs):
     )
 
 
+def evenly_padded_convolution(filters, kernel_size, strides=1, **kwargs):
+    """Convolution that keeps the size; with strides its caller pads all sides alike."""
+    padding = "same" if strides == 1 else "valid"
+    return layers.Conv2D(
+        filters, kernel_size, strides=strides, padding=padding, **kwargs
+    )
+
+
+def doubling_convolution(filters, **kwargs):
+    """Transposed 4x4 convolution to twice the size."""
+    return layers.Conv2DTranspose(filters, 4, strides=2, padding="same", **kwargs)
+
+
+def uniform_initializer():
+    """Kernels drawn from U(-1, 1) / sqrt(inputs of a filter), PyTorch's default."""
+    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
+
+
 def uniform_initializers(fan_in):
     """Kernel and bias drawn from U(-1, 1) / sqrt(fan_in), PyTorch's default.
 

@@ -8,13 +8,18 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from tf_defocus.layers.common import UnbiasedBatchNormalization
-from tf_defocus.layers.k3dn import uniform_initializer
+from tf_defocus.layers.common import (
+    UnbiasedBatchNormalization,
+    doubling_convolution,
+    evenly_padded_convolution,
+    uniform_initializer,
+)
 from tf_defocus.layers.k3dn_stereo import (
     NormalisedConvolution,
     at_least,
     cost_volume,
 )
+from tf_defocus.layers.residual import BaseResidualUnits
 from tf_defocus.ops.resizing import resize_bilinear_aligned
 
 MAX_SHIFT = 12  # [px], the blur map is below it
@@ -218,42 +223,21 @@ def expected_shift(costs):
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class ResidualPair(layers.Layer):
-    """Two residual units, x + conv(relu(conv(x))) each.
+class ResidualPair(BaseResidualUnits):
+    """Residual units, x + conv(relu(conv(x))) each, two where nothing else is said.
 
-    Args:
-        filters: int, channels of inputs and outputs.
-
-    Call arguments:
-        inputs: (batch, height, width, filters).
-
-    Returns:
-        The shape of `inputs`.
+    Args, call arguments, returns: of `BaseResidualUnits`.
     """
 
-    def __init__(self, filters, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
+    def __init__(self, filters, num_units=2, **kwargs):
+        super().__init__(filters, num_units, **kwargs)
         self.units = [
             (
                 convolution(filters, activation="relu", name=f"unit{i}_1"),
                 convolution(filters, name=f"unit{i}_2"),
             )
-            for i in (1, 2)
+            for i in range(1, num_units + 1)
         ]
-
-    def build(self, input_shape):
-        for unit in self.units:
-            for layer in unit:
-                layer.build((None, None, None, self.filters))
-
-    def call(self, inputs):
-        for first, second in self.units:
-            inputs = inputs + second(first(inputs))
-        return inputs
-
-    def get_config(self):
-        return {**super().get_config(), "filters": self.filters}
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -323,11 +307,8 @@ class PatchDecoder(layers.Layer):
         widths = [4 * base_filters, 2 * base_filters, base_filters]
         self.residuals = [ResidualPair(w, name=f"residual{w}") for w in widths]
         self.rises = [
-            layers.Conv2DTranspose(
+            doubling_convolution(
                 width,
-                4,
-                strides=2,
-                padding="same",
                 kernel_initializer=_initializer("fan_in"),
                 name=f"rise{width}",
             )
@@ -389,11 +370,10 @@ class UnlikeChannelAttention(layers.Layer):
 
 def convolution(filters, strides=1, activation=None, **kwargs):
     """A 3x3 convolution as the authors initialise it; with strides its caller pads."""
-    return layers.Conv2D(
+    return evenly_padded_convolution(
         filters,
         3,
-        strides=strides,
-        padding="same" if strides == 1 else "valid",
+        strides,
         activation=activation,
         kernel_initializer=_initializer("fan_out"),
         **kwargs,

@@ -7,6 +7,7 @@ image: one such block sees all of it (Mao et al., AAAI 2023).
 import keras
 from keras import layers, ops
 
+from tf_defocus.layers.common import uniform_initializer
 from tf_defocus.ops.image_spectrum import inverse_real_transform, real_transform
 
 TAPS = 9  # of a 3x3 kernel
@@ -61,7 +62,7 @@ class OverparameterizedConvolution(layers.Layer):
         self.kernel = self.add_weight(
             name="kernel",
             shape=(size, size, channels, self.filters),
-            initializer=keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform"),
+            initializer=uniform_initializer(),
         )
         if self.overparameterized and size > 1:
             self.depthwise = self.add_weight(
@@ -97,8 +98,8 @@ class OverparameterizedConvolution(layers.Layer):
             **super().get_config(),
             "filters": self.filters,
             "kernel_size": self.kernel_size,
-            "strides": self.strides,
             "activation": keras.activations.serialize(self.activation),
+            "strides": self.strides,
             "overparameterized": self.overparameterized,
         }
 

@@ -8,40 +8,27 @@ again, and so on (Ruan et al., CVPR 2022).
 import keras
 from keras import layers, ops
 
-from tf_defocus.layers.common import uniform_initializers
+from tf_defocus.layers.common import (
+    doubling_convolution,
+    evenly_padded_convolution,
+    uniform_initializers,
+)
 from tf_defocus.layers.ifan import leaky_relu
+from tf_defocus.layers.residual import BaseResidualUnit
 from tf_defocus.ops.adaptive_convolution import dense_adaptive_convolution
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class ResidualUnit(layers.Layer):
+class ResidualUnit(BaseResidualUnit):
     """out = x + conv(lrelu(conv(x))), without an activation after the sum.
 
-    Args:
-        filters: int, channels of inputs and outputs.
-
-    Call arguments:
-        inputs: (batch, height, width, filters).
-
-    Returns:
-        (batch, height, width, filters).
+    Args, call arguments, returns: of `BaseResidualUnit`.
     """
 
     def __init__(self, filters, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
+        super().__init__(filters, **kwargs)
         self.first = convolution(filters, filters, name="first")
         self.second = convolution(filters, filters, activation=None, name="second")
-
-    def build(self, input_shape):
-        self.first.build(input_shape)
-        self.second.build(input_shape)
-
-    def call(self, inputs):
-        return inputs + self.second(self.first(inputs))
-
-    def get_config(self):
-        return {**super().get_config(), "filters": self.filters}
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -127,11 +114,10 @@ def convolution(
     channels, filters, kernel_size=3, strides=1, activation=leaky_relu, name=None
 ):
     """A convolution as the authors initialise it; with strides its caller pads."""
-    return layers.Conv2D(
+    return evenly_padded_convolution(
         filters,
         kernel_size,
-        strides=strides,
-        padding="same" if strides == 1 else "valid",
+        strides,
         activation=activation,
         name=name,
         **uniform_initializers(kernel_size**2 * channels),
@@ -140,11 +126,8 @@ def convolution(
 
 def doubling(filters, name=None):
     """A transposed convolution to twice the size, with activation."""
-    return layers.Conv2DTranspose(
+    return doubling_convolution(
         filters,
-        4,
-        strides=2,
-        padding="same",
         activation=leaky_relu,
         name=name,
         **uniform_initializers(16 * filters),  # outputs: PyTorch's convention

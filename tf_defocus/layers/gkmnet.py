@@ -9,17 +9,13 @@ import keras
 from keras import layers, ops
 
 from tf_defocus.ops import gaussian
+from tf_defocus.ops.adaptive_convolution import computed_after
 
 COLOURS = 3
 
 
-@keras.saving.register_keras_serializable(package="tf_defocus")
-class GaussianConvolution(layers.Layer):
-    """Filters every colour with every Gaussian of a bank [GKMNet Eq. 3].
-
-    The fixed bank has no weights and is evaluated by two one-dimensional passes. A
-    learned bank has a free kernel for every output map and starts from the Gaussians or
-    at random (Table 4 d, e).
+class BankLayer(layers.Layer):
+    """What the layers with a bank of Gaussians take.
 
     Args:
         num_gaussians: int, kernels besides the identity; None as in `gaussian_bank`.
@@ -28,12 +24,6 @@ class GaussianConvolution(layers.Layer):
         trainable_gaussians: False, True (start from the Gaussians) or "random".
         variant: "paper" (every kernel on every colour) or "released" (the code's order,
             where each colour sees a third of the kernels, three times).
-
-    Call arguments:
-        images: (batch, height, width, 3).
-
-    Returns:
-        (batch, height, width, 3 * kernels), the maps of red first; zero padding.
     """
 
     def __init__(
@@ -51,9 +41,44 @@ class GaussianConvolution(layers.Layer):
         self.bank = bank
         self.trainable_gaussians = trainable_gaussians
         self.variant = variant
-        taps = gaussian.gaussian_bank(num_gaussians, max_kernel_size, bank)
+
+    def bank_arguments(self):
+        """The arguments above, by name."""
+        return {
+            "num_gaussians": self.num_gaussians,
+            "max_kernel_size": self.max_kernel_size,
+            "bank": self.bank,
+            "trainable_gaussians": self.trainable_gaussians,
+            "variant": self.variant,
+        }
+
+    def get_config(self):
+        return {**super().get_config(), **self.bank_arguments()}
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class GaussianConvolution(BankLayer):
+    """Filters every colour with every Gaussian of a bank [GKMNet Eq. 3].
+
+    The fixed bank has no weights and is evaluated by two one-dimensional passes. A
+    learned bank has a free kernel for every output map and starts from the Gaussians or
+    at random (Table 4 d, e).
+
+    Args: of `BankLayer`.
+
+    Call arguments:
+        images: (batch, height, width, 3).
+
+    Returns:
+        (batch, height, width, 3 * kernels), the maps of red first; zero padding.
+    """
+
+    def __init__(self, *arguments, **kwargs):
+        super().__init__(*arguments, **kwargs)
+        bank = self.num_gaussians, self.max_kernel_size, self.bank
+        taps = gaussian.gaussian_bank(*bank)
         self.num_kernels = len(taps)
-        released = variant == "released"
+        released = self.variant == "released"
         order = gaussian.repeated_order if released else gaussian.tiled_order
         self.taps = taps[order(self.num_kernels, COLOURS)]
         self.kernels = None
@@ -96,19 +121,9 @@ class GaussianConvolution(layers.Layer):
             parts += [maps for _, maps in self.colour_maps(plane, colour)]
         return ops.concatenate(parts, axis=-1)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_gaussians": self.num_gaussians,
-            "max_kernel_size": self.max_kernel_size,
-            "bank": self.bank,
-            "trainable_gaussians": self.trainable_gaussians,
-            "variant": self.variant,
-        }
-
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class WeightedSummation(layers.Layer):
+class WeightedSummation(BankLayer):
     """Weighs Gaussian-filtered images per pixel and sums them [GKMNet Eq. 8].
 
         sum_m omega_m (gamma_m . (g_m * image))      over both images and all colours
@@ -116,9 +131,7 @@ class WeightedSummation(layers.Layer):
     The filtered images never exist all at once: one colour of one image at a time is
     filtered, weighted and added up. Computes in its own dtype; give it "float32".
 
-    Args:
-        num_gaussians, max_kernel_size, bank, trainable_gaussians, variant: of
-            `GaussianConvolution`.
+    Args: of `BankLayer`.
 
     Call arguments:
         blurred, previous: (batch, height, width, 3), the image to deblur and the
@@ -129,22 +142,10 @@ class WeightedSummation(layers.Layer):
         (batch, height, width, 3).
     """
 
-    def __init__(
-        self,
-        num_gaussians=None,
-        max_kernel_size=21,
-        bank="default",
-        trainable_gaussians=False,
-        variant="paper",
-        **kwargs,
-    ):
-        super().__init__(**kwargs)
+    def __init__(self, *arguments, **kwargs):
+        super().__init__(*arguments, **kwargs)
         self.convolution = GaussianConvolution(
-            num_gaussians,
-            max_kernel_size,
-            bank,
-            trainable_gaussians,
-            variant,
+            **self.bank_arguments(),
             dtype=self.dtype_policy,
             name="gaussian_convolution",
         )
@@ -164,7 +165,8 @@ class WeightedSummation(layers.Layer):
         for source, images in enumerate((blurred, previous)):
             gamma = weights[..., source * count : (source + 1) * count]
             for colour in range(COLOURS):
-                plane = _after(total, images[..., colour : colour + 1])
+                # At 1680x1120 all the maps at once take a gigabyte.
+                plane = computed_after(images[..., colour : colour + 1], total)
                 first = (source * COLOURS + colour) * count
                 omega = self.kernel[:, :, first : first + count]
                 for part, maps in self.convolution.colour_maps(plane, colour):
@@ -174,20 +176,3 @@ class WeightedSummation(layers.Layer):
                         data_format="channels_last",
                     )
         return total
-
-    def get_config(self):
-        bank = self.convolution.get_config()
-        names = ("num_gaussians", "max_kernel_size", "bank", "trainable_gaussians")
-        return {
-            **super().get_config(),
-            **{name: bank[name] for name in (*names, "variant")},
-        }
-
-
-def _after(total, plane):
-    """`plane`, but not before `total` is there.
-
-    Otherwise a graph filters all colours of both images at once and keeps all the maps
-    in memory: at 1680x1120, one gigabyte.
-    """
-    return ops.where(ops.isnan(total[..., :1]), plane, plane)

@@ -291,9 +291,7 @@ class AttentionPredictionUnit(layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
-            "num_maps": self.num_maps,
-            "recurrent": self.recurrent,
-            "variant": self.variant,
+            **_arguments(self),
         }
 
 
@@ -371,11 +369,15 @@ class ScaleRecurrentAttention(layers.Layer):
     def get_config(self):
         return {
             **super().get_config(),
-            "num_maps": self.num_maps,
-            "recurrent": self.recurrent,
-            "variant": self.variant,
+            **_arguments(self),
             "base_filters": self.base_filters,
         }
+
+
+def _arguments(layer):
+    """What an attention and its prediction are both made with."""
+    names = ("num_maps", "recurrent", "variant")
+    return {name: getattr(layer, name) for name in names}
 
 
 def _head(filters, resampling):

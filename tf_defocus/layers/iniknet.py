@@ -8,8 +8,11 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from tf_defocus.layers.common import uniform_initializers
-from tf_defocus.layers.k3dn import uniform_initializer
+from tf_defocus.layers.common import (
+    doubling_convolution,
+    uniform_initializer,
+    uniform_initializers,
+)
 from tf_defocus.layers.nrknet import ReflectedConvolution, ReflectedResidualUnits
 from tf_defocus.ops.resizing import double_bilinear
 
@@ -176,8 +179,30 @@ class ImplicitKernelSum(layers.Layer):
         }
 
 
+class UnitsLayer(layers.Layer):
+    """What the layers that are made of residual units take.
+
+    Args:
+        filters: int, channels.
+        num_residual_units: int, of each chain.
+        **kwargs: of `keras.layers.Layer`.
+    """
+
+    def __init__(self, filters, num_residual_units=2, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.num_residual_units = num_residual_units
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "num_residual_units": self.num_residual_units,
+        }
+
+
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class ReflectedUNet(layers.Layer):
+class ReflectedUNet(UnitsLayer):
     """Features of an image: down to a quarter and back, borders mirrored.
 
     Args:
@@ -192,9 +217,7 @@ class ReflectedUNet(layers.Layer):
     """
 
     def __init__(self, filters=32, num_residual_units=2, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.num_residual_units = num_residual_units
+        super().__init__(filters, num_residual_units, **kwargs)
         widths = [filters, 2 * filters, 4 * filters]
 
         def parts(names, widths, strides):
@@ -211,11 +234,8 @@ class ReflectedUNet(layers.Layer):
         self.encoder = parts(("down1", "down2", "down3"), widths, (1, 2, 2))
         self.decoder = parts(("up1", "up2"), widths[1::-1], (1, 1))
         self.rises = [
-            layers.Conv2DTranspose(
+            doubling_convolution(
                 width,
-                4,
-                strides=2,
-                padding="same",
                 activation="relu",
                 use_bias=False,
                 kernel_initializer=uniform_initializer(),
@@ -251,16 +271,9 @@ class ReflectedUNet(layers.Layer):
             features = units(entrance(joined))
         return features
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "num_residual_units": self.num_residual_units,
-        }
-
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class ScaleCell(layers.Layer):
+class ScaleCell(UnitsLayer):
     """An LSTM cell from one scale to the next, with residual units before its gates.
 
         i, f, o, g = conv1(units(concat(x, h)))
@@ -279,9 +292,7 @@ class ScaleCell(layers.Layer):
     """
 
     def __init__(self, filters, num_residual_units=2, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.num_residual_units = num_residual_units
+        super().__init__(filters, num_residual_units, **kwargs)
         self.units = ReflectedResidualUnits(
             2 * filters, num_residual_units, name="units"
         )
@@ -300,16 +311,9 @@ class ScaleCell(layers.Layer):
         cell = keep * cell + write * ops.tanh(gates[3])
         return read * ops.tanh(cell), cell
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "num_residual_units": self.num_residual_units,
-        }
-
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class BidirectionalScales(layers.Layer):
+class BidirectionalScales(UnitsLayer):
     """Tells the features of every scale what the other scales hold.
 
     The normalised features run from the finest scale to the coarsest; the hidden states
@@ -327,9 +331,7 @@ class BidirectionalScales(layers.Layer):
     """
 
     def __init__(self, filters, num_residual_units=2, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.num_residual_units = num_residual_units
+        super().__init__(filters, num_residual_units, **kwargs)
         self.normalisation = layers.LayerNormalization(
             epsilon=1e-5, name="normalisation"
         )
@@ -350,13 +352,6 @@ class BidirectionalScales(layers.Layer):
     def call(self, features):
         _, hidden = self.hidden_states(features)
         return [part + state for part, state in zip(features, hidden)]
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "num_residual_units": self.num_residual_units,
-        }
 
 
 def _run(cell, inputs, resize):

@@ -9,10 +9,12 @@ CVPR 2023, Sec. 3.2 to 3.4).
 import keras
 from keras import layers, ops
 
+from tf_defocus.layers.common import uniform_initializer
 from tf_defocus.layers.k3dn_invertible import (
     InvertibleDepthwiseConvolution,
     InvertiblePointwiseConvolution,
 )
+from tf_defocus.layers.residual import BaseResidualUnits
 from tf_defocus.ops.local_correlation import local_correlation
 
 ACTIVATION = "leaky_relu"  # Keras' default slope, 0.2, is the authors'
@@ -112,24 +114,14 @@ class PSFBlock(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class ResidualUnits(layers.Layer):
+class ResidualUnits(BaseResidualUnits):
     """A chain of residual units: x + conv(lrelu(conv(x))), without biases.
 
-    Args:
-        filters: int, channels of input and output.
-        num_units: int.
-
-    Call arguments:
-        inputs: (batch, height, width, filters).
-
-    Returns:
-        The shape of `inputs`.
+    Args, call arguments, returns: of `BaseResidualUnits`.
     """
 
     def __init__(self, filters, num_units, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.num_units = num_units
+        super().__init__(filters, num_units, **kwargs)
         self.units = [
             (
                 convolution(filters, activation=ACTIVATION, name=f"unit{i}_1"),
@@ -137,23 +129,6 @@ class ResidualUnits(layers.Layer):
             )
             for i in range(num_units)
         ]
-
-    def build(self, input_shape):
-        for unit in self.units:
-            for layer in unit:
-                layer.build(input_shape)
-
-    def call(self, inputs):
-        for first, second in self.units:
-            inputs = inputs + second(first(inputs))
-        return inputs
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "num_units": self.num_units,
-        }
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -225,11 +200,6 @@ def convolution(filters, activation=None, use_bias=False, **kwargs):
         kernel_initializer=uniform_initializer(),
         **kwargs,
     )
-
-
-def uniform_initializer():
-    """Uniform between +-1 / sqrt(inputs of a filter)."""
-    return keras.initializers.VarianceScaling(1 / 3, "fan_in", "uniform")
 
 
 def _small_dense(units, **kwargs):

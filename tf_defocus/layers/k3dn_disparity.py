@@ -8,7 +8,8 @@ estimator compares them at four shifts; the single-image one has to guess from t
 import keras
 from keras import layers, ops
 
-from tf_defocus.layers.k3dn import ACTIVATION, uniform_initializer
+from tf_defocus.layers.common import uniform_initializer
+from tf_defocus.layers.k3dn import ACTIVATION
 from tf_defocus.layers.k3dn_stereo import (
     NormalisedConvolution,
     StereoFeatures,
@@ -20,17 +21,40 @@ FEATURE_STRIDE = 8  # pixels of the image per pixel of the features that windows
 NUM_SHIFTS = 4  # planes of the cost volume
 
 
+class WindowLayer(layers.Layer):
+    """What the layers that answer per window take.
+
+    Args:
+        window_size: (rows, columns) of a window at 1/8 of the image.
+        pool_size: (rows, columns) of a window after resizing, see `WindowVectors`.
+        pad_scale: (rows, columns), px of the image per sample that resizing adds.
+        **kwargs: of `keras.layers.Layer`.
+    """
+
+    def __init__(self, window_size, pool_size, pad_scale, **kwargs):
+        super().__init__(**kwargs)
+        self.window_size = tuple(window_size)
+        self.pool_size = tuple(pool_size)
+        self.pad_scale = tuple(pad_scale)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "window_size": self.window_size,
+            "pool_size": self.pool_size,
+            "pad_scale": self.pad_scale,
+        }
+
+
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class WindowVectors(layers.Layer):
+class WindowVectors(WindowLayer):
     """Mean of the features over each window, then a fully connected layer.
 
     The features, at 1/32 of the image, are resized until a window holds a whole number
     of samples.
 
     Args:
-        window_size: (rows, columns) of a window at 1/8 of the image.
-        pool_size: (rows, columns) of a window after resizing.
-        pad_scale: (rows, columns), px of the image per sample that resizing adds.
+        window_size, pool_size, pad_scale: of `WindowLayer`.
         units: int, length of a vector.
 
     Call arguments:
@@ -43,10 +67,7 @@ class WindowVectors(layers.Layer):
     """
 
     def __init__(self, window_size, pool_size, pad_scale, units=256, **kwargs):
-        super().__init__(**kwargs)
-        self.window_size = tuple(window_size)
-        self.pool_size = tuple(pool_size)
-        self.pad_scale = tuple(pad_scale)
+        super().__init__(window_size, pool_size, pad_scale, **kwargs)
         self.units = units
         self.dense = layers.Dense(
             units,
@@ -82,24 +103,17 @@ class WindowVectors(layers.Layer):
         return ops.where(fits, released, windows * pool), windows
 
     def get_config(self):
-        return {
-            **super().get_config(),
-            "window_size": self.window_size,
-            "pool_size": self.pool_size,
-            "pad_scale": self.pad_scale,
-            "units": self.units,
-        }
+        return {**super().get_config(), "units": self.units}
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class StereoDisparity(layers.Layer):
+class StereoDisparity(WindowLayer):
     """Disparity vectors from the left and right dual-pixel views [K3DN Sec. 3.2].
 
     Both views pass the same feature network, left first (each updates its running
     statistics); a cost volume pairs them at four shifts; 3-D convolutions match them.
 
-    Args:
-        window_size, pool_size, pad_scale: see `WindowVectors`.
+    Args: of `WindowLayer`.
 
     Call arguments:
         left, right: (batch, height, width, 3), sizes multiples of 8 * `window_size`.
@@ -110,10 +124,7 @@ class StereoDisparity(layers.Layer):
     """
 
     def __init__(self, window_size, pool_size, pad_scale, **kwargs):
-        super().__init__(**kwargs)
-        self.window_size = tuple(window_size)
-        self.pool_size = tuple(pool_size)
-        self.pad_scale = tuple(pad_scale)
+        super().__init__(window_size, pool_size, pad_scale, **kwargs)
         self.features = StereoFeatures(name="features")
         widths_and_strides = ((32, 1), (48, 2), (48, 1), (64, 2), (64, 1))
         self.matching = [
@@ -146,21 +157,12 @@ class StereoDisparity(layers.Layer):
         matched = ops.squeeze(self.match(volume, training), axis=1)
         return self.vectors(matched, left)
 
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "window_size": self.window_size,
-            "pool_size": self.pool_size,
-            "pad_scale": self.pad_scale,
-        }
-
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class SingleImageDisparity(layers.Layer):
+class SingleImageDisparity(WindowLayer):
     """Disparity vectors guessed from one photograph.
 
-    Args:
-        window_size, pool_size, pad_scale: see `WindowVectors`.
+    Args: of `WindowLayer`.
 
     Call arguments:
         images: (batch, height, width, 3), sizes multiples of 8 * `window_size`.
@@ -171,10 +173,7 @@ class SingleImageDisparity(layers.Layer):
     """
 
     def __init__(self, window_size, pool_size, pad_scale, **kwargs):
-        super().__init__(**kwargs)
-        self.window_size = tuple(window_size)
-        self.pool_size = tuple(pool_size)
-        self.pad_scale = tuple(pad_scale)
+        super().__init__(window_size, pool_size, pad_scale, **kwargs)
         units = (
             {"filters": 32},
             {"filters": 64},
@@ -206,14 +205,6 @@ class SingleImageDisparity(layers.Layer):
         for layer in self.trunk:
             features = layer(features, training=training)
         return self.vectors(features, images)
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "window_size": self.window_size,
-            "pool_size": self.pool_size,
-            "pad_scale": self.pad_scale,
-        }
 
 
 def _quarter(images):

@@ -7,8 +7,7 @@ image, means over large cells for context, a volume of paired features at a few 
 import keras
 from keras import layers, ops
 
-from tf_defocus.layers.common import UnbiasedBatchNormalization
-from tf_defocus.layers.k3dn import uniform_initializer
+from tf_defocus.layers.common import UnbiasedBatchNormalization, uniform_initializer
 from tf_defocus.ops.resizing import resize_bilinear_aligned
 
 

@@ -92,10 +92,10 @@ class ScaleAttention(layers.Layer):
         self.num_scales = num_scales
         self.widths = tuple(widths)
         self.hidden = [
-            _convolution(width, 5, dilation_rate=2, name=f"hidden_{i}")
+            convolution(width, 5, dilation_rate=2, name=f"hidden_{i}")
             for i, width in enumerate(self.widths)
         ]
-        self.weighting = _convolution(num_scales, 5, "sigmoid", name="weighting")
+        self.weighting = convolution(num_scales, 5, "sigmoid", name="weighting")
 
     def build(self, input_shape):
         channels = input_shape[-1]
@@ -139,8 +139,8 @@ class ShapeAttention(layers.Layer):
         super().__init__(**kwargs)
         self.filters = filters
         self.hidden_units = hidden_units
-        self.squeeze = _convolution(hidden_units, 1, name="squeeze")
-        self.excite = _convolution(filters, 1, "sigmoid", name="excite")
+        self.squeeze = convolution(hidden_units, 1, name="squeeze")
+        self.excite = convolution(filters, 1, "sigmoid", name="excite")
 
     def build(self, input_shape):
         self.squeeze.build((None, 1, 1, input_shape[-1]))
@@ -216,7 +216,7 @@ class KPACBlock(layers.Layer):
             if shape_attention
             else None
         )
-        self.fusion = _convolution(filters, 3, name="fusion")
+        self.fusion = convolution(filters, 3, name="fusion")
 
     def build(self, input_shape):
         for layer in (self.atrous, self.scale, self.shape):
@@ -258,7 +258,8 @@ def kpac_initializer():
     return keras.initializers.RandomNormal(stddev=0.04)
 
 
-def _convolution(filters, kernel_size, activation=ACTIVATION, **kwargs):
+def convolution(filters, kernel_size, activation=ACTIVATION, **kwargs):
+    """A convolution that keeps the size, as the authors initialise it."""
     return layers.Conv2D(
         filters,
         kernel_size,

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from tf_defocus.layers.kpac import ACTIVATION, kpac_initializer
+from tf_defocus.layers.residual import BaseResidualUnit
 
 # Each block doubles the variance of its features where both kernels start alike:
 # 32 times the values after ten blocks. With this, 1.4 times.
@@ -11,25 +12,18 @@ _LAST_STDDEV = 0.01
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class ResidualBlock(layers.Layer):
+class ResidualBlock(BaseResidualUnit):
     """Two convolutions beside the identity.
 
         h + conv(lrelu(conv(h)))
 
     Args:
-        filters: int, channels of input and output.
+        filters: int, as of `BaseResidualUnit`; so are call arguments and returns.
         kernel_size: int, odd.
-
-    Call arguments:
-        inputs: (batch, height, width, filters).
-
-    Returns:
-        The shape of `inputs`.
     """
 
     def __init__(self, filters, kernel_size=3, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
+        super().__init__(filters, **kwargs)
         self.kernel_size = kernel_size
         self.first = layers.Conv2D(
             filters,
@@ -47,16 +41,5 @@ class ResidualBlock(layers.Layer):
             name="second",
         )
 
-    def build(self, input_shape):
-        for layer in (self.first, self.second):
-            layer.build((None, None, None, self.filters))
-
-    def call(self, inputs):
-        return inputs + self.second(self.first(inputs))
-
     def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "kernel_size": self.kernel_size,
-        }
+        return {**super().get_config(), "kernel_size": self.kernel_size}

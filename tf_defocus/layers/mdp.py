@@ -10,21 +10,12 @@ from keras import layers, ops
 from tf_defocus.layers.common import rectified_convolution
 
 
-@keras.saving.register_keras_serializable(package="tf_defocus")
-class EarlyDecoder(layers.Layer):
-    """From the coarsest features, at 1/16, to half the size.
+class HalfDecoder(layers.Layer):
+    """What both halves take.
 
     Args:
         base_filters: int, channels of the network at full size.
         **kwargs: of `keras.layers.Layer`.
-
-    Call arguments:
-        features: (batch, height/16, width/16, 8 base_filters).
-        skips: the encoder's features at 1/8 and at 1/4.
-
-    Returns:
-        dict of every stage: `bottleneck` (1/16), `up8` and `conv8` (1/8), `up4` and
-        `conv4` (1/4), `up2` (1/2), of 2 base_filters, the result.
 
     Reference:
         [Abuolaim et al., 2022](https://arxiv.org/abs/2108.05251), Fig. 3.
@@ -34,6 +25,28 @@ class EarlyDecoder(layers.Layer):
         super().__init__(**kwargs)
         self.base_filters = base_filters
         self.upsample = layers.UpSampling2D(2, interpolation="nearest", name="upsample")
+
+    def get_config(self):
+        return {**super().get_config(), "base_filters": self.base_filters}
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
+class EarlyDecoder(HalfDecoder):
+    """From the coarsest features, at 1/16, to half the size.
+
+    Args: of `HalfDecoder`.
+
+    Call arguments:
+        features: (batch, height/16, width/16, 8 base_filters).
+        skips: the encoder's features at 1/8 and at 1/4.
+
+    Returns:
+        dict of every stage: `bottleneck` (1/16), `up8` and `conv8` (1/8), `up4` and
+        `conv4` (1/4), `up2` (1/2), of 2 base_filters, the result.
+    """
+
+    def __init__(self, base_filters, **kwargs):
+        super().__init__(base_filters, **kwargs)
         self.bottleneck = rectified_convolution(16 * base_filters, 3, name="bottleneck")
         self.up8 = rectified_convolution(8 * base_filters, 2, name="up8")
         self.conv8 = rectified_convolution(8 * base_filters, 3, name="conv8")
@@ -67,17 +80,12 @@ class EarlyDecoder(layers.Layer):
         stages["up2"] = self.up2(self.upsample(features))
         return stages
 
-    def get_config(self):
-        return {**super().get_config(), "base_filters": self.base_filters}
-
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class LateDecoder(layers.Layer):
+class LateDecoder(HalfDecoder):
     """From half the size to an image.
 
-    Args:
-        base_filters: int, channels of the network at full size.
-        **kwargs: of `keras.layers.Layer`.
+    Args: of `HalfDecoder`.
 
     Call arguments:
         features: (batch, height/2, width/2, 8 base_filters), the encoder's and those of
@@ -87,15 +95,10 @@ class LateDecoder(layers.Layer):
     Returns:
         dict of every stage: `conv2` (1/2); `up1`, `conv1`, `colors` (rectified) and
         `image` (batch, height, width, 3) float32 in (0, 1), the result.
-
-    Reference:
-        [Abuolaim et al., 2022](https://arxiv.org/abs/2108.05251), Fig. 3.
     """
 
     def __init__(self, base_filters, **kwargs):
-        super().__init__(**kwargs)
-        self.base_filters = base_filters
-        self.upsample = layers.UpSampling2D(2, interpolation="nearest", name="upsample")
+        super().__init__(base_filters, **kwargs)
         self.conv2_1 = rectified_convolution(2 * base_filters, 3, name="conv2_1")
         self.conv2_2 = rectified_convolution(2 * base_filters, 3, name="conv2_2")
         self.up1 = rectified_convolution(base_filters, 2, name="up1")
@@ -129,6 +132,3 @@ class LateDecoder(layers.Layer):
         stages["colors"] = self.colors(features)
         stages["image"] = self.image(stages["colors"])
         return stages
-
-    def get_config(self):
-        return {**super().get_config(), "base_filters": self.base_filters}

@@ -8,9 +8,9 @@ convolutional LSTM predicts (Quan, Wu, Ji, CVPR 2023).
 import keras
 from keras import layers, ops
 
-from tf_defocus.layers.common import UnbiasedBatchNormalization
+from tf_defocus.layers.common import UnbiasedBatchNormalization, uniform_initializer
 from tf_defocus.layers.gkmnet_attention import ConvLSTMCell
-from tf_defocus.layers.k3dn import uniform_initializer
+from tf_defocus.layers.residual import BaseResidualUnits
 from tf_defocus.ops.padding import reflect_border
 
 COLOURS = 3
@@ -61,24 +61,14 @@ class ReflectedConvolution(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class ReflectedResidualUnits(layers.Layer):
-    """A chain of residual units: x + conv(relu(conv(x))).
+class ReflectedResidualUnits(BaseResidualUnits):
+    """Residual units, x + conv(relu(conv(x))), whose borders mirror the image.
 
-    Args:
-        filters: int, channels of input and output.
-        num_units: int.
-
-    Call arguments:
-        inputs: (batch, height, width, filters).
-
-    Returns:
-        The shape of `inputs`.
+    Args, call arguments, returns: of `BaseResidualUnits`.
     """
 
     def __init__(self, filters, num_units, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.num_units = num_units
+        super().__init__(filters, num_units, **kwargs)
         self.units = [
             (
                 ReflectedConvolution(filters, activation="relu", name=f"unit{i}_1"),
@@ -86,23 +76,6 @@ class ReflectedResidualUnits(layers.Layer):
             )
             for i in range(1, num_units + 1)
         ]
-
-    def build(self, input_shape):
-        for unit in self.units:
-            for convolution in unit:
-                convolution.build(input_shape)
-
-    def call(self, inputs):
-        for first, second in self.units:
-            inputs = inputs + second(first(inputs))
-        return inputs
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "filters": self.filters,
-            "num_units": self.num_units,
-        }
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -228,11 +201,7 @@ class MixingPrediction(layers.Layer):
     Args:
         num_maps: int, maps per pixel.
 
-    Call arguments:
-        inputs: (batch, height, width, channels), even sizes.
-        state: (hidden, cell), each (batch, height/2, width/2, num_maps), or None to
-            start from zeros.
-        training, batch_statistics: of `UnbiasedBatchNormalization`.
+    Call arguments: of `gkmnet_attention.AttentionPredictionUnit`.
 
     Returns:
         (maps (batch, height, width, num_maps), next state).

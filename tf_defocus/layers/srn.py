@@ -7,36 +7,21 @@ et al., CVPR 2018).
 import keras
 from keras import layers, ops
 
+from tf_defocus.layers.common import doubling_convolution
+from tf_defocus.layers.residual import BaseResidualUnit
+
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class LargeResidualBlock(layers.Layer):
+class LargeResidualBlock(BaseResidualUnit):
     """A residual block of 5x5 convolutions: x + conv(relu(conv(x))).
 
-    Args:
-        filters: int, channels of inputs and outputs.
-
-    Call arguments:
-        inputs: (batch, height, width, filters).
-
-    Returns:
-        The shape of `inputs`.
+    Args, call arguments, returns: of `BaseResidualUnit`.
     """
 
     def __init__(self, filters, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
+        super().__init__(filters, **kwargs)
         self.first = convolution(filters, name="first")
         self.second = convolution(filters, activation=None, name="second")
-
-    def build(self, input_shape):
-        for layer in (self.first, self.second):
-            layer.build((None, None, None, self.filters))
-
-    def call(self, inputs):
-        return inputs + self.second(self.first(inputs))
-
-    def get_config(self):
-        return {**super().get_config(), "filters": self.filters}
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -120,11 +105,8 @@ class ScaleNetwork(layers.Layer):
         self.memory = ScaleMemory(widths[-1], name="memory") if recurrent else None
         self.decoder = [_blocks(width, f"decoder{width}") for width in widths[::-1]]
         self.rises = [
-            layers.Conv2DTranspose(
+            doubling_convolution(
                 width,
-                4,
-                strides=2,
-                padding="same",
                 activation="relu",
                 name=f"rise{width}",
             )

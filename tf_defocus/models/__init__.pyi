@@ -8,7 +8,8 @@ from .dmenet_domains import BinaryNetwork, FeatureDiscriminator
 from .dpdnet import DPDNet
 from .drbnet import DRBNet
 from .gkmnet import GKMNet
-from .ifan import IFAN, ReblurringNetwork
+from .ifan import IFAN
+from .ifan_reblurring import ReblurringNetwork
 from .iniknet import INIKNet
 from .k3dn import K3DN
 from .kpac import KPAC

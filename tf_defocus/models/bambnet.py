@@ -43,7 +43,7 @@ from keras import layers, ops
 
 from tf_defocus.layers.bambnet import LEVELS, BlurBranch, convolution
 from tf_defocus.layers.common import uniform_initializers
-from tf_defocus.models.base import RestorationNetwork, check_arguments, check_choice
+from tf_defocus.models.base import RestorationNetwork, check_arguments
 from tf_defocus.ops.view_reblurring import MAX_RADIUS
 
 BRANCH_BLOCKS = (0, 1, 2, 3)  # blocks of every residual group, by branch
@@ -69,8 +69,7 @@ class BranchedNetwork(RestorationNetwork):
     exact_tiling = False  # the channel attention pools over the whole image
 
     def __init__(self, base_filters=64, reduction=16, variant="paper", **kwargs):
-        super().__init__(**kwargs)
-        check_choice("variant", variant, ("paper", "released"))
+        super().__init__(variant=variant, **kwargs)
         check_arguments(
             ("base_filters", base_filters, base_filters >= 1, "at least 1"),
             (
@@ -82,7 +81,6 @@ class BranchedNetwork(RestorationNetwork):
         )
         self.base_filters = base_filters
         self.reduction = reduction
-        self.variant = variant
         self.head = convolution(6, base_filters, 3, "relu", name="head")
         self.branches = [
             BlurBranch(base_filters, count, reduction, name=f"branch{index}")
@@ -132,7 +130,6 @@ class BranchedNetwork(RestorationNetwork):
             **super().get_config(),
             "base_filters": self.base_filters,
             "reduction": self.reduction,
-            "variant": self.variant,
         }
 
 
@@ -140,13 +137,7 @@ class BranchedNetwork(RestorationNetwork):
 class BaMBNet(BranchedNetwork):
     """Deblurs by four branches.
 
-    Args:
-        base_filters: int, channels at all sizes.
-        reduction: int, of the channel attention.
-        variant: "paper" or "released"; the same network.
-
-    Raises:
-        ValueError: if an argument is none of the values above.
+    Args, raises: of `BranchedNetwork`.
 
     Reference:
         [Liang et al., 2022](https://arxiv.org/abs/2105.14766).
@@ -181,10 +172,7 @@ class BlurRadiusNetwork(BranchedNetwork):
     the right one: in front of focus, where the left view was blurred towards +x.
 
     Args:
-        base_filters, reduction, variant: of `BaMBNet`.
-
-    Raises:
-        ValueError: if an argument is none of the values `BaMBNet` takes.
+        base_filters, reduction, variant, raises: of `BranchedNetwork`.
 
     Reference:
         [Liang et al., 2022](https://arxiv.org/abs/2105.14766).

@@ -19,7 +19,7 @@ class RestorationNetwork(keras.Model):
         receptive_field  int [px], extent of the pixels an output pixel depends on; a
                          halo of half of it makes tiles exact
         call(inputs, training=None)  dict in, dict out, see below
-        get_config()     every constructor argument
+        get_config()     every constructor argument of its own
 
     and may change:
 
@@ -42,7 +42,12 @@ class RestorationNetwork(keras.Model):
     Inputs are (batch, height, width, 3) float32 in [0, 1], sRGB-encoded.
 
     Args:
+        variant: "paper", or "released" as the authors' weights need it; of several
+            networks the two are the same.
         **kwargs: of `keras.Model`: `name`, `dtype`.
+
+    Raises:
+        ValueError: if `variant` is neither, or if Keras puts channels first.
     """
 
     output_name = "deblurred"
@@ -51,7 +56,7 @@ class RestorationNetwork(keras.Model):
     works_in_stages = False
     offers_batch_statistics = False
 
-    def __init__(self, **kwargs):
+    def __init__(self, variant="paper", **kwargs):
         if keras.config.image_data_format() != "channels_last":
             raise ValueError(
                 "Expected images with channels last. Received: image_data_format "
@@ -60,6 +65,8 @@ class RestorationNetwork(keras.Model):
             )
         # The photograph keeps its float32 precision: only the layers cast.
         super().__init__(autocast=False, **kwargs)
+        check_choice("variant", variant, ("paper", "released"))
+        self.variant = variant
 
     def frame_maps(self, height, width):
         """Further inputs that tell of every pixel where in the photograph it lies.
@@ -82,6 +89,36 @@ class RestorationNetwork(keras.Model):
         self.compute_output_spec(
             {name: keras.KerasTensor(shape) for name in self.view_names}
         )
+
+    def get_config(self):
+        return {**super().get_config(), "variant": self.variant}
+
+
+class MonoOrDualNetwork(RestorationNetwork):
+    """A network that can be made for the photograph or for two dual-pixel views.
+
+    Args:
+        views: 1 (photograph) or 2 (left and right).
+        **kwargs: of `RestorationNetwork`.
+
+    Raises:
+        ValueError: if `views` is neither.
+    """
+
+    dual_view_names = ("left", "right")  # the inputs for `views=2`
+
+    def __init__(self, views=1, **kwargs):
+        super().__init__(**kwargs)
+        check_choice("views", views, (1, 2))
+        self.views = views
+
+    @property
+    def view_names(self):
+        """Names of the input images."""
+        return ("blurred",) if self.views == 1 else self.dual_view_names
+
+    def get_config(self):
+        return {**super().get_config(), "views": self.views}
 
 
 def check_restores(network):

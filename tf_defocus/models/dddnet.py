@@ -61,11 +61,9 @@ class DDDNet(RestorationNetwork):
     exact_tiling = False  # halves and quarters are those of the whole image
 
     def __init__(self, width_divisor=1, variant="paper", **kwargs):
-        super().__init__(**kwargs)
-        check_choice("variant", variant, ("paper", "released"))
+        super().__init__(variant=variant, **kwargs)
         check_choice("width_divisor", width_divisor, (1, 2, 4, 8))
         self.width_divisor = width_divisor
-        self.variant = variant
         base = 32 // width_divisor
         self.blur_estimator = BlurEstimator(width_divisor, name="blur_estimator")
         self.encoders = [PatchEncoder(base, name=f"encoder{i}") for i in (1, 2, 3)]
@@ -149,7 +147,6 @@ class DDDNet(RestorationNetwork):
         return {
             **super().get_config(),
             "width_divisor": self.width_divisor,
-            "variant": self.variant,
         }
 
 

@@ -31,12 +31,12 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from tf_defocus.layers.common import doubling_convolution, uniform_initializer
 from tf_defocus.layers.deeprft import (
     OverparameterizedConvolution,
     ResidualFourierBlock,
 )
-from tf_defocus.layers.k3dn import uniform_initializer
-from tf_defocus.models.base import RestorationNetwork, check_arguments, check_choice
+from tf_defocus.models.base import RestorationNetwork, check_arguments
 
 WINDOW = 512  # [px], of the authors' test
 
@@ -72,8 +72,7 @@ class DeepRFT(RestorationNetwork):
         variant="paper",
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        check_choice("variant", variant, ("paper", "released"))
+        super().__init__(variant=variant, **kwargs)
         check_arguments(
             ("base_filters", base_filters, base_filters >= 2, "at least 2"),
             ("num_residual_units", num_residual_units, num_residual_units >= 1, "> 0"),
@@ -81,7 +80,6 @@ class DeepRFT(RestorationNetwork):
         self.base_filters = base_filters
         self.num_residual_units = num_residual_units
         self.overparameterized = overparameterized
-        self.variant = variant
         self._add_encoder()
         self._add_decoder()
 
@@ -173,11 +171,8 @@ class DeepRFT(RestorationNetwork):
             self._blocks(base * 2**i, f"decoder{3 - i}") for i in (2, 1, 0)
         ]
         self.upsamplings = [
-            layers.Conv2DTranspose(
+            doubling_convolution(
                 width,
-                4,
-                strides=2,
-                padding="same",
                 activation="relu",
                 use_bias=False,
                 kernel_initializer=uniform_initializer(),
@@ -231,7 +226,6 @@ class DeepRFT(RestorationNetwork):
             "base_filters": self.base_filters,
             "num_residual_units": self.num_residual_units,
             "overparameterized": self.overparameterized,
-            "variant": self.variant,
         }
 
 

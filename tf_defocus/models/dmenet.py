@@ -65,14 +65,12 @@ class DMENet(RestorationNetwork):
     size_multiple = (16, 16)
 
     def __init__(self, base_filters=64, variant="paper", **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(variant=variant, **kwargs)
         even = base_filters >= 2 and base_filters % 2 == 0
         check_arguments(
             ("base_filters", base_filters, even, "even"),
-            ("variant", variant, variant in ("paper", "released"), "paper or released"),
         )
         self.base_filters = base_filters
-        self.variant = variant
         self._add_encoder()
         self._add_decoder()
 
@@ -170,5 +168,4 @@ class DMENet(RestorationNetwork):
         return {
             **super().get_config(),
             "base_filters": self.base_filters,
-            "variant": self.variant,
         }

@@ -25,13 +25,12 @@ import keras
 from keras import layers, ops
 
 from tf_defocus.layers.common import rectified_convolution
-from tf_defocus.models.base import RestorationNetwork, check_arguments
-
-SCALES = 5  # how many resolutions the network works at
+from tf_defocus.models.base import MonoOrDualNetwork, check_arguments
+from tf_defocus.models.five_scales import SCALES, FiveScalesNetwork
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class DPDNet(RestorationNetwork):
+class DPDNet(FiveScalesNetwork, MonoOrDualNetwork):
     """Encoder of five scales, decoder with skips, sigmoid.
 
     Args:
@@ -51,38 +50,12 @@ class DPDNet(RestorationNetwork):
     def __init__(
         self, base_filters=64, views=2, dropout_rate=0.4, variant="paper", **kwargs
     ):
-        super().__init__(**kwargs)
-        _check(base_filters, views, dropout_rate, variant)
+        super().__init__(views=views, variant=variant, **kwargs)
+        _check(base_filters, dropout_rate)
         self.base_filters = base_filters
-        self.views = views
         self.dropout_rate = dropout_rate
-        self.variant = variant
         self._add_encoder()
         self._add_decoder()
-
-    @property
-    def view_names(self):
-        """Names of the input images."""
-        return ("blurred",) if self.views == 1 else ("left", "right")
-
-    @property
-    def size_multiple(self):
-        """What height and width must divide by."""
-        return 2 ** (SCALES - 1), 2 ** (SCALES - 1)
-
-    @property
-    def receptive_field(self):
-        """Extent of the pixels an output pixel depends on [px].
-
-        Twice its farther reach, and the pixel itself: the 2x2 convolutions look right
-        and down only.
-        """
-        coarse = 2 ** (SCALES - 1)
-        encoder = 2 * (2 * coarse - 1)  # two 3x3 convolutions at every scale
-        decoder = 2 * (coarse - 1) + 1  # the same below the coarsest, and the last
-        shifts = coarse - 1  # 2x2 convolutions, one pixel of each scale
-        pooling = coarse - 1  # the rest of the coarse pixel that is reached
-        return 2 * (encoder + decoder + shifts + pooling) + 1
 
     def call(self, inputs, training=None):
         return {"deblurred": self.stages(inputs, training=training)["conv10"]}
@@ -105,13 +78,7 @@ class DPDNet(RestorationNetwork):
             stages[f"conv{level}"] = features
             if level < SCALES:
                 features = self.pool(features)
-        for level, (up, first, second) in enumerate(self.decoder, start=SCALES + 1):
-            skip = stages[f"conv{2 * SCALES - level}"]
-            stages[f"up{level}"] = up(self.upsample(features))
-            features = ops.concatenate([skip, stages[f"up{level}"]], axis=-1)
-            features = stages[f"conv{level}"] = second(first(features))
-        stages["colors"] = self.colors(features)
-        stages["conv10"] = self.mixing(stages["colors"])
+        stages["conv10"] = self.mixing(self._decode(stages, features))
         return stages
 
     def _add_encoder(self):
@@ -128,18 +95,7 @@ class DPDNet(RestorationNetwork):
         self.dropout = layers.Dropout(self.dropout_rate, name="dropout")
 
     def _add_decoder(self):
-        self.upsample = layers.UpSampling2D(2, interpolation="nearest", name="upsample")
-        self.decoder = []
-        for level in range(SCALES + 1, 2 * SCALES):
-            width = self.base_filters * 2 ** (2 * SCALES - level - 1)
-            self.decoder.append(
-                (
-                    rectified_convolution(width, 2, name=f"up{level}"),
-                    rectified_convolution(width, 3, name=f"conv{level}_1"),
-                    rectified_convolution(width, 3, name=f"conv{level}_2"),
-                )
-            )
-        self.colors = rectified_convolution(3, 3, name="colors")
+        super()._add_decoder()
         # The sigmoid alone makes the image: bfloat16 would leave it 8 bits.
         self.mixing = layers.Conv2D(
             3, 1, activation="sigmoid", dtype="float32", name="conv10"
@@ -149,16 +105,12 @@ class DPDNet(RestorationNetwork):
         return {
             **super().get_config(),
             "base_filters": self.base_filters,
-            "views": self.views,
             "dropout_rate": self.dropout_rate,
-            "variant": self.variant,
         }
 
 
-def _check(base_filters, views, dropout_rate, variant):
+def _check(base_filters, dropout_rate):
     check_arguments(
         ("base_filters", base_filters, base_filters >= 1, "at least 1"),
-        ("views", views, views in (1, 2), "1 or 2"),
         ("dropout_rate", dropout_rate, 0 <= dropout_rate < 1, "in [0, 1)"),
-        ("variant", variant, variant in ("paper", "released"), "'paper' or 'released'"),
     )

@@ -36,7 +36,7 @@ from tf_defocus.layers.drbnet import (
     convolution,
     doubling,
 )
-from tf_defocus.models.base import RestorationNetwork, check_arguments, check_choice
+from tf_defocus.models.base import MonoOrDualNetwork, check_arguments
 
 STRIDE = 8  # pixels of the image per pixel of the coarsest features
 WIDTHS = (1, 2, 4, 8)  # of the features at each size, times base_filters
@@ -51,7 +51,7 @@ BLOCKS = (
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class DRBNet(RestorationNetwork):
+class DRBNet(MonoOrDualNetwork):
     """Encoder, and a dynamic residual block at every size on the way up.
 
     Args:
@@ -67,33 +67,22 @@ class DRBNet(RestorationNetwork):
         [Ruan et al., 2022](https://arxiv.org/abs/2204.00442).
     """
 
+    dual_view_names = ("blurred", "left", "right")
+    size_multiple = (STRIDE, STRIDE)
+
     def __init__(
         self, base_filters=32, filter_size=7, views=1, variant="paper", **kwargs
     ):
-        super().__init__(**kwargs)
+        super().__init__(views=views, variant=variant, **kwargs)
         odd = filter_size >= 1 and filter_size % 2 == 1
         check_arguments(
             ("base_filters", base_filters, base_filters >= 1, "at least 1"),
             ("filter_size", filter_size, odd, "odd"),
         )
-        check_choice("views", views, (1, 2))
-        check_choice("variant", variant, ("paper", "released"))
         self.base_filters = base_filters
         self.filter_size = filter_size
-        self.views = views
-        self.variant = variant
         self._add_encoder()
         self._add_decoder()
-
-    @property
-    def view_names(self):
-        """Names of the input images."""
-        return ("blurred",) if self.views == 1 else ("blurred", "left", "right")
-
-    @property
-    def size_multiple(self):
-        """What height and width must divide by."""
-        return STRIDE, STRIDE
 
     @property
     def receptive_field(self):
@@ -205,6 +194,4 @@ class DRBNet(RestorationNetwork):
             **super().get_config(),
             "base_filters": self.base_filters,
             "filter_size": self.filter_size,
-            "views": self.views,
-            "variant": self.variant,
         }

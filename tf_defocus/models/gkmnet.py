@@ -103,8 +103,8 @@ class GKMNet(RestorationNetwork):
         share_iterations=True,
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        _check(num_scales, num_iterations, trainable_gaussians, pyramid, variant)
+        super().__init__(variant=variant, **kwargs)
+        _check(num_scales, num_iterations, trainable_gaussians, pyramid)
         self.num_gaussians = num_gaussians
         self.max_kernel_size = max_kernel_size
         self.bank = bank
@@ -112,7 +112,6 @@ class GKMNet(RestorationNetwork):
         self.recurrent = recurrent
         self.trainable_gaussians = trainable_gaussians
         self.pyramid = pyramid
-        self.variant = variant
         self.num_iterations = num_iterations
         self.gaussian_mixture = gaussian_mixture
         self.share_iterations = share_iterations
@@ -244,19 +243,17 @@ class GKMNet(RestorationNetwork):
             "recurrent": self.recurrent,
             "trainable_gaussians": self.trainable_gaussians,
             "pyramid": self.pyramid,
-            "variant": self.variant,
             "num_iterations": self.num_iterations,
             "gaussian_mixture": self.gaussian_mixture,
             "share_iterations": self.share_iterations,
         }
 
 
-def _check(num_scales, num_iterations, trainable_gaussians, pyramid, variant):
+def _check(num_scales, num_iterations, trainable_gaussians, pyramid):
     learned = trainable_gaussians in (False, True, "random")
     check_arguments(
         ("num_scales", num_scales, 1 <= num_scales <= len(SCALES), "1 to 4"),
         ("num_iterations", num_iterations, num_iterations >= 1, "at least 1"),
         ("trainable_gaussians", trainable_gaussians, learned, "a bool or 'random'"),
         ("pyramid", pyramid, pyramid in ("internal", "inputs"), "'internal'/'inputs'"),
-        ("variant", variant, variant in ("paper", "released"), "'paper' or 'released'"),
     )

@@ -16,11 +16,12 @@ Outputs:  deblurred    the same shape; not clipped
 Requires: height and width divisible by 8.
 
 Paper -> code
-  [IFAN Eq. 1]   layers.ifan.IterativeAdaptiveConvolution,
+  [IFAN Eq. 1]   layers.ifan_filters.IterativeAdaptiveConvolution,
                  ops.adaptive_convolution.separable_adaptive_convolution
                                                     tests/ops/adaptive_convolution_test.py
   [IFAN Fig. 3]  models.ifan.IFAN                   tests/models/ifan_test.py
-  [IFAN Sec. 3]  layers.ifan.DisparityEstimator, models.ifan.ReblurringNetwork
+  [IFAN Sec. 3]  layers.ifan.DisparityEstimator,
+                 models.ifan_reblurring.ReblurringNetwork
                                                     tests/models/ifan_test.py
   [IFAN Tab. 1]  IFAN(use_disparity, adaptive_filters)  tests/models/ifan_test.py
   [IFAN Tab. 5]  IFAN, ReblurringNetwork(adaptive_filters="fac")
@@ -39,22 +40,25 @@ Differences from the released weights
 """
 
 import keras
-from keras import layers, ops
+from keras import ops
 
+from tf_defocus.layers.common import doubling_convolution
 from tf_defocus.layers.ifan import (
-    FILTER_GAIN,
     DisparityEstimator,
     FeatureEncoder,
-    FilterAdaptiveConvolution,
-    IterativeAdaptiveConvolution,
     ResidualGroup,
     ResidualTrunk,
     convolution,
     ifan_initializer,
     leaky_relu,
 )
+from tf_defocus.layers.ifan_filters import (
+    FILTER_GAIN,
+    FilterAdaptiveConvolution,
+    IterativeAdaptiveConvolution,
+)
 from tf_defocus.models.base import (
-    RestorationNetwork,
+    MonoOrDualNetwork,
     check_arguments,
     check_choice,
 )
@@ -70,7 +74,7 @@ STARTS = {"random": (1.0, FILTER_GAIN, 1.0), "identity": (2**0.5, 1.0, 0.0)}
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class IFAN(RestorationNetwork):
+class IFAN(MonoOrDualNetwork):
     """Encoder, predicted filters at an eighth of the size, decoder [IFAN Fig. 3].
 
     Args:
@@ -99,7 +103,10 @@ class IFAN(RestorationNetwork):
         [Lee et al., 2021](https://arxiv.org/abs/2108.13610), Fig. 3.
     """
 
+    dual_view_names = ("blurred", "left", "right")
     works_in_stages = True
+    feature_stride = STRIDE  # pixels of the image per one of the coarsest features
+    size_multiple = (STRIDE, STRIDE)
 
     def __init__(
         self,
@@ -115,39 +122,21 @@ class IFAN(RestorationNetwork):
         start="random",
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        _check(num_iterations, filter_size, kernel_size, variant)
-        check_choice("views", views, (1, 2))
+        super().__init__(views=views, variant=variant, **kwargs)
+        check_sizes(num_iterations, filter_size, kernel_size)
         check_choice("adaptive_filters", adaptive_filters, ("iac", "fac", None))
-        _check_start(start, variant)
+        check_start(start, variant)
         self.base_filters = base_filters
         self.num_iterations = num_iterations
         self.filter_size = filter_size
         self.kernel_size = kernel_size
         self.num_residual_units = num_residual_units
-        self.views = views
         self.use_disparity = use_disparity
         self.adaptive_filters = adaptive_filters
-        self.variant = variant
         self.start = start
         self._add_filter_branch()
         self._add_adaptive_convolution()
         self._add_reconstruction()
-
-    @property
-    def view_names(self):
-        """Names of the input images."""
-        return ("blurred",) if self.views == 1 else ("blurred", "left", "right")
-
-    @property
-    def feature_stride(self):
-        """Pixels of the image per pixel of the coarsest features."""
-        return STRIDE
-
-    @property
-    def size_multiple(self):
-        """What height and width must divide by."""
-        return STRIDE, STRIDE
 
     @property
     def halo(self):
@@ -341,140 +330,23 @@ class IFAN(RestorationNetwork):
             "filter_size": self.filter_size,
             "kernel_size": self.kernel_size,
             "num_residual_units": self.num_residual_units,
-            "views": self.views,
             "use_disparity": self.use_disparity,
             "adaptive_filters": self.adaptive_filters,
-            "variant": self.variant,
             "start": self.start,
         }
 
 
-@keras.saving.register_keras_serializable(package="tf_defocus")
-class ReblurringNetwork(keras.Model):
-    """Turns deblurring filters into blurring ones, for training only [IFAN Sec. 3].
-
-    If the sharp image, filtered by them, looks like the photograph, the deblurring
-    filters hold the blur's shape.
-
-    Args:
-        num_iterations: int, of the blurring filters.
-        filter_size: int, odd, of the blurring filters.
-        base_filters: int; four times as many channels.
-        kernel_size: int, odd; the last convolution stays 3x3.
-        num_residual_units: int, in each of the two residual groups.
-        filter_channels: int, channels of the deblurring filters: of an IFAN with N
-            iterations, N * (2 * its filter_size + 1) * 4 * its base_filters.
-        adaptive_filters: "iac" or "fac", as of `IFAN` (Table 5).
-        variant: "paper" or "released", as of `IFAN`.
-        start: "random" or "identity", as of `IFAN`; the latter returns the sharp image
-            at first.
-        filter_scale: float, factor of the deblurring filters on their way in. They are
-            thousands: at high learning rates a small factor keeps the training stable.
-
-    Call arguments:
-        inputs: dict of "filters" (batch, height/8, width/8, filter_channels), the
-            extra output of a training `IFAN`, and "sharp" (batch, height/8, width/8, 3)
-            float32 in [0, 1], the sharp image reduced to the filters' size.
-
-    Returns:
-        dict of "reblurred", (batch, height/8, width/8, 3) float32, not clipped.
-
-    Raises:
-        ValueError: if an argument is none of the values above.
-    """
-
-    def __init__(
-        self,
-        num_iterations=17,
-        filter_size=3,
-        base_filters=32,
-        kernel_size=3,
-        num_residual_units=2,
-        filter_channels=15_232,
-        variant="paper",
-        start="random",
-        filter_scale=1.0,
-        adaptive_filters="iac",
-        **kwargs,
-    ):
-        super().__init__(autocast=False, **kwargs)
-        _check(num_iterations, filter_size, kernel_size, variant)
-        check_choice("adaptive_filters", adaptive_filters, ("iac", "fac"))
-        _check_start(start, variant)
-        self.num_iterations = num_iterations
-        self.filter_size = filter_size
-        self.base_filters = base_filters
-        self.kernel_size = kernel_size
-        self.num_residual_units = num_residual_units
-        self.filter_channels = filter_channels
-        self.variant = variant
-        self.start = start
-        self.filter_scale = filter_scale
-        self.adaptive_filters = adaptive_filters
-        self.trunk = ResidualTrunk(
-            4 * base_filters, (num_residual_units,) * 2, kernel_size, name="trunk"
-        )
-        if adaptive_filters == "fac":
-            self.adaptive_convolution = FilterAdaptiveConvolution(
-                filter_size, gain=1.0, predictor_size=3, name="adaptive_convolution"
-            )
-            return
-        self.adaptive_convolution = IterativeAdaptiveConvolution(
-            num_iterations,
-            filter_size,
-            predictor_size=3,
-            last_activation=False,
-            reuse_vertical=variant == "released",
-            gain=1.0,
-            identity_start=start == "identity",
-            name="adaptive_convolution",
-        )
-
-    def call(self, inputs, training=None):
-        """Blurs the sharp image."""
-        sharp = ops.convert_to_tensor(inputs["sharp"])
-        filters = ops.convert_to_tensor(inputs["filters"])
-        context = self.trunk(filters * self.filter_scale)
-        blurred = self.adaptive_convolution(sharp, context)
-        return {"reblurred": sharp + ops.cast(blurred, "float32")}
-
-    def build(self, input_shape=None):
-        """Creates every weight; sizes stay dynamic."""
-        channels = {"filters": self.filter_channels, "sharp": 3}
-        with portable():
-            self.compute_output_spec(
-                {
-                    name: keras.KerasTensor((None, None, None, count))
-                    for name, count in channels.items()
-                }
-            )
-
-    def get_config(self):
-        return {
-            **super().get_config(),
-            "num_iterations": self.num_iterations,
-            "filter_size": self.filter_size,
-            "base_filters": self.base_filters,
-            "kernel_size": self.kernel_size,
-            "num_residual_units": self.num_residual_units,
-            "filter_channels": self.filter_channels,
-            "variant": self.variant,
-            "start": self.start,
-            "filter_scale": self.filter_scale,
-            "adaptive_filters": self.adaptive_filters,
-        }
-
-
-def _check(num_iterations, filter_size, kernel_size, variant):
+def check_sizes(num_iterations, filter_size, kernel_size):
+    """Refuses what neither the network nor the one that reblurs can be made of."""
     check_arguments(
         ("num_iterations", num_iterations, num_iterations >= 1, "at least 1"),
         ("filter_size", filter_size, filter_size % 2 == 1 <= filter_size, "odd"),
         ("kernel_size", kernel_size, kernel_size % 2 == 1 <= kernel_size, "odd"),
     )
-    check_choice("variant", variant, ("paper", "released"))
 
 
-def _check_start(start, variant):
+def check_start(start, variant):
+    """Refuses a start that is unknown, or of no use to the authors' weights."""
     check_choice("start", start, tuple(STARTS))
     if start == "identity" and variant == "released":
         raise ValueError(
@@ -484,11 +356,8 @@ def _check_start(start, variant):
 
 
 def _deconvolution(filters, gain, name):
-    return layers.Conv2DTranspose(
+    return doubling_convolution(
         filters,
-        4,
-        strides=2,
-        padding="same",
         activation=leaky_relu,
         kernel_initializer=ifan_initializer(gain),
         name=name,

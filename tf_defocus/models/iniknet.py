@@ -35,7 +35,7 @@ from tf_defocus.layers.iniknet import (
     ImplicitKernelSum,
     ReflectedUNet,
 )
-from tf_defocus.models.base import RestorationNetwork, check_arguments, check_choice
+from tf_defocus.models.base import RestorationNetwork, check_arguments
 from tf_defocus.ops.resizing import reduce_bilinear
 
 SCALES = {4: "deblurred_quarter", 2: "deblurred_half", 1: "deblurred"}
@@ -73,8 +73,7 @@ class INIKNet(RestorationNetwork):
         variant="paper",
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        check_choice("variant", variant, ("paper", "released"))
+        super().__init__(variant=variant, **kwargs)
         odd = max_kernel_size % 2 == 1 and max_kernel_size >= 3
         check_arguments(
             ("base_filters", base_filters, base_filters >= 1, "at least 1"),
@@ -88,7 +87,6 @@ class INIKNet(RestorationNetwork):
         self.max_kernel_size = max_kernel_size
         self.hidden_units = hidden_units
         self.num_residual_units = num_residual_units
-        self.variant = variant
         units = num_residual_units
         self.features = ReflectedUNet(base_filters, units, name="features")
         self.basis_scales = BidirectionalScales(
@@ -171,5 +169,4 @@ class INIKNet(RestorationNetwork):
             "max_kernel_size": self.max_kernel_size,
             "hidden_units": self.hidden_units,
             "num_residual_units": self.num_residual_units,
-            "variant": self.variant,
         }

@@ -38,26 +38,26 @@ Differences from the released weights
 """
 
 import keras
-from keras import layers, ops
+from keras import ops
 
+from tf_defocus.layers.common import doubling_convolution, uniform_initializer
 from tf_defocus.layers.k3dn import (
     ACTIVATION,
     PSFBlock,
     ResidualUnits,
     SharpRegionPreservation,
     convolution,
-    uniform_initializer,
 )
 from tf_defocus.layers.k3dn_disparity import (
     FEATURE_STRIDE,
     SingleImageDisparity,
     StereoDisparity,
 )
-from tf_defocus.models.base import RestorationNetwork, check_arguments
+from tf_defocus.models.base import MonoOrDualNetwork, check_arguments
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class K3DN(RestorationNetwork):
+class K3DN(MonoOrDualNetwork):
     """Encoder, PSF blocks per window at 1/8, decoder with preservation [K3DN Fig. 2].
 
     Args:
@@ -103,8 +103,8 @@ class K3DN(RestorationNetwork):
         variant="paper",
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        _check(views, variant, base_filters, num_psf_blocks)
+        super().__init__(views=views, variant=variant, **kwargs)
+        _check(base_filters, num_psf_blocks)
         self.base_filters = base_filters
         self.encoder_residual_units = encoder_residual_units
         self.num_psf_blocks = num_psf_blocks
@@ -113,19 +113,12 @@ class K3DN(RestorationNetwork):
         self.window_size = tuple(window_size)
         self.pool_size = tuple(pool_size)
         self.pad_scale = tuple(pad_scale)
-        self.views = views
         self.sharp_region_preservation = sharp_region_preservation
         self.reblurring = reblurring
         self.frozen_kernels = frozen_kernels
-        self.variant = variant
         self._add_encoder()
         self._add_windows()
         self._add_decoder()
-
-    @property
-    def view_names(self):
-        """Names of the input images."""
-        return ("blurred",) if self.views == 1 else ("left", "right")
 
     @property
     def size_multiple(self):
@@ -281,11 +274,8 @@ class K3DN(RestorationNetwork):
         base = self.base_filters
         widths = (4 * base, 2 * base, base + 3 * self.views)
         self.enlargements = [
-            layers.Conv2DTranspose(
+            doubling_convolution(
                 width,
-                4,
-                strides=2,
-                padding="same",
                 activation=ACTIVATION,
                 use_bias=False,
                 kernel_initializer=uniform_initializer(),
@@ -407,18 +397,14 @@ class K3DN(RestorationNetwork):
             "window_size": self.window_size,
             "pool_size": self.pool_size,
             "pad_scale": self.pad_scale,
-            "views": self.views,
             "sharp_region_preservation": self.sharp_region_preservation,
             "reblurring": self.reblurring,
             "frozen_kernels": self.frozen_kernels,
-            "variant": self.variant,
         }
 
 
-def _check(views, variant, base_filters, num_psf_blocks):
+def _check(base_filters, num_psf_blocks):
     check_arguments(
-        ("views", views, views in (1, 2), "1 or 2"),
-        ("variant", variant, variant in ("paper", "released"), "'paper' or 'released'"),
         ("base_filters", base_filters, base_filters >= 1, "at least 1"),
         ("num_psf_blocks", num_psf_blocks, num_psf_blocks >= 0, "at least 0"),
     )

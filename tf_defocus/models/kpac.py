@@ -32,15 +32,16 @@ Differences from the released weights
 """
 
 import keras
-from keras import layers, ops
+from keras import ops
 
-from tf_defocus.layers.kpac import ACTIVATION, KPACBlock, kpac_initializer
+from tf_defocus.layers.common import doubling_convolution
+from tf_defocus.layers.kpac import ACTIVATION, KPACBlock, convolution, kpac_initializer
 from tf_defocus.layers.kpac_residual import ResidualBlock
-from tf_defocus.models.base import RestorationNetwork, check_arguments
+from tf_defocus.models.base import MonoOrDualNetwork, check_arguments
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class KPAC(RestorationNetwork):
+class KPAC(MonoOrDualNetwork):
     """Encoder, KPAC blocks at the coarsest level, decoder [KPAC Fig. 5].
 
     Args:
@@ -63,6 +64,7 @@ class KPAC(RestorationNetwork):
         [Son et al., 2021](https://arxiv.org/abs/2108.09108), Fig. 5, Tables 6 and 7.
     """
 
+    dual_view_names = ("blurred", "left", "right")
     works_in_stages = True
 
     def __init__(
@@ -80,27 +82,20 @@ class KPAC(RestorationNetwork):
         variant="paper",
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        _check(levels, num_blocks, kernel_size, views, num_residual_blocks, variant)
+        super().__init__(views=views, variant=variant, **kwargs)
+        _check(levels, num_blocks, kernel_size, num_residual_blocks)
         self.levels = levels
         self.num_blocks = num_blocks
         self.kernel_size = kernel_size
         self.base_filters = base_filters
         self.dilation_rates = tuple(dilation_rates)
-        self.views = views
         self.share_kernels = share_kernels
         self.scale_attention = scale_attention
         self.shape_attention = shape_attention
         self.num_residual_blocks = num_residual_blocks
-        self.variant = variant
         self._add_encoder()
         self._add_blocks()
         self._add_decoder()
-
-    @property
-    def view_names(self):
-        """Names of the input images."""
-        return ("blurred",) if self.views == 1 else ("blurred", "left", "right")
 
     @property
     def feature_stride(self):
@@ -158,8 +153,10 @@ class KPAC(RestorationNetwork):
             first_size, stride = (5, 1) if level == 1 else (3, 2)
             self.encoder.append(
                 (
-                    _conv(width, first_size, strides=stride, name=f"conv{level}_1"),
-                    _conv(width, 3, name=f"conv{level}_2"),
+                    convolution(
+                        width, first_size, strides=stride, name=f"conv{level}_1"
+                    ),
+                    convolution(width, 3, name=f"conv{level}_2"),
                 )
             )
 
@@ -185,7 +182,10 @@ class KPAC(RestorationNetwork):
             for i in range(1, self.num_blocks + 1)
             if not self.num_residual_blocks
         ]
-        self.fusion = (_conv(width, 3, name="conv5_1"), _conv(width, 3, name="conv5_2"))
+        self.fusion = (
+            convolution(width, 3, name="conv5_1"),
+            convolution(width, 3, name="conv5_2"),
+        )
 
     def _add_decoder(self):
         base = self.base_filters
@@ -194,10 +194,10 @@ class KPAC(RestorationNetwork):
             _deconv(width, name=f"deconv{i}") for i, width in enumerate(widths, start=1)
         ]
         self.merging = [
-            _conv(width, 3, name=f"merge{i}")
+            convolution(width, 3, name=f"merge{i}")
             for i, width in enumerate(widths[:-1], start=1)
         ]
-        self.residual = _conv(3, 5, activation=None, name="conv8")
+        self.residual = convolution(3, 5, activation=None, name="conv8")
 
     def _encoder_stages(self, inputs):
         names = ("blurred",) if self.views == 1 else ("left", "right")
@@ -251,48 +251,30 @@ class KPAC(RestorationNetwork):
             "kernel_size": self.kernel_size,
             "base_filters": self.base_filters,
             "dilation_rates": self.dilation_rates,
-            "views": self.views,
             "share_kernels": self.share_kernels,
             "scale_attention": self.scale_attention,
             "shape_attention": self.shape_attention,
             "num_residual_blocks": self.num_residual_blocks,
-            "variant": self.variant,
         }
 
 
-def _check(levels, num_blocks, kernel_size, views, num_residual_blocks, variant):
+def _check(levels, num_blocks, kernel_size, num_residual_blocks):
     check_arguments(
         ("levels", levels, levels in (2, 3), "2 or 3"),
         ("num_blocks", num_blocks, num_blocks >= 1, "at least 1"),
         ("kernel_size", kernel_size, kernel_size % 2 == 1, "odd"),
-        ("views", views, views in (1, 2), "1 or 2"),
         (
             "num_residual_blocks",
             num_residual_blocks,
             num_residual_blocks >= 0,
             "at least 0",
         ),
-        ("variant", variant, variant in ("paper", "released"), "'paper' or 'released'"),
-    )
-
-
-def _conv(filters, kernel_size, activation=ACTIVATION, **kwargs):
-    return layers.Conv2D(
-        filters,
-        kernel_size,
-        padding="same",
-        activation=activation,
-        kernel_initializer=kpac_initializer(),
-        **kwargs,
     )
 
 
 def _deconv(filters, **kwargs):
-    return layers.Conv2DTranspose(
+    return doubling_convolution(
         filters,
-        4,
-        strides=2,
-        padding="same",
         activation=ACTIVATION,
         kernel_initializer=kpac_initializer(),
         **kwargs,

@@ -30,22 +30,14 @@ from keras import ops
 
 from tf_defocus.layers.lakdnet import LargeKernelBlock
 from tf_defocus.layers.restormer import (
-    Doubling,
-    Halving,
     convolution,
 )
-from tf_defocus.layers.restormer_attention import pointwise_convolution
-from tf_defocus.models.base import (
-    RestorationNetwork,
-    check_arguments,
-    check_choice,
-)
-
-LEVELS = 4  # resolutions it works at, each half the one before
+from tf_defocus.models.base import check_arguments
+from tf_defocus.models.four_sizes import LEVELS, FourSizesNetwork
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class LaKDNet(RestorationNetwork):
+class LaKDNet(FourSizesNetwork):
     """Large-kernel blocks at four sizes, down and up again.
 
     Args:
@@ -64,9 +56,9 @@ class LaKDNet(RestorationNetwork):
         [Ruan et al., 2023](https://arxiv.org/abs/2302.02234), Fig. 2.
     """
 
+    dual_view_names = ("blurred", "left", "right")
     # Exact tiles would need a margin of some 2700 px: tiles are blended instead.
     exact_tiling = False
-    size_multiple = (2 ** (LEVELS - 1), 2 ** (LEVELS - 1))
 
     def __init__(
         self,
@@ -78,23 +70,12 @@ class LaKDNet(RestorationNetwork):
         variant="paper",
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        _check(base_filters, num_blocks, kernel_size, expansion_factor)
-        check_choice("views", views, (1, 2))
-        check_choice("variant", variant, ("paper", "released"))
-        self.base_filters = base_filters
-        self.num_blocks = tuple(num_blocks)
+        kwargs.update(views=views, variant=variant)
+        super().__init__(base_filters, num_blocks, expansion_factor, **kwargs)
+        odd = kernel_size >= 1 and kernel_size % 2 == 1
+        check_arguments(("kernel_size", kernel_size, odd, "odd and at least 1"))
         self.kernel_size = kernel_size
-        self.expansion_factor = expansion_factor
-        self.views = views
-        self.variant = variant
-        self._add_encoder()
-        self._add_decoder()
-
-    @property
-    def view_names(self):
-        """Names of the input images."""
-        return ("blurred",) if self.views == 1 else ("blurred", "left", "right")
+        self._add_layers()
 
     @property
     def receptive_field(self):
@@ -107,9 +88,6 @@ class LaKDNet(RestorationNetwork):
             reach += 2**level * (both_ways * count * block + between)
         shifts = 2 ** (LEVELS - 1) - 1  # the rest of the coarse pixel that is reached
         return 2 * (reach + shifts) + 1
-
-    def call(self, inputs, training=None):
-        return {"deblurred": self.stages(inputs, training=training)["output"]}
 
     def stages(self, inputs, training=None):
         """Every named intermediate, in the order it is computed.
@@ -126,62 +104,21 @@ class LaKDNet(RestorationNetwork):
             views = [inputs["left"], inputs["right"], blurred]
             images = ops.concatenate(list(map(ops.convert_to_tensor, views)), axis=-1)
         stages = {"embed": self.embedding(images)}
-        features = self._encode(stages, training)
+        features = self._encode(stages, stages["embed"], training)
         features = self._decode(stages, features, training)
         residual = ops.cast(self.output_convolution(features), "float32")
         stages["output_conv"] = residual
         stages["output"] = ops.clip(blurred + residual, 0, 1)
         return stages
 
-    def _encode(self, stages, training):
-        features = stages["embed"]
-        for level, blocks in enumerate(self.encoder, start=1):
-            if level > 1:
-                features = self.halvings[level - 2](features)
-                stages[f"down{level - 1}_{level}"] = features
-            for block in blocks:
-                features = block(features, training=training)
-            stages[f"enc{level}" if level < LEVELS else "latent"] = features
-        return features
-
-    def _decode(self, stages, features, training):
-        for level in range(LEVELS - 1, 0, -1):
-            features = stages[f"up{level + 1}_{level}"] = self.doublings[level - 1](
-                features
-            )
-            features = ops.concatenate([features, stages[f"enc{level}"]], axis=-1)
-            if level > 1:
-                features = self.reductions[level - 2](features)
-                stages[f"reduce{level}"] = features
-            for block in self.decoder[level - 1]:
-                features = block(features, training=training)
-            stages[f"dec{level}"] = features
-        return features
-
-    def _add_encoder(self):
-        channels = 3 if self.views == 1 else 9
-        self.embedding = convolution(channels, self.base_filters, name="embedding")
-        self.encoder = [
-            self._blocks(count, f"encoder{level}")
-            for level, count in enumerate(self.num_blocks, start=1)
-        ]
-        self.halvings = [Halving(name=f"halving{level}") for level in (1, 2, 3)]
-
-    def _add_decoder(self):
-        base = self.base_filters
-        self.doublings = [Doubling(name=f"doubling{level}") for level in (1, 2, 3)]
-        self.reductions = [
-            pointwise_convolution(width, width // 2, False, name=f"reduction{level}")
-            for level, width in ((2, 4 * base), (3, 8 * base))
-        ]
-        # At full size the channels stay doubled.
-        self.decoder = [
-            self._blocks(count, f"decoder{level}")
-            for level, count in enumerate(self.num_blocks[:-1], start=1)
-        ]
+    def _add_layers(self):
+        base, channels = self.base_filters, 3 if self.views == 1 else 9
+        self.embedding = convolution(channels, base, name="embedding")
+        self._add_levels(use_bias=False)
         self.output_convolution = convolution(2 * base, 3, name="output")
 
-    def _blocks(self, count, name):
+    def _blocks(self, level, count, name):
+        del level
         return [
             LargeKernelBlock(
                 self.kernel_size, self.expansion_factor, name=f"{name}_{index}"
@@ -192,23 +129,5 @@ class LaKDNet(RestorationNetwork):
     def get_config(self):
         return {
             **super().get_config(),
-            "base_filters": self.base_filters,
-            "num_blocks": self.num_blocks,
             "kernel_size": self.kernel_size,
-            "expansion_factor": self.expansion_factor,
-            "views": self.views,
-            "variant": self.variant,
         }
-
-
-def _check(base_filters, num_blocks, kernel_size, expansion_factor):
-    even = base_filters >= 2 and base_filters % 2 == 0
-    positive = len(num_blocks) == LEVELS and min(num_blocks) >= 0
-    odd = kernel_size >= 1 and kernel_size % 2 == 1
-    hidden = base_filters * expansion_factor >= 1
-    check_arguments(
-        ("base_filters", base_filters, even, "even and at least 2"),
-        ("num_blocks", num_blocks, positive, "four numbers, none below 0"),
-        ("kernel_size", kernel_size, odd, "odd and at least 1"),
-        ("expansion_factor", expansion_factor, hidden, "1 / base_filters at least"),
-    )

@@ -55,13 +55,11 @@ class MDP(RestorationNetwork):
     size_multiple = (16, 16)
 
     def __init__(self, base_filters=64, variant="paper", **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(variant=variant, **kwargs)
         check_arguments(
             ("base_filters", base_filters, base_filters >= 1, "at least 1"),
-            ("variant", variant, variant in ("paper", "released"), "paper or released"),
         )
         self.base_filters = base_filters
-        self.variant = variant
         self.encoder = [
             [
                 rectified_convolution(factor * base_filters, 3, name=f"conv{scale}_{i}")
@@ -121,5 +119,4 @@ class MDP(RestorationNetwork):
         return {
             **super().get_config(),
             "base_filters": self.base_filters,
-            "variant": self.variant,
         }

@@ -38,9 +38,9 @@ Differences from the released weights
 """
 
 import keras
-from keras import layers, ops
+from keras import ops
 
-from tf_defocus.layers.k3dn import uniform_initializer
+from tf_defocus.layers.common import doubling_convolution, uniform_initializer
 from tf_defocus.layers.nrknet import (
     MixedBlur,
     MixingPrediction,
@@ -50,7 +50,6 @@ from tf_defocus.layers.nrknet import (
 from tf_defocus.models.base import (
     RestorationNetwork,
     check_arguments,
-    check_choice,
 )
 from tf_defocus.ops.resizing import double_bilinear, enlarge_bilinear
 
@@ -88,7 +87,7 @@ class NRKNet(RestorationNetwork):
         variant="paper",
         **kwargs,
     ):
-        super().__init__(**kwargs)
+        super().__init__(variant=variant, **kwargs)
         check_arguments(
             ("base_filters", base_filters, base_filters >= 1, "at least 1"),
             ("num_kernels", num_kernels, num_kernels >= 1, "at least 1"),
@@ -99,11 +98,9 @@ class NRKNet(RestorationNetwork):
                 "at least 1",
             ),
         )
-        check_choice("variant", variant, ("paper", "released"))
         self.base_filters = base_filters
         self.num_kernels = num_kernels
         self.num_residual_units = num_residual_units
-        self.variant = variant
         self._add_backbone()
         self.prediction = MixingPrediction(num_kernels + 1, name="prediction")
         self.blur = MixedBlur(num_kernels, dtype="float32", name="blur")
@@ -224,11 +221,8 @@ class NRKNet(RestorationNetwork):
             for level, width in enumerate(widths, start=1)
         ]
         self.upsampling = [
-            layers.Conv2DTranspose(
+            doubling_convolution(
                 width,
-                4,
-                strides=2,
-                padding="same",
                 activation="relu",
                 use_bias=False,
                 kernel_initializer=uniform_initializer(),
@@ -246,5 +240,4 @@ class NRKNet(RestorationNetwork):
             "base_filters": self.base_filters,
             "num_kernels": self.num_kernels,
             "num_residual_units": self.num_residual_units,
-            "variant": self.variant,
         }

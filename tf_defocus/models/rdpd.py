@@ -31,24 +31,23 @@ Differences from the released weights
 import keras
 from keras import layers, ops
 
+from tf_defocus.layers.common import rectified_convolution
 from tf_defocus.layers.rdpd import (
     FrameLSTM,
     merge_frames,
     radial_distance,
     separate_frames,
 )
-from tf_defocus.models.base import (
-    RestorationNetwork,
-    check_arguments,
-    check_choice,
-)
-
-SCALES = 5  # how many resolutions the network works at
+from tf_defocus.models.base import check_arguments
+from tf_defocus.models.five_scales import SCALES, FiveScalesNetwork
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class RDPD(RestorationNetwork):
+class RDPD(FiveScalesNetwork):
     """Encoder of five scales, convolutional LSTM, decoder with skips.
+
+    `receptive_field` is that of a photograph, as DPDNet's. In a clip every other frame
+    reaches 16 px farther.
 
     Args:
         base_filters: int, channels at full resolution; doubled at every scale.
@@ -63,33 +62,17 @@ class RDPD(RestorationNetwork):
     """
 
     view_names = ("left", "right")
-    size_multiple = (2 ** (SCALES - 1), 2 ** (SCALES - 1))
 
     def __init__(self, base_filters=32, dropout_rate=0.4, variant="paper", **kwargs):
-        super().__init__(**kwargs)
+        super().__init__(variant=variant, **kwargs)
         check_arguments(
             ("base_filters", base_filters, base_filters >= 1, "at least 1"),
             ("dropout_rate", dropout_rate, 0 <= dropout_rate < 1, "in [0, 1)"),
         )
-        check_choice("variant", variant, ("paper", "released"))
         self.base_filters = base_filters
         self.dropout_rate = dropout_rate
-        self.variant = variant
         self._add_encoder()
         self._add_decoder()
-
-    @property
-    def receptive_field(self):
-        """Extent of the pixels that a photograph's output pixel depends on [px].
-
-        As DPDNet's. In a clip every other frame reaches 16 px farther.
-        """
-        coarse = 2 ** (SCALES - 1)
-        encoder = 2 * (2 * coarse - 1)  # two 3x3 convolutions at every scale
-        decoder = 2 * (coarse - 1) + 1  # the same below the coarsest, and the last
-        shifts = coarse - 1  # 2x2 convolutions, one pixel of each scale
-        pooling = coarse - 1  # the rest of the coarse pixel that is reached
-        return 2 * (encoder + decoder + shifts + pooling) + 1
 
     def frame_maps(self, height, width):
         """The distance from the centre of a whole photograph, for its tiles."""
@@ -127,13 +110,7 @@ class RDPD(RestorationNetwork):
         clips = separate_frames(features, num_frames)
         features = merge_frames(self.lstm(clips, training=training))
         stages["lstm"] = features
-        for level, (up, first, second) in enumerate(self.decoder, start=SCALES + 1):
-            skip = stages[f"conv{2 * SCALES - level}"]
-            stages[f"up{level}"] = up(self.upsample(features))
-            features = ops.concatenate([skip, stages[f"up{level}"]], axis=-1)
-            features = stages[f"conv{level}"] = second(first(features))
-        stages["colors"] = self.colors(features)
-        stages["linear"] = self.mixing(stages["colors"])
+        stages["linear"] = self.mixing(self._decode(stages, features))
         return stages
 
     def _join(self, inputs):
@@ -158,7 +135,7 @@ class RDPD(RestorationNetwork):
         widths = [self.base_filters * 2**level for level in range(SCALES)]
         self.encoder = [
             [
-                _conv(width, 3, name=f"conv{level}_{index}")
+                rectified_convolution(width, 3, name=f"conv{level}_{index}")
                 for index in ((1, 2) if level < SCALES else (1,))
             ]
             for level, width in enumerate(widths, start=1)
@@ -167,18 +144,7 @@ class RDPD(RestorationNetwork):
         self.lstm = FrameLSTM(widths[-1], dropout_rate=self.dropout_rate, name="lstm")
 
     def _add_decoder(self):
-        self.upsample = layers.UpSampling2D(2, interpolation="nearest", name="upsample")
-        self.decoder = []
-        for level in range(SCALES + 1, 2 * SCALES):
-            width = self.base_filters * 2 ** (2 * SCALES - level - 1)
-            self.decoder.append(
-                (
-                    _conv(width, 2, name=f"up{level}"),
-                    _conv(width, 3, name=f"conv{level}_1"),
-                    _conv(width, 3, name=f"conv{level}_2"),
-                )
-            )
-        self.colors = _conv(3, 3, name="colors")
+        super()._add_decoder()
         # It alone makes the image: bfloat16 would leave it 8 bits.
         self.mixing = layers.Conv2D(3, 1, dtype="float32", name="mixing")
 
@@ -187,16 +153,4 @@ class RDPD(RestorationNetwork):
             **super().get_config(),
             "base_filters": self.base_filters,
             "dropout_rate": self.dropout_rate,
-            "variant": self.variant,
         }
-
-
-def _conv(filters, kernel_size, **kwargs):
-    return layers.Conv2D(
-        filters,
-        kernel_size,
-        padding="same",
-        activation="relu",
-        kernel_initializer="he_normal",
-        **kwargs,
-    )

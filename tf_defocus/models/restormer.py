@@ -43,23 +43,16 @@ import keras
 from keras import ops
 
 from tf_defocus.layers.restormer import (
-    Doubling,
-    Halving,
     TransformerBlock,
     convolution,
 )
 from tf_defocus.layers.restormer_attention import pointwise_convolution
-from tf_defocus.models.base import (
-    RestorationNetwork,
-    check_arguments,
-    check_choice,
-)
-
-LEVELS = 4  # resolutions it works at, each half the one before
+from tf_defocus.models.base import check_arguments
+from tf_defocus.models.four_sizes import LEVELS, FourSizesNetwork
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class Restormer(RestorationNetwork):
+class Restormer(FourSizesNetwork):
     """Transformer blocks at four sizes, down and up again [Restormer Fig. 2].
 
     Args:
@@ -97,35 +90,23 @@ class Restormer(RestorationNetwork):
         variant="paper",
         **kwargs,
     ):
-        super().__init__(**kwargs)
-        _check(base_filters, num_blocks, num_heads, expansion_factor)
+        kwargs.update(views=views, variant=variant)
+        super().__init__(base_filters, num_blocks, expansion_factor, **kwargs)
+        heads = len(num_heads) == LEVELS and min(num_heads) >= 1
+        heads = heads and not any(
+            base_filters * 2**level % count for level, count in enumerate(num_heads)
+        )
+        divide = "four numbers, which divide the channels of each size"
         refined = num_refinement_blocks >= 0
         check_arguments(
-            ("num_refinement_blocks", num_refinement_blocks, refined, "at least 0")
+            ("num_heads", num_heads, heads, divide),
+            ("num_refinement_blocks", num_refinement_blocks, refined, "at least 0"),
         )
-        check_choice("views", views, (1, 2))
-        check_choice("variant", variant, ("paper", "released"))
-        self.base_filters = base_filters
-        self.num_blocks = tuple(num_blocks)
         self.num_heads = tuple(num_heads)
         self.num_refinement_blocks = num_refinement_blocks
-        self.expansion_factor = expansion_factor
         self.use_bias = use_bias
         self.center_normalization = center_normalization
-        self.views = views
-        self.variant = variant
-        self._add_encoder()
-        self._add_decoder()
-
-    @property
-    def view_names(self):
-        """Names of the input images."""
-        return ("blurred",) if self.views == 1 else ("left", "right")
-
-    @property
-    def size_multiple(self):
-        """What height and width must divide by."""
-        return 2 ** (LEVELS - 1), 2 ** (LEVELS - 1)
+        self._add_layers()
 
     @property
     def receptive_field(self):
@@ -144,9 +125,6 @@ class Restormer(RestorationNetwork):
         shifts = 2 ** (LEVELS - 1) - 1  # the rest of the coarse pixel that is reached
         return 2 * (reach + shifts) + 1
 
-    def call(self, inputs, training=None):
-        return {"deblurred": self.stages(inputs, training=training)["output"]}
-
     def stages(self, inputs, training=None):
         """Every named intermediate, in the order it is computed.
 
@@ -158,7 +136,7 @@ class Restormer(RestorationNetwork):
         """
         images = [ops.convert_to_tensor(inputs[name]) for name in self.view_names]
         stages = {"patch_embed": self.patch_embedding(ops.concatenate(images, axis=-1))}
-        features = self._encode(stages, training)
+        features = self._encode(stages, stages["patch_embed"], training)
         features = self._decode(stages, features, training)
         for block in self.refinement:
             features = block(features, training=training)
@@ -170,59 +148,16 @@ class Restormer(RestorationNetwork):
         stages["output"] = output if self.views == 2 else output + images[0]
         return stages
 
-    def _encode(self, stages, training):
-        features = stages["patch_embed"]
-        for level, blocks in enumerate(self.encoder, start=1):
-            if level > 1:
-                features = self.halvings[level - 2](features)
-                stages[f"down{level - 1}_{level}"] = features
-            for block in blocks:
-                features = block(features, training=training)
-            stages[f"enc{level}" if level < LEVELS else "latent"] = features
-        return features
-
-    def _decode(self, stages, features, training):
-        for level in range(LEVELS - 1, 0, -1):
-            features = stages[f"up{level + 1}_{level}"] = self.doublings[level - 1](
-                features
-            )
-            features = ops.concatenate([features, stages[f"enc{level}"]], axis=-1)
-            if level > 1:
-                features = self.reductions[level - 2](features)
-                stages[f"reduce{level}"] = features
-            for block in self.decoder[level - 1]:
-                features = block(features, training=training)
-            stages[f"dec{level}"] = features
-        return features
-
-    def _add_encoder(self):
-        base = self.base_filters
+    def _add_layers(self):
+        base, use_bias = self.base_filters, self.use_bias
         self.patch_embedding = convolution(3 * self.views, base, name="patch_embedding")
-        self.encoder = [
-            self._blocks(level, count, f"encoder{level}")
-            for level, count in enumerate(self.num_blocks, start=1)
-        ]
-        self.halvings = [Halving(name=f"halving{level}") for level in (1, 2, 3)]
-
-    def _add_decoder(self):
-        base = self.base_filters
-        self.doublings = [Doubling(name=f"doubling{level}") for level in (1, 2, 3)]
-        self.reductions = [
-            pointwise_convolution(
-                width, width // 2, self.use_bias, name=f"reduction{level}"
-            )
-            for level, width in ((2, 4 * base), (3, 8 * base))
-        ]
-        self.decoder = [
-            self._blocks(level, count, f"decoder{level}")
-            for level, count in enumerate(self.num_blocks[:-1], start=1)
-        ]
+        self._add_levels(use_bias)
         self.refinement = self._blocks(1, self.num_refinement_blocks, "refinement")
         if self.views == 2:
             self.skip_convolution = pointwise_convolution(
-                base, 2 * base, self.use_bias, name="skip_convolution"
+                base, 2 * base, use_bias, name="skip_convolution"
             )
-        self.output_convolution = convolution(2 * base, 3, self.use_bias, name="output")
+        self.output_convolution = convolution(2 * base, 3, use_bias, name="output")
 
     def _blocks(self, level, count, name):
         return [
@@ -239,30 +174,8 @@ class Restormer(RestorationNetwork):
     def get_config(self):
         return {
             **super().get_config(),
-            "base_filters": self.base_filters,
-            "num_blocks": self.num_blocks,
             "num_heads": self.num_heads,
             "num_refinement_blocks": self.num_refinement_blocks,
-            "expansion_factor": self.expansion_factor,
             "use_bias": self.use_bias,
             "center_normalization": self.center_normalization,
-            "views": self.views,
-            "variant": self.variant,
         }
-
-
-def _check(base_filters, num_blocks, num_heads, expansion_factor):
-    even = base_filters >= 2 and base_filters % 2 == 0
-    counts = len(num_blocks) == LEVELS and min(num_blocks) >= 0
-    heads = len(num_heads) == LEVELS and min(num_heads) >= 1
-    heads = heads and not any(
-        base_filters * 2**level % count for level, count in enumerate(num_heads)
-    )
-    hidden = base_filters * expansion_factor >= 1
-    divide = "four numbers, which divide the channels of each size"
-    check_arguments(
-        ("base_filters", base_filters, even, "even and at least 2"),
-        ("num_blocks", num_blocks, counts, "four numbers, none below 0"),
-        ("num_heads", num_heads, heads, divide),
-        ("expansion_factor", expansion_factor, hidden, "1 / base_filters at least"),
-    )

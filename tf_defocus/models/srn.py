@@ -59,8 +59,7 @@ class SRN(RestorationNetwork):
     def __init__(
         self, base_filters=32, recurrent=True, channels=3, variant="paper", **kwargs
     ):
-        super().__init__(**kwargs)
-        check_choice("variant", variant, ("paper", "released"))
+        super().__init__(variant=variant, **kwargs)
         check_choice("channels", channels, (1, 3))
         check_arguments(
             ("base_filters", base_filters, base_filters >= 1, "at least 1"),
@@ -68,7 +67,6 @@ class SRN(RestorationNetwork):
         self.base_filters = base_filters
         self.recurrent = recurrent
         self.channels = channels
-        self.variant = variant
         self.network = ScaleNetwork(base_filters, channels, recurrent, name="network")
 
     @property
@@ -125,7 +123,6 @@ class SRN(RestorationNetwork):
             "base_filters": self.base_filters,
             "recurrent": self.recurrent,
             "channels": self.channels,
-            "variant": self.variant,
         }
 
 

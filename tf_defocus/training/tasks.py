@@ -16,7 +16,8 @@ from keras import ops
 from tf_defocus.models import create_model, weights
 from tf_defocus.models.bambnet import BaMBNet, BlurRadiusNetwork, mask_strength
 from tf_defocus.models.base import check_restores
-from tf_defocus.models.ifan import IFAN, ReblurringNetwork
+from tf_defocus.models.ifan import IFAN
+from tf_defocus.models.ifan_reblurring import ReblurringNetwork
 from tf_defocus.models.k3dn import K3DN
 from tf_defocus.models.mdp import MDP
 from tf_defocus.models.nrknet import NRKNet
