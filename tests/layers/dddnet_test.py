@@ -5,14 +5,12 @@ import pytest
 
 from tests.layers.bambnet_test import naive_convolution
 from tests.testing import assert_layer_round_trips
-from tf_defocus.layers.dddnet import (
-    BlurEstimator,
-    PairFeatures,
+from tf_defocus.layers.dddnet import BlurEstimator, PairFeatures, expected_shift
+from tf_defocus.layers.dddnet_patches import (
     PatchDecoder,
     PatchEncoder,
     ResidualPair,
     UnlikeChannelAttention,
-    expected_shift,
 )
 
 

@@ -7,9 +7,8 @@ from tf_defocus.layers.bambnet import (
     PooledChannelAttention,
 )
 from tf_defocus.layers.common import UnbiasedBatchNormalization
-from tf_defocus.layers.dddnet import (
-    BlurEstimator,
-    PairFeatures,
+from tf_defocus.layers.dddnet import BlurEstimator, PairFeatures
+from tf_defocus.layers.dddnet_patches import (
     PatchDecoder,
     PatchEncoder,
     ResidualPair,

@@ -137,6 +137,35 @@ def check_restores(network):
         )
 
 
+def check_views(network, inputs):
+    """Refuses inputs that a network cannot compute with.
+
+    Args:
+        network: `RestorationNetwork`.
+        inputs: dict of images.
+
+    Raises:
+        ValueError: if a view is missing, if two differ in size, or if the size does
+            not divide by `size_multiple`.
+    """
+    missing = [name for name in network.view_names if name not in inputs]
+    if missing:
+        raise ValueError(
+            f"{network.name} expects the views {network.view_names}. Received: "
+            f"{sorted(inputs)}"
+        )
+    sizes = {tuple(inputs[name].shape[1:3]) for name in network.view_names}
+    if len(sizes) > 1 and None not in set().union(*sizes):
+        raise ValueError(f"The views must have one size. Received: {sorted(sizes)}")
+    for size, multiple in zip(sizes.pop(), network.size_multiple):
+        if size is not None and (size % multiple or not size):
+            raise ValueError(
+                "Height and width must be multiples of "
+                f"{network.size_multiple}; pad_to_multiple does it. Received: "
+                f"{tuple(inputs[network.view_names[0]].shape[1:3])}"
+            )
+
+
 def check_arguments(*rows):
     """Refuses a constructor argument that is none of its values.
 

@@ -17,7 +17,7 @@ Requires: height and width divisible by 8. Below 64 the stereo network's largest
 
 Source -> code
   blur from the views      layers.dddnet.BlurEstimator     tests/layers/dddnet_test.py
-  image from patches       layers.dddnet.PatchEncoder, PatchDecoder,
+  image from patches       layers.dddnet_patches.PatchEncoder, PatchDecoder,
                            UnlikeChannelAttention          the same
   the network              models.dddnet.DDDNet            tests/models/dddnet_test.py
 
@@ -32,8 +32,8 @@ import keras
 from keras import layers, ops
 
 from tf_defocus.layers.common import uniform_initializers
-from tf_defocus.layers.dddnet import (
-    BlurEstimator,
+from tf_defocus.layers.dddnet import BlurEstimator
+from tf_defocus.layers.dddnet_patches import (
     PatchDecoder,
     PatchEncoder,
     UnlikeChannelAttention,

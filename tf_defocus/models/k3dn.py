@@ -53,7 +53,8 @@ from tf_defocus.layers.k3dn_disparity import (
     SingleImageDisparity,
     StereoDisparity,
 )
-from tf_defocus.models.base import MonoOrDualNetwork, check_arguments
+from tf_defocus.models.base import MonoOrDualNetwork, check_arguments, check_views
+from tf_defocus.ops.windows import cut_windows, join_windows
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -152,7 +153,7 @@ class K3DN(MonoOrDualNetwork):
         Returns:
             dict, see the module.
         """
-        self._check_views(inputs)
+        check_views(self, inputs)
         outputs = {}
         vectors = None
         if self.num_psf_blocks:
@@ -313,11 +314,11 @@ class K3DN(MonoOrDualNetwork):
     def _transform(self, features, vectors, reverse):
         if not self.psf_blocks:
             return features
-        windows = self._cut(features)
+        windows = cut_windows(features, self.window_size)
         vectors = ops.reshape(vectors, (-1, vectors.shape[-1]))
         for block in self.psf_blocks:
             windows = block(windows, vectors, reverse=reverse)
-        return self._join(windows, features)
+        return join_windows(windows, features, self.window_size)
 
     def _decode(self, skips, features, maps=None):
         for i, skip in enumerate(skips):
@@ -330,22 +331,6 @@ class K3DN(MonoOrDualNetwork):
                 joined = ops.concatenate([skip, enlarged], axis=-1)
             features = self.decoder[i](joined)
         return self.output_convolution(features)
-
-    def _cut(self, features):
-        """(batch, height, width, channels) -> (windows, rows, columns, channels)."""
-        shape, (rows, columns) = ops.shape(features), self.window_size
-        down, across = shape[1] // rows, shape[2] // columns
-        grid = (shape[0], down, rows, across, columns, features.shape[-1])
-        windows = ops.transpose(ops.reshape(features, grid), (0, 1, 3, 2, 4, 5))
-        return ops.reshape(windows, (-1, rows, columns, features.shape[-1]))
-
-    def _join(self, windows, reference):
-        """Undoes `_cut` of `reference`."""
-        shape, (rows, columns) = ops.shape(reference), self.window_size
-        down, across = shape[1] // rows, shape[2] // columns
-        grid = (shape[0], down, across, rows, columns, reference.shape[-1])
-        features = ops.transpose(ops.reshape(windows, grid), (0, 1, 3, 2, 4, 5))
-        return ops.reshape(features, shape)
 
     def _convolutional_layers(self):
         """Every layer but the PSF and the preservation blocks."""
@@ -367,24 +352,6 @@ class K3DN(MonoOrDualNetwork):
         for layer, other in zip(mine, others):
             other.set_weights(layer.get_weights())
         return model
-
-    def _check_views(self, inputs):
-        missing = [name for name in self.view_names if name not in inputs]
-        if missing:
-            raise ValueError(
-                f"{self.name} expects the views {self.view_names}. Received: "
-                f"{sorted(inputs)}"
-            )
-        sizes = {tuple(inputs[name].shape[1:3]) for name in self.view_names}
-        if len(sizes) > 1 and None not in set().union(*sizes):
-            raise ValueError(f"The views must have one size. Received: {sorted(sizes)}")
-        for size, multiple in zip(sizes.pop(), self.size_multiple):
-            if size is not None and (size % multiple or not size):
-                raise ValueError(
-                    "Height and width must be multiples of "
-                    f"{self.size_multiple}; pad_to_multiple does it. Received: "
-                    f"{tuple(inputs[self.view_names[0]].shape[1:3])}"
-                )
 
     def get_config(self):
         return {
