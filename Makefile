@@ -11,7 +11,7 @@ ARRAYS ?=
 CLASSICAL ?= zhuo_sim_wiener zhuo_sim_richardson_lucy zhuo_sim_hyper_laplacian ebdb
 PARALLEL := -n 2 --dist loadfile
 
-.PHONY: demo test test-fast native reports lint clean
+.PHONY: demo test test-fast native reports docs lint clean
 
 demo: $(VENV)/.installed
 	$(BIN)/python tools/demo.py --output results/demo $(if $(INPUT),--input "$(INPUT)")
@@ -50,6 +50,10 @@ reports: $(VENV)/.installed
 		--page docs/noise_sensitivity.md --output results/noise_sensitivity)
 	$(BIN)/python tools/reproduce/attention.py --preset kpac_3level --shown 0.4 \
 		--output docs/kpac_attention/strips.jpg --page docs/kpac_attention.md
+
+# The documentation site, into results/site. (The theme's makers advertise a successor.)
+docs: $(VENV)/.installed-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 lint: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
