@@ -21,6 +21,7 @@ from .models import (
     list_presets,
     load_preset,
     save_preset,
+    upload_preset,
     weights,
 )
 from .restoration import Restorer
@@ -53,6 +54,7 @@ __all__ = [
     "save_preset",
     "score",
     "train",
+    "upload_preset",
     "weights",
 ]
 

@@ -18,6 +18,7 @@ BACKENDS = ("tensorflow", "jax")
 # module that may be missing -> the extra of this package that installs it
 EXTRAS = {
     "apache_beam": "beam",
+    "huggingface_hub": "hub",
     "jax": "jax",
     "matplotlib": "figures",
     "tensorboard": "train",

@@ -1,4 +1,4 @@
-from . import base, manifest, named, plans, presets, weights
+from . import base, hub, manifest, named, plans, presets, weights
 from .bambnet import BaMBNet, BlurRadiusNetwork
 from .base import RestorationNetwork
 from .dddnet import DDDNet
@@ -8,6 +8,7 @@ from .dmenet_domains import BinaryNetwork, FeatureDiscriminator
 from .dpdnet import DPDNet
 from .drbnet import DRBNet
 from .gkmnet import GKMNet
+from .hub import download_preset, upload_preset, write_preset
 from .ifan import IFAN
 from .ifan_reblurring import ReblurringNetwork
 from .iniknet import INIKNet
@@ -50,6 +51,8 @@ __all__ = [
     "base",
     "checkpoints_folder",
     "create_model",
+    "download_preset",
+    "hub",
     "list_models",
     "list_presets",
     "load_preset",
@@ -59,6 +62,8 @@ __all__ = [
     "plans",
     "presets",
     "save_preset",
+    "upload_preset",
     "verify_preset",
     "weights",
+    "write_preset",
 ]

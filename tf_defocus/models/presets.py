@@ -3,13 +3,14 @@
 The folder of a training run (`config.json` and `weights.npz`) serves as a preset too.
 """
 
+import dataclasses
 import json
 import os
 import pathlib
 from typing import Any
 
 from tf_defocus import npz_file, whole_files
-from tf_defocus.models import plans, weights
+from tf_defocus.models import hub, plans, weights
 from tf_defocus.models.base import RestorationNetwork
 from tf_defocus.models.manifest import (
     FOLDER_VARIABLE,
@@ -26,14 +27,34 @@ from tf_defocus.models.named import create_model, list_models
 
 RUN_CONFIG, RUN_WEIGHTS = "config.json", "weights.npz"
 RUN_BEST_WEIGHTS = "weights_best.npz"  # of the highest validation
+CARDS = ("card.md", hub.CARD)  # of a converted checkpoint, of a preset of a hub
+
+
+@dataclasses.dataclass(frozen=True)
+class FoundPreset:
+    """A preset on the disk, its hash compared; nothing of it is loaded yet.
+
+    Attributes:
+        name: str.
+        config: dict, `model`, `overrides` and what else is told of it.
+        weights: path of its `.npz`.
+        card: path of its model card, or None.
+    """
+
+    name: str
+    config: dict[str, Any]
+    weights: pathlib.Path
+    card: pathlib.Path | None
 
 
 def load_preset(name_or_folder: str | os.PathLike) -> RestorationNetwork:
     """Builds the model of a preset and fills it with verified weights.
 
     Args:
-        name_or_folder: str or path. A name of `list_presets()`; else a folder with a
-            manifest of one preset, or the folder of a training run.
+        name_or_folder: str or path. A name of `list_presets()`; a folder with a
+            manifest of one preset; the folder of a training run, of a converted
+            checkpoint or of a preset as it stands on a hub; or `hf://user/name` and
+            `hf://user/name@revision`, which is fetched first (`hub.download_preset`).
 
     Returns:
         A built `keras.Model`.
@@ -42,8 +63,16 @@ def load_preset(name_or_folder: str | os.PathLike) -> RestorationNetwork:
         PresetError: for an unknown name, a missing or damaged file, a wrong sha256, or
             weights that do not fit the model.
     """
+    found = find_preset(name_or_folder)
+    return _build(found.config, found.weights)
+
+
+def find_preset(name_or_folder: str | os.PathLike) -> FoundPreset:
+    """Where the files of a preset are; arguments and errors as of `load_preset`."""
+    if str(name_or_folder).startswith(hub.PREFIX):
+        return _find_run(hub.download_preset(str(name_or_folder)))
     if str(name_or_folder) in list_presets():
-        return _load_entry(checkpoints_folder(), str(name_or_folder))
+        return _find_entry(checkpoints_folder(), str(name_or_folder))
     folder = pathlib.Path(name_or_folder)
     if (folder / MANIFEST).is_file():
         names = list(list_presets(folder))
@@ -52,9 +81,9 @@ def load_preset(name_or_folder: str | os.PathLike) -> RestorationNetwork:
                 f"{folder} holds the presets {', '.join(names) or 'none'}; expected "
                 f"one. Set {FOLDER_VARIABLE}={folder} and give a name"
             )
-        return _load_entry(folder, names[0])
+        return _find_entry(folder, names[0])
     if (folder / RUN_CONFIG).is_file():
-        return load_run(folder)
+        return _find_run(folder)
     known = ", ".join(list_presets()) or "none installed"
     raise PresetError(
         f"{name_or_folder} is neither a preset ({known}) nor a folder with {MANIFEST} "
@@ -76,12 +105,27 @@ def load_run(folder: str | os.PathLike, best: bool = False) -> RestorationNetwor
         PresetError: if the folder holds no such run or weights, or if they have
             another sha256 than its `config.json` says.
     """
-    folder = pathlib.Path(folder)
+    found = _find_run(pathlib.Path(folder), best)
+    return _build(found.config, found.weights)
+
+
+def _find_entry(folder, name):
+    path = verify_preset(name, folder)
+    entry = list_presets(folder)[name]
+    card = entry.get("card")
+    card = folder / card if isinstance(card, str) and "/" not in card else None
+    return FoundPreset(name, entry, path, card)
+
+
+def _find_run(folder, best=False):
     config = read_json(folder / RUN_CONFIG)
     path = folder / (RUN_BEST_WEIGHTS if best else RUN_WEIGHTS)
-    if "weights_sha256" in config and path.is_file():  # a converted checkpoint
+    if not (best or path.is_file()) and (folder / hub.WEIGHTS).is_file():
+        path = folder / hub.WEIGHTS
+    if "weights_sha256" in config and path.is_file():  # converted, or of a hub
         check_sha256(path, config["weights_sha256"])
-    return _build(config, path)
+    cards = [path for path in map(folder.joinpath, CARDS) if path.is_file()]
+    return FoundPreset(folder.name, config, path, cards[0] if cards else None)
 
 
 def save_preset(
@@ -124,11 +168,6 @@ def save_preset(
     text = json.dumps({"presets": dict(sorted(entries.items()))}, indent=2) + "\n"
     whole_files.write_text(folder / MANIFEST, text)
     return entry
-
-
-def _load_entry(folder, name):
-    path = verify_preset(name, folder)
-    return _build(list_presets(folder)[name], path)
 
 
 def _build(description, path):
