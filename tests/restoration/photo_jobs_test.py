@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 
+from tests import dataset_trees
 from tests.cli_test import Inverting, deblur, save, value
 from tests.images import photograph_files
 from tests.testing import case_file
@@ -249,3 +250,29 @@ def test_a_limit_that_is_no_number_is_said_once(tmp_path, photos, monkeypatch, c
     assert deblur("-i", photos, photos, "-o", tmp_path / "out") == 2
     errors, _ = lines(capsys)
     assert len(errors) == 1 and "'a lot'; expected a positive number" in errors[0]
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [dataset_trees.dpdd_official, dataset_trees.dpdd_pixel, dataset_trees.dpd_disp],
+)
+@pytest.mark.parametrize("views", [("left", "right"), ("blurred", "left", "right")])
+def test_dual_networks_find_the_scenes_of_published_folders(tree, views, tmp_path):
+    naming = photo_jobs.Naming(tmp_path / "output")
+    folder = getattr(dataset_trees, tree)(tmp_path, 2)
+    jobs, _ = photo_jobs.find_jobs([folder], views, naming)
+    assert len(jobs) == 2
+    for job in jobs:
+        assert tuple(job.views) == views and not job.problem
+        scene = {
+            path.stem.rpartition("_")[0] or path.stem for path in job.views.values()
+        }
+        letters = [path.stem[-2:] for path in job.views.values()]
+        assert letters[-2:] == ["_L", "_R"] and len(scene) == 1
+
+
+def test_single_networks_take_the_combined_photographs_of_published_folders(tmp_path):
+    naming = photo_jobs.Naming(tmp_path / "output")
+    folder = dataset_trees.dpdd_official(tmp_path, 2)
+    jobs, _ = photo_jobs.find_jobs([folder], ("blurred",), naming)
+    assert [job.views["blurred"].parent.parent.name for job in jobs] == ["test_c"] * 2

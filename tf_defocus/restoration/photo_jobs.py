@@ -140,7 +140,8 @@ def _check_output(output, must_be_folder):
 def _what_was_expected(view_names, recursive):
     if len(view_names) > 1:
         return (
-            "holds no scenes; expected files or folders named combined, left and right"
+            "holds no scenes; expected files or folders named combined, left and "
+            "right, or DPDD's, PixelDP's or DPD-disp's own folders"
         )
     deeper = "" if recursive else "; add -r to search the folders in it"
     return f"holds no PNG, TIFF or JPEG files{deeper}"
@@ -169,12 +170,24 @@ def _output_of_file(source, naming):
 
 
 def _jobs_of_folder(folder, view_names, naming, recursive, left_out):
+    scenes = _published(folder, len(view_names) > 1)
+    if scenes:
+        return [_scene_job(v, view_names, naming, root=None) for v in scenes.values()]
     if view_names == ("blurred",):
         return _jobs_of_photographs(folder, naming, recursive, left_out)
     flat = _view_folders(folder)
     if set(flat) >= set(view_names):
         return _jobs_of_flat_folders(flat, view_names, naming)
     return _jobs_of_scenes(folder, view_names, naming, recursive, left_out)
+
+
+def _published(folder, by_suffix):
+    """Scenes of a folder laid out as a published dual-pixel set, or {}."""
+    try:
+        scenes = scene_folders.published_scenes(folder)
+        return scenes or (scene_folders.suffixed_scenes(folder) if by_suffix else {})
+    except OSError:  # `search` says what is wrong with the folder
+        return {}
 
 
 def _jobs_of_photographs(folder, naming, recursive, left_out):
