@@ -42,6 +42,32 @@ def test_errors_are_those_of_the_pixels_in_focus(rng):
         np.testing.assert_allclose(measured[name], values, atol=1e-3)
 
 
+def test_changes_are_those_of_the_input_inside_the_mask(rng):
+    views = {"blurred": rng.uniform(0, 0.8, (6, 8, 3)).astype("float32")}
+    mask = np.zeros((6, 8), bool)
+    mask[1:3, 2:7] = True
+    brighter = {"brighter": Brighter()}
+    (found,) = sharp_regions.measure_changes(brighter, [("one", views, mask)])
+    name, method, result, given, values = found
+    assert (name, method) == ("one", "brighter")
+    np.testing.assert_array_equal(given, views["blurred"])
+    np.testing.assert_allclose(result - given, 0.1, atol=1e-6)
+    np.testing.assert_allclose(values, np.full(10, 25.5), rtol=1e-4)
+    assert (
+        sharp_regions.shares_within(np.array([1, 2, 30]), (2, 25))
+        == [pytest.approx(200 / 3)] * 2
+    )
+    with pytest.raises(ValueError, match="with sharp pixels"):
+        list(sharp_regions.measure_changes(brighter, [("one", views, mask & False)]))
+
+
+def test_changes_take_the_root_mean_square_over_colours():
+    given = np.zeros((1, 2, 3), "float32")
+    restored = given + np.float32([3, 4, 0]) / 255
+    values = sharp_regions.changes(restored, given, np.array([[True, False]]))
+    np.testing.assert_allclose(values, [np.sqrt(25 / 3)], rtol=1e-5)
+
+
 def test_margin_leaves_out_what_is_near_a_defocused_surface():
     coc = np.zeros((9, 9, 1), "float32")
     coc[4, 4] = -1.5

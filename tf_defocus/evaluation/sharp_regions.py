@@ -5,6 +5,12 @@ pixels show a surface in focus; over those pixels alone, the distribution of err
 how well sharp regions are preserved.
 
     e(p, c) = |deblurred(p, c) - sharp(p, c)|,    colours c, |coc(p)| <= 1 px
+
+Photographs have no circle of confusion. Of those, the figure measures how much a result
+alters the input where a hand-made mask says that it is sharp; per pixel, relative to
+the range of values,
+
+    RMSE_rel(p) = sqrt(mean over c of (deblurred(p, c) - input(p, c))^2)
 """
 
 import cv2
@@ -101,6 +107,53 @@ def _wanted(restorer, views, example):
     if missing:
         raise ValueError(f"Example {example!r} lacks the views {', '.join(missing)}")
     return {name: views[name] for name in restorer.view_names}
+
+
+def changes(restored, given, mask):
+    """RMSE_rel of every pixel of a mask: how much it was altered.
+
+    Args:
+        restored, given: (height, width, 3), in [0, 1].
+        mask: (height, width) bool.
+
+    Returns:
+        (pixels,) float32 [of 255].
+    """
+    difference = restored[mask].astype(np.float64) - given[mask].astype(np.float64)
+    return (LEVELS * np.sqrt(np.mean(difference**2, axis=-1))).astype(np.float32)
+
+
+def measure_changes(restorers, scenes):
+    """How much restorers alter what hand-made masks say is sharp [K3DN Fig. 8].
+
+    Args:
+        restorers: dict, name -> object with `view_names` and `restore(**views)`.
+        scenes: iterable of (name, dict of views (height, width, 3), mask (height,
+            width) bool, True where sharp).
+
+    Yields:
+        (scene name, restorer name, result (height, width, 3) float32, the input as
+        float32, changes [of 255]); the input is the centre view, else the left one.
+
+    Raises:
+        ValueError: if a view is missing, a mask has another size, or is empty.
+    """
+    for name, views, mask in tqdm.tqdm(scenes, desc="sharp regions", unit="image"):
+        views = {kind: levels.to_float(view) for kind, view in views.items()}
+        given = views.get("blurred", next(iter(views.values())))
+        if mask.shape != given.shape[:2] or not mask.any():
+            raise ValueError(
+                f"Expected a mask of {given.shape[:2]} with sharp pixels for {name!r}. "
+                f"Received: {mask.shape} with {int(mask.sum())}"
+            )
+        for method, restorer in restorers.items():
+            result = restorer.restore(**_wanted(restorer, views, name))
+            yield name, method, result, given, changes(result, given, mask)
+
+
+def shares_within(values, thresholds):
+    """Percentage of the values that are at most each threshold, list of float."""
+    return [100 * float(np.mean(values <= threshold)) for threshold in thresholds]
 
 
 def summarise(errors):
