@@ -32,7 +32,13 @@ _ARRAYS = flags.DEFINE_string(
 )
 _TRAIN_SPLIT = flags.DEFINE_string("train_split", "train", "Split of the dataset.")
 _VALIDATION_SPLIT = flags.DEFINE_string("validation_split", "validation", "Likewise.")
-_STRATEGY = flags.DEFINE_enum("strategy", "none", ["none", "mirrored"], "Devices.")
+_STRATEGY = flags.DEFINE_enum(
+    "strategy", "none", ["none", "mirrored", "multi_worker"], "Devices to train on."
+)
+_WORKER_HOSTS = flags.DEFINE_list(
+    "worker_hosts", None, "host:port of each worker process, the same list for all."
+)
+_TASK_INDEX = flags.DEFINE_integer("task_index", 0, "Place of this worker in it.")
 _MAX_MINUTES = flags.DEFINE_float("max_minutes", None, "Stop with a checkpoint then.")
 _VGG19_WEIGHTS = flags.DEFINE_string(
     "vgg19_weights", None, "VGG-19's weights, for recipes with a perceptual loss."
@@ -118,8 +124,10 @@ def stored_splits(dataset, splits, base, data_dir=None, manual_dir=None):
 
 def main(_):
     """Prepares, decodes and trains, as the flags say."""
-    from tf_defocus.training import loop
+    from tf_defocus.training import loop, workers
 
+    if _WORKER_HOSTS.value:
+        workers.set_worker(_WORKER_HOSTS.value, _TASK_INDEX.value)
     recipe = changed(configs.get_recipe(_RECIPE.value), _SET.value)
     if _VGG19_WEIGHTS.value:
         recipe = recipe.replace(vgg19_weights=_VGG19_WEIGHTS.value)

@@ -12,7 +12,7 @@ import numpy as np
 from tf_defocus.data import augmentations
 
 
-def make_batch(arrays, recipe, step, kinds):
+def make_batch(arrays, recipe, step, kinds, share=(0, 1, 1)):
     """The batch of one step.
 
     Args:
@@ -20,13 +20,18 @@ def make_batch(arrays, recipe, step, kinds):
         recipe: `Recipe`.
         step: int, from 0.
         kinds: names of the images; `sharp` is added.
+        share: (first, last, devices), to make only the rows r with
+            first <= r % devices < last.
 
     Returns:
         dict of (batch, crop, crop, 3) float32 in [0, 1].
     """
     size, batch_size, first = scheduled_crop(recipe, step)
     examples, augment = [], _augmentation(recipe, size)
-    for position in range(first, first + batch_size):
+    for row in range(batch_size):
+        if not share[0] <= row % share[2] < share[1]:
+            continue
+        position = first + row
         rng = np.random.default_rng((recipe.seed, position))
         index = _shuffled(recipe.seed, position, len(arrays))
         images = arrays.read_stored(index, (*kinds, "sharp"))

@@ -36,6 +36,8 @@ class Run:
             weights are `weights_best.npz`.
         data: str, `StoredArrays.fingerprint` of what it learns from.
         stopped_by: signal.Signals that ended it before its last step, or None.
+        writes: bool, whether this process writes the run's files; of several workers
+            only the first does.
     """
 
     recipe: object
@@ -47,6 +49,7 @@ class Run:
     best_psnr: float = float("-inf")
     data: str = ""
     stopped_by: signal.Signals | None = None
+    writes: bool = True
 
 
 @contextlib.contextmanager
@@ -71,17 +74,23 @@ def save_checkpoint(run):
     state["best_psnr"] = np.float64(run.best_psnr)
     state["recipe"] = np.str_(run.recipe.fingerprint())
     state["data"] = np.str_(run.data)
+    with averaged_weights(run):  # on every worker: they are assigned together
+        if run.writes:
+            _write_state(run, state)
+
+
+def _write_state(run, state):
     with whole_files.open_whole(run.folder / CHECKPOINT) as file:
         np.savez(file, **state)
-    with averaged_weights(run):
-        weights.save_weights(run.model, run.folder / presets.RUN_WEIGHTS)
+    weights.save_weights(run.model, run.folder / presets.RUN_WEIGHTS)
 
 
 def keep_best(run, psnr):
     """Writes the model's present weights if they validate higher than all before."""
     if psnr > run.best_psnr:
         run.best_psnr = psnr
-        weights.save_weights(run.model, run.folder / presets.RUN_BEST_WEIGHTS)
+        if run.writes:
+            weights.save_weights(run.model, run.folder / presets.RUN_BEST_WEIGHTS)
 
 
 def resume(run, arrays):
@@ -128,6 +137,8 @@ def resume(run, arrays):
 
 def describe(run, strategy, arrays):
     """`config.json`: what makes the run, beside its checkpoints."""
+    if not run.writes:
+        return
     description = {
         "model": run.recipe.model,
         "overrides": run.recipe.overrides,

@@ -67,6 +67,15 @@ class JaxStep:
         self.state, scalars = self.run(self.state, batch)
         return {k: float(v) for k, v in scalars.items()}
 
+    share = (0, 1, 1)  # the whole batch is this process'
+
+    def any_worker(self, wish):
+        """The wish: there is one process."""
+        return wish
+
+    def require_agreement(self, facts):
+        """Nothing to compare: there is one process."""
+
     def synchronize(self):
         """Copies the state into the variables of model and optimizer."""
         groups = (

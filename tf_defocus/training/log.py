@@ -29,6 +29,19 @@ class JsonLinesLogger:
         """Pictures are left to TensorBoard."""
 
 
+class SilentLogger:
+    """Of a worker that writes nothing; arguments and methods as above."""
+
+    def __init__(self, folder, step=0):
+        del folder, step
+
+    def scalars(self, step, values):
+        """Leaves them to the first worker."""
+
+    def images(self, step, pictures):
+        """Leaves them to the first worker."""
+
+
 def _is(line, step):
     """Whether a line is whole and of a step up to this one."""
     try:

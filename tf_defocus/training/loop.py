@@ -17,11 +17,12 @@ import keras
 import numpy as np
 import tqdm
 
-from tf_defocus import whole_files
+from tf_defocus import __version__, whole_files
 from tf_defocus.configs import Recipe
 from tf_defocus.data.arrays import StoredArrays
 from tf_defocus.data.batches import make_batch
 from tf_defocus.losses import read_vgg19_weights
+from tf_defocus.models import presets
 from tf_defocus.optimizers import RectifiedAdam, create_schedule
 from tf_defocus.training.checkpoints import (
     Run,
@@ -32,6 +33,7 @@ from tf_defocus.training.checkpoints import (
     save_checkpoint,
 )
 from tf_defocus.training.interruption import stop_requests
+from tf_defocus.training.log import SilentLogger
 from tf_defocus.training.objectives import RestorationObjective, loss_names
 from tf_defocus.training.tasks import (
     check_start,
@@ -40,6 +42,7 @@ from tf_defocus.training.tasks import (
     without_missing_views,
 )
 from tf_defocus.training.validation import validate
+from tf_defocus.training.workers import find_worker
 
 MAX_FAILED_STEPS = 5  # in a row; half precision overflows now and then
 _OPTIMIZERS = {
@@ -64,7 +67,8 @@ def train(
         recipe: `Recipe`.
         folder: of the run; a checkpoint found there is continued.
         train_arrays, validation_arrays: folders of `StoredArrays`.
-        strategy: "none", or "mirrored" over the visible devices.
+        strategy: "none"; "mirrored", over the visible devices; "multi_worker", over
+            those of all processes that `TF_CONFIG` names, each of which calls this.
         max_minutes: float, stops with a checkpoint then; None for no limit.
         stop_after: int, stops with a checkpoint after so many steps in all; None for
             the recipe's number. The learning rate stays that of the whole run.
@@ -89,13 +93,16 @@ def train(
     last = min(recipe.num_steps, stop_after or recipe.num_steps)
     deadline = time.monotonic() + 60 * max_minutes if max_minutes else float("inf")
     validation = StoredArrays(validation_arrays) if validation_arrays else None
-    with whole_files.lock_folder(folder):
+    worker = find_worker(strategy)
+    with whole_files.lock_folder(folder) if worker.writes else contextlib.nullcontext():
         run, arrays, step_function, logger = _prepare(
-            recipe, folder, train_arrays, strategy
+            recipe, folder, train_arrays, strategy, worker
         )
         # After an error the last checkpoint stays: what is at hand may be half a step.
         with stop_requests() as request:
-            goes_on = functools.partial(_goes_on, run, last, deadline, request)
+            goes_on = functools.partial(
+                _goes_on, run, step_function, last, deadline, request
+            )
             _loop(run, step_function, arrays, validation, logger, last, goes_on)
             step_function.synchronize()
             save_checkpoint(run)
@@ -126,7 +133,7 @@ def check_files(recipe: Recipe, folder: str | os.PathLike) -> None:
     read_vgg19_weights(recipe.vgg19_weights)
 
 
-def _prepare(recipe, folder, train_arrays, strategy):
+def _prepare(recipe, folder, train_arrays, strategy, worker):
     """The run as its last checkpoint left it, its data, its step and its log."""
     keras.utils.set_random_seed(recipe.seed)
     step_module = f"tf_defocus.training.{keras.backend.backend()}_step"
@@ -136,17 +143,37 @@ def _prepare(recipe, folder, train_arrays, strategy):
     strategy = backend.create_strategy(strategy)
     with strategy.scope():
         run = _create_run(recipe, folder)
+    run.writes = worker.writes
     arrays.require(run.trainee.view_names)
     resume(run, arrays)
     describe(run, strategy, arrays)
     step_function = backend.make_train_step(
         run.trainee, RestorationObjective(recipe), run.optimizer, recipe, strategy
     )
-    return run, arrays, step_function, backend.make_logger(folder, run.step)
+    _require_agreement(run, step_function)
+    make_logger = backend.make_logger if run.writes else SilentLogger
+    return run, arrays, step_function, make_logger(folder, run.step)
 
 
-def _goes_on(run, last, deadline, request):
-    return run.step < last and time.monotonic() < deadline and request.signal is None
+def _require_agreement(run, step_function):
+    """Refuses workers that would not train the same network, before they write."""
+    step_function.require_agreement(
+        {
+            "recipe": run.recipe.fingerprint(),
+            "data": run.data,
+            "versions": (__version__, keras.version(), np.__version__),
+            "steps in the folder of the run": run.step,
+        }
+    )
+    # after it, since until then the first worker may not have written its file
+    config = run.folder / presets.RUN_CONFIG
+    seen = config.read_bytes() if config.exists() else b""
+    step_function.require_agreement({"folder of the run": seen})
+
+
+def _goes_on(run, step_function, last, deadline, request):
+    wish = time.monotonic() >= deadline or request.signal is not None
+    return run.step < last and not step_function.any_worker(wish)
 
 
 def _create_run(recipe, folder):
@@ -197,11 +224,18 @@ def create_optimizer(recipe):
 
 def _loop(run, step_function, arrays, validation, logger, last, goes_on):
     recipe, failed = run.recipe, 0
-    bar = tqdm.tqdm(total=last, initial=run.step, desc=recipe.name, unit="step")
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+    bar = tqdm.tqdm(
+        total=last,
+        initial=run.step,
+        desc=recipe.name,
+        unit="step",
+        disable=not run.writes,
+    )
+    views, share = run.trainee.view_names, step_function.share
+    with bar, concurrent.futures.ThreadPoolExecutor(1) as pool:
 
         def prepare(step):
-            return pool.submit(make_batch, arrays, recipe, step, run.trainee.view_names)
+            return pool.submit(make_batch, arrays, recipe, step, views, share)
 
         upcoming = prepare(run.step)
         while goes_on():
@@ -215,7 +249,6 @@ def _loop(run, step_function, arrays, validation, logger, last, goes_on):
                 logger.scalars(run.step, scalars)
                 bar.set_postfix({k: f"{v:.4f}" for k, v in scalars.items()})
             _milestones(run, step_function, validation, logger, last)
-    bar.close()
 
 
 def _count_failed(run, step_function, scalars, before):

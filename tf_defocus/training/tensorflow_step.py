@@ -1,4 +1,4 @@
-"""The training step on TensorFlow, on one device or several.
+"""The training step on TensorFlow: one device, several, several machines' devices.
 
 Keras' own `fit` clips each device's gradient before the reduction and refuses to
 accumulate under a strategy; here the order is: sum over accumulations, sum over
@@ -8,16 +8,32 @@ result does not depend on how a batch was divided.
 
 import contextlib
 import functools
+import hashlib
 import importlib.util
 
+import numpy as np
 import tensorflow as tf
 
 from tf_defocus.layers.common import moments_over_devices
 from tf_defocus.training.log import JsonLinesLogger
+from tf_defocus.training.workers import WorkerLostError
+
+# What collective operations end with where another worker is gone.
+_LOST = (
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+    tf.errors.UnavailableError,
+)
 
 
 def create_strategy(name):
-    """A `tf.distribute` strategy: "none" or "mirrored" (all visible devices).
+    """A `tf.distribute` strategy.
+
+    Args:
+        name: str, "none"; "mirrored", all visible devices; "multi_worker", those of
+            all the processes that `TF_CONFIG` names.
 
     Raises:
         ValueError: if the name is another.
@@ -28,7 +44,11 @@ def create_strategy(name):
         devices = tf.config.list_logical_devices("GPU")
         devices = devices or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([d.name for d in devices])
-    raise ValueError(f"strategy must be 'none' or 'mirrored'. Received: {name!r}")
+    if name == "multi_worker":
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    raise ValueError(
+        f"strategy must be 'none', 'mirrored' or 'multi_worker'. Received: {name!r}"
+    )
 
 
 def make_train_step(model, objective, optimizer, recipe, strategy):
@@ -48,12 +68,13 @@ def make_train_step(model, objective, optimizer, recipe, strategy):
         ValueError: if the batch does not divide among devices and accumulations.
     """
     parts = recipe.accumulation_steps * strategy.num_replicas_in_sync
-    sizes = [batch_size for _, _, batch_size in recipe.crops]
-    if any(size % parts for size in sizes):
-        raise ValueError(
-            f"batch_size must divide by accumulation_steps x devices = {parts}. "
-            f"Received: batch_size={', '.join(map(str, sizes))}"
-        )
+    for size in (batch_size for _, _, batch_size in recipe.crops):
+        if size % parts:
+            near = [n for n in (size // parts * parts, -(-size // parts) * parts) if n]
+            raise ValueError(
+                f"batch_size must divide by accumulation_steps x devices = {parts}; "
+                f"{' or '.join(map(str, near))} would. Received: batch_size={size}"
+            )
     return TensorFlowStep(model, objective, optimizer, recipe, strategy)
 
 
@@ -68,15 +89,80 @@ class TensorFlowStep:
         self.strategy = strategy
         self.run = tf.function(self._distributed_step)
 
+    @property
+    def share(self):
+        """(first, last, devices): this process feeds the devices from `first` up to,
+        not with, `last`; the batch's row r goes to device r % devices.
+        """
+        devices = self.strategy.num_replicas_in_sync
+        here = devices // self._workers
+        place = self.strategy.cluster_resolver.task_id if self._workers > 1 else 0
+        return place * here, (place + 1) * here, devices
+
     def __call__(self, batch):
-        replicas = self.strategy.num_replicas_in_sync
+        first, last, _ = self.share
 
         def share(context):
-            first = context.replica_id_in_sync_group
-            return {k: tf.constant(v[first::replicas]) for k, v in batch.items()}
+            place = context.replica_id_in_sync_group - first
+            return {k: tf.constant(v[place :: last - first]) for k, v in batch.items()}
 
         shares = self.strategy.experimental_distribute_values_from_function(share)
-        return {k: float(v) for k, v in self.run(shares).items()}
+        with self._lost_worker_named():
+            return {k: float(v) for k, v in self.run(shares).items()}
+
+    def any_worker(self, wish):
+        """Whether any process has the wish; all get the same answer, at one step."""
+        return wish if self._workers == 1 else bool(np.any(self._gather([[wish]])))
+
+    def require_agreement(self, facts):
+        """Refuses to go on where the processes do not hold the same facts.
+
+        Args:
+            facts: dict of str, what they are called -> anything that has a text.
+
+        Raises:
+            ValueError: on all of them, naming what differs.
+        """
+        if self._workers == 1:
+            return
+        digests = [
+            int.from_bytes(hashlib.sha256(str(fact).encode()).digest()[:4], "big")
+            for fact in facts.values()
+        ]
+        rows = self._gather([digests])
+        differing = [n for n, column in zip(facts, rows.T) if len(set(column)) > 1]
+        if differing:
+            mine = {name: facts[name] for name in differing}
+            raise ValueError(
+                f"the workers differ in {', '.join(differing)}. This one has: {mine}"
+            )
+
+    @property
+    def _workers(self):
+        resolver = self.strategy.cluster_resolver
+        spec = resolver.cluster_spec().as_dict() if resolver else {}
+        return max(1, sum(map(len, spec.values())))
+
+    def _gather(self, rows):
+        """(processes x their devices, columns) of every process' row of integers."""
+        value = self.strategy.experimental_distribute_values_from_function(
+            lambda _: tf.constant(rows, tf.int64)
+        )
+        with self._lost_worker_named():
+            return self.strategy.gather(value, axis=0).numpy()
+
+    @contextlib.contextmanager
+    def _lost_worker_named(self):
+        try:
+            yield
+        except _LOST as error:
+            if self._workers == 1:
+                raise
+            reason = str(error).splitlines()[0][:200]
+            raise WorkerLostError(
+                "another worker ended or cannot be reached; start all of them again by "
+                f"the same command, they go on from the last checkpoint ({reason})"
+            ) from error
 
     def synchronize(self):
         """Nothing to do: the variables are the state."""

@@ -1,0 +1,184 @@
+"""Several worker processes on this machine train as one process does."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.data.batches_test import store
+from tests.testing import ROOT
+from tests.training.devices_test import CHANGES
+from tf_defocus.configs import Recipe
+from tf_defocus.data.arrays import StoredArrays
+from tf_defocus.data.batches import make_batch
+from tf_defocus.training import workers
+
+RECIPE = Recipe(
+    name="test_workers",
+    model="kpac_2level",
+    overrides={"base_filters": 4, "num_blocks": 1},
+    crop_size=16,
+    log_every=1,
+    checkpoint_every=2,
+    ema_decay=0.5,
+).replace(**CHANGES | {"num_steps": 8, "validate_every": 4})
+SCRIPT = """
+import json, sys
+from tf_defocus import commands, configs
+from tf_defocus.training import loop, workers
+recipe, output, arrays, hosts, index = sys.argv[1:]
+def main(_):
+    strategy = "none"
+    if hosts:
+        workers.set_worker(hosts.split(","), int(index))
+        strategy = "multi_worker"
+    recipe_ = configs.Recipe(**json.loads(recipe))
+    run = loop.train(recipe_, output, arrays, arrays, strategy=strategy)
+    sys.exit(128 + run.stopped_by if run.stopped_by else 0)
+sys.argv[1:] = []
+commands.run(main)
+"""
+
+
+def free_hosts(count=2):
+    """Addresses of this machine whose ports are free now."""
+    sockets = [socket.socket() for _ in range(count)]
+    for probe in sockets:
+        probe.bind(("localhost", 0))
+    hosts = [f"localhost:{probe.getsockname()[1]}" for probe in sockets]
+    for probe in sockets:
+        probe.close()
+    return hosts
+
+
+def start(recipe, output, arrays, hosts=(), index=0):
+    """A process of its own that trains."""
+    recipe = json.dumps(recipe.to_dict())
+    command = [sys.executable, "-c", SCRIPT, recipe, output, arrays]
+    return subprocess.Popen(
+        [*command, ",".join(hosts), str(index)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(*processes, code=0, timeout=400):
+    """Waits for processes, which must end with that code; returns their errors."""
+    errors = [process.communicate(timeout=timeout)[1] for process in processes]
+    assert [p.returncode for p in processes] == [code] * len(processes), errors
+    return errors
+
+
+def state(folder):
+    with np.load(folder / "checkpoint.npz", allow_pickle=False) as file:
+        return {name: file[name] for name in file.files}
+
+
+@pytest.fixture(scope="module")
+def arrays(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("workers") / "arrays"
+    store(folder, count=4, size=16)
+    return folder
+
+
+@pytest.mark.slow
+def test_two_workers_train_as_one_process_also_after_one_is_killed(arrays, tmp_path):
+    finish(start(RECIPE, tmp_path / "one", arrays))
+    hosts = free_hosts()
+    first, second = (start(RECIPE, tmp_path / "two", arrays, hosts, i) for i in (0, 1))
+    finish(first, second)
+    one, two = state(tmp_path / "one"), state(tmp_path / "two")
+    assert one.keys() == two.keys() and int(two["step"]) == 8
+    for key, value in one.items():
+        if key.startswith("model/"):
+            scale = max(np.abs(value).max(), 1e-3)
+            assert np.abs(two[key] - value).max() / scale < 1e-6, key
+    killed = tmp_path / "killed"
+    hosts = free_hosts()
+    first, second = (start(RECIPE, killed, arrays, hosts, i) for i in (0, 1))
+    while not (killed / "checkpoint.npz").exists():
+        assert first.poll() is None, first.communicate()
+        time.sleep(0.01)
+    second.kill()
+    (error,) = finish(first, code=1)
+    assert "another worker ended or cannot be reached" in error.splitlines()[-1], error
+    finish(second, code=-signal.SIGKILL)
+    hosts = free_hosts()
+    first, second = (start(RECIPE, killed, arrays, hosts, i) for i in (0, 1))
+    finish(first, second)
+    resumed = state(killed)
+    for key, value in two.items():
+        np.testing.assert_array_equal(resumed[key], value, err_msg=key)
+    logs = [(tmp_path / n / "metrics.jsonl").read_text() for n in ("two", "killed")]
+    assert logs[0] == logs[1]
+
+
+@pytest.mark.slow
+def test_workers_that_differ_are_refused_on_both_sides(arrays, tmp_path):
+    hosts = free_hosts()
+    other = RECIPE.replace(seed=5)
+    processes = [
+        start(recipe, tmp_path / "run", arrays, hosts, index)
+        for index, recipe in enumerate((RECIPE, other))
+    ]
+    for error in finish(*processes, code=1):
+        assert "the workers differ in recipe" in error.splitlines()[-1]
+    assert not (tmp_path / "run" / "checkpoint.npz").exists()
+
+
+def test_workers_make_their_rows_of_the_batch(arrays):
+    stored = StoredArrays(arrays)
+    whole = make_batch(stored, RECIPE, 3, ("blurred",))
+    parts = [make_batch(stored, RECIPE, 3, ("blurred",), (i, i + 1, 2)) for i in (0, 1)]
+    for key, value in whole.items():
+        for index, part in enumerate(parts):
+            np.testing.assert_array_equal(part[key], value[index::2])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (None, "needs --worker_hosts and --task_index"),
+        ("{", "needs --worker_hosts and --task_index"),
+        ("[]", "needs --worker_hosts and --task_index"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {}}', "needs --worker_hosts"),
+        (
+            '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}',
+            "a task that its cluster lacks",
+        ),
+        (
+            '{"cluster": {"worker": ["a", "b:1"]},'
+            ' "task": {"type": "worker", "index": 0}}',
+            "different host:port",
+        ),
+    ],
+)
+def test_a_wrong_cluster_is_refused_in_words(monkeypatch, text, message):
+    monkeypatch.delenv(workers.VARIABLE, raising=False)
+    if text is not None:
+        monkeypatch.setenv(workers.VARIABLE, text)
+    with pytest.raises(ValueError, match=message):
+        workers.find_worker("multi_worker")
+    assert workers.find_worker("mirrored") == workers.Worker()
+
+
+def test_a_taken_port_is_named(monkeypatch):
+    monkeypatch.setenv(workers.VARIABLE, "")
+    with socket.socket() as other:
+        other.bind(("", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        workers.set_worker(["a:1", f"localhost:{port}"], 1)
+        with pytest.raises(OSError, match=f"port {port} of this worker"):
+            workers.find_worker("multi_worker")
+    assert workers.find_worker("multi_worker").index == 1
+    assert not workers.find_worker("multi_worker").writes
+    assert workers.VARIABLE in os.environ

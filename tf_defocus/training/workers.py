@@ -1,0 +1,102 @@
+"""Which of several worker processes this one is, as `TF_CONFIG` says.
+
+Checked before TensorFlow reads it: its own servers wait for ever for a worker that
+another cluster names, and end the process where a port is taken.
+"""
+
+import dataclasses
+import json
+import os
+import socket
+
+VARIABLE = "TF_CONFIG"
+_EXAMPLE = '{"cluster": {"worker": ["a:12345", "b:12345"]}, "task": {"type": "worker", "index": 0}}'  # noqa: E501
+
+
+class WorkerLostError(OSError):
+    """Another worker process ended or cannot be reached."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Worker:
+    """This process among those that train one network together.
+
+    Attributes:
+        index: int from 0, its place; the first one alone writes files.
+        hosts: tuple of str "host:port" of all, in order; () where it is alone.
+    """
+
+    index: int = 0
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def writes(self) -> bool:
+        """Whether checkpoints, logs and weights are this process' to write."""
+        return self.index == 0
+
+
+def find_worker(strategy: str) -> Worker:
+    """This process' place, for the strategy "multi_worker"; alone for all others.
+
+    Raises:
+        ValueError: if `TF_CONFIG` is missing, no JSON, or names no such worker.
+        OSError: if this worker's port is taken.
+    """
+    if strategy != "multi_worker":
+        return Worker()
+    worker = _parse(os.environ.get(VARIABLE))
+    _check_port(worker.hosts[worker.index])
+    return worker
+
+
+def set_worker(hosts: list[str], index: int) -> None:
+    """Writes `TF_CONFIG` for this process.
+
+    Args:
+        hosts: list of str "host:port", the same for all workers.
+        index: int from 0, of this one.
+
+    Raises:
+        ValueError: if a host has no port, is there twice, or there is no such index.
+    """
+    text = json.dumps(
+        {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
+    )
+    _parse(text)
+    os.environ[VARIABLE] = text
+
+
+def _parse(text):
+    try:
+        config = json.loads(text or "null")
+        cluster, task = config["cluster"], config["task"]
+        hosts = [host for kind in ("chief", "worker") for host in cluster.get(kind, [])]
+        place = task["index"] + (
+            len(cluster.get("chief", [])) if task["type"] == "worker" else 0
+        )
+        known = task["type"] in cluster and task["index"] < len(cluster[task["type"]])
+        known = known and task["index"] >= 0
+        whole = all(host.rpartition(":")[2].isdecimal() for host in hosts)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise ValueError(
+            f"the strategy multi_worker needs --worker_hosts and --task_index, or "
+            f"{VARIABLE} such as {_EXAMPLE}. Received: {text!r}"
+        ) from error
+    if not known:
+        raise ValueError(f"{VARIABLE} names a task that its cluster lacks: {text}")
+    if not whole or len(set(hosts)) < len(hosts):
+        raise ValueError(f"workers must be different host:port. Received: {hosts}")
+    return Worker(place, tuple(hosts))
+
+
+def _check_port(host):
+    port = int(host.rpartition(":")[2])
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("", port))
+        except OSError as error:
+            raise OSError(
+                f"port {port} of this worker ({host}) is taken ({error.strerror}); "
+                "name another one, the same for all workers"
+            ) from error
