@@ -8,7 +8,7 @@ import pytest
 
 from tests.data.batches_test import store
 from tests.testing import ROOT
-from tests.training import tasks_test
+from tests.training import compared_tasks_test, tasks_test
 from tf_defocus.configs import Recipe
 
 GKMNET = Recipe(
@@ -22,8 +22,8 @@ RECIPES = {
     "gkmnet": (GKMNET, 16),
     "ifan": (tasks_test.IFAN, 16),
     "k3dn": (tasks_test.K3DN, 128),
-    "mdp": (tasks_test.MDP, 16),
-    "bambnet": (tasks_test.BAMBNET, 16),
+    "mdp": (compared_tasks_test.MDP, 16),
+    "bambnet": (compared_tasks_test.BAMBNET, 16),
 }
 # of each weight's own scale; GKMNet's many small normalised maps amplify how sums in
 # another order are rounded (6e-3 before the moments were shared)
