@@ -48,7 +48,9 @@ def dual(monkeypatch):
 
 
 def deblur(*arguments):
-    return cli.main(["deblur", "-q", *map(str, arguments)])
+    """The command, with every change of the network applied as it is."""
+    plain = ["--scales", "1", "--no-protect-sharp"]
+    return cli.main(["deblur", "-q", *plain, *map(str, arguments)])
 
 
 def save(path, value, size=(5, 7), dtype=np.uint8):

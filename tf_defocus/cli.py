@@ -6,6 +6,7 @@ mistakes are answered at once.
 """
 
 import argparse
+import contextlib
 import importlib.metadata
 import os
 import pathlib
@@ -17,6 +18,7 @@ from tf_defocus import __version__, commands
 
 DEFAULT_PRESET = "kpac_3level"
 EXTENSIONS = {"auto": None, "png": ".png", "tif": ".tif", "jpg": ".jpg"}
+SCALES = ("auto", "1", "1,2", "1,2,4", "1,2,4,8")
 PACKAGES = ("keras", "tensorflow", "jax", "numpy", "opencv-python-headless", "Pillow")
 
 
@@ -69,6 +71,7 @@ def _add_deblur(subparsers):
     add("--ensemble", action="store_true", help=help_text)
     help_text = "tell whether left and right seem exchanged"
     add("--check-views", action="store_true", help=help_text)
+    _add_control(deblur)
     help_text = "added to the names of the outputs"
     add("--suffix", type=_suffix, default="", help=help_text)
     add("--ext", choices=sorted(EXTENSIONS), default="auto", help="output format")
@@ -80,6 +83,35 @@ def _add_deblur(subparsers):
             f"--{choice}", action="store_true", help=f"{text} outputs that exist"
         )
     deblur.set_defaults(run=deblur_photographs)
+
+
+def _add_control(deblur):
+    """How much is restored, where, at which sizes and how it is computed."""
+    add = deblur.add_argument_group("control").add_argument
+    help_text = (
+        "sizes to restore at: 1 is full size, 2 half, ...; wide blur is restored in a "
+        "smaller copy and blended in, for a third more time [auto: 1,2,4,8]"
+    )
+    add("--scales", choices=SCALES, default="auto", help=help_text)
+    help_text = "leave what is in focus exactly as it is [yes]"
+    protect = {"action": argparse.BooleanOptionalAction, "default": True}
+    add("--protect-sharp", **protect, help=help_text)
+    help_text = "how much of the restoration to apply, 0 (none) to 1 (all) [1]"
+    add("--strength", type=_share, default=1.0, metavar="0..1", help=help_text)
+    help_text = "picture as large as the photograph: restore where it is white only"
+    add("--mask", type=_path, metavar="FILE", help=help_text)
+    help_text = (
+        "write how wide the blur is: FILE.png, 16-bit grey, value / 256 = px, and the "
+        "same in colours beside it; a folder for several photographs"
+    )
+    add("--defocus-map", type=_path, metavar="FILE", help=help_text)
+    help_text = (
+        "bfloat16 is up to twice as fast on processors made for it, and less exact"
+    )
+    choices = ("float32", "bfloat16")
+    add("--precision", choices=choices, default="float32", help=help_text)
+    help_text = "where to compute: cpu, gpu, or one of several such as gpu:1 [auto]"
+    add("--device", type=_device, default="auto", help=help_text)
 
 
 def _add_convert(subparsers):
@@ -99,6 +131,23 @@ def _tile(text):
     if not text.isdecimal():
         raise argparse.ArgumentTypeError("must be 0 or a number of pixels")
     return int(text)
+
+
+def _share(text):
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("must be a number from 0 to 1")
+    return value
+
+
+def _device(text):
+    kind, colon, number = text.lower().partition(":")
+    if kind not in ("auto", "cpu", "gpu") or (colon and not number.isdecimal()):
+        raise argparse.ArgumentTypeError("must be auto, cpu, gpu or such as gpu:1")
+    return f"{kind}:{number or 0}" if kind != "auto" else None
 
 
 def _path(text):
@@ -123,36 +172,73 @@ def deblur_photographs(options):
     )
 
     naming = Naming(options.output, options.suffix, EXTENSIONS[options.ext])
+    one_view = (options.left, options.right, options.mask)
     try:
-        check_sources(options.input, options.output, options.left, options.right)
-        restorer = _load_restorer(options)
-        if options.check_views and "left" not in restorer.view_names:
-            raise BatchError("--check-views needs a preset for left and right views")
-        jobs, left_out = find_jobs(
-            options.input,
-            restorer.view_names,
-            naming,
-            options.left,
-            options.right,
-            options.recursive,
-        )
+        check_sources(options.input, options.output, *one_view)
+        with _on_device(options.device):
+            restorer = _load_restorer(options)
+            if options.check_views and "left" not in restorer.view_names:
+                problem = "--check-views needs a preset for left and right views"
+                raise BatchError(problem)
+            jobs, left_out = find_jobs(
+                options.input,
+                restorer.view_names,
+                naming,
+                options.left,
+                options.right,
+                options.recursive,
+            )
+            control = _control(options, len(jobs))
+            return _run_batch(jobs, left_out, restorer, options, control)
     except BatchError as error:
         return _fail(error, code=2)
     except ValueError as error:  # no backend; a preset damaged or that makes no image
         return _fail(error)
-    return _run_batch(jobs, left_out, restorer, options)
+
+
+def _on_device(name):
+    """Keras' scope of a device that exists, or of none in particular."""
+    if not name:
+        return contextlib.nullcontext()
+    commands.require_backend()
+    import keras
+
+    found = [device.lower() for device in keras.distribution.list_devices()]
+    if name not in found:
+        raise commands.BackendError(
+            f"--device {name} is not there; found: {', '.join(found)}"
+        )
+    return keras.device(name)
+
+
+def _control(options, count):
+    from tf_defocus.restoration.photo_control import PhotoControl
+    from tf_defocus.restoration.photo_jobs import BatchError
+
+    target = options.defocus_map
+    if target and count > 1 and target.suffix.lower() == ".png":
+        raise BatchError(
+            f"--defocus-map {target} is one file for several photographs; give a folder"
+        )
+    return PhotoControl(options.strength, options.mask, target, options.output)
 
 
 def _load_restorer(options):
     commands.require_backend()
     from tf_defocus.restoration.restorer import Restorer
 
+    scales = options.scales
     return Restorer.from_preset(
-        options.preset, tile=options.tile, ensemble=options.ensemble
+        options.preset,
+        precision=options.precision,
+        tile=options.tile,
+        ensemble=options.ensemble,
+        scales=scales if scales == "auto" else tuple(map(int, scales.split(","))),
+        protect_sharp=options.protect_sharp,
     )
 
 
-def _run_batch(jobs, left_out, restorer, options):
+def _run_batch(jobs, left_out, restorer, options, control):
     from tqdm import tqdm
 
     from tf_defocus.restoration.photo_jobs import remove_abandoned
@@ -165,7 +251,7 @@ def _run_batch(jobs, left_out, restorer, options):
     )
     with bar:
         for number, job in enumerate(jobs):
-            outcome, lines = _run_one(job, restorer, options, bar, number)
+            outcome, lines = _run_one(job, restorer, options, control, bar, number)
             counts[outcome] += 1
             for line in lines:
                 bar.write(line, file=sys.stderr)
@@ -178,7 +264,7 @@ def _counted(counts):
     return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
 
 
-def _run_one(job, restorer, options, bar, number):
+def _run_one(job, restorer, options, control, bar, number):
     """What became of a job, and the lines to say about it."""
     from tf_defocus.images.refusals import shown
     from tf_defocus.restoration.photo_jobs import describe_failure, run_job
@@ -194,7 +280,7 @@ def _run_one(job, restorer, options, bar, number):
         bar.update(number + done / total - bar.n)
 
     try:
-        notes = run_job(job, restorer, show, options.check_views)
+        notes = run_job(job, restorer, show, options.check_views, control)
     except Exception as error:  # the other photographs are still to be done
         return "failed", (describe_failure(job, error),)
     return "restored", tuple(f"{job.name}: {note}" for note in notes)

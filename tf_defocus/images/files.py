@@ -7,9 +7,11 @@ damaged, cut off, animated, mislabelled or too large is refused with one line th
 it and the remedy.
 """
 
+import contextlib
 import dataclasses
 import errno
 import pathlib
+import shutil
 
 import numpy as np
 
@@ -193,9 +195,28 @@ def write_image(path, image):
         raise ImageFileError(
             f"{shown(path)}: {kind.upper()} cannot hold {image.pixels.dtype}; use .tif"
         )
+    with _written(path) as file:
+        _encode(file, kind, image)
+
+
+def copy_image(source, target):
+    """Copies a photograph that nothing has changed; JPEG written anew would change.
+
+    Args:
+        source, target: str or path.
+
+    Raises:
+        ImageFileError: as of `write_image`.
+    """
+    with open(source, "rb") as original, _written(target) as file:
+        shutil.copyfileobj(original, file)
+
+
+@contextlib.contextmanager
+def _written(path):
     try:
         with whole_files.open_whole(path) as file:
-            _encode(file, kind, image)
+            yield file
     except OSError as error:
         raise ImageFileError(f"{shown(path)}: {_explain(error)}") from error
     except OverflowError as error:

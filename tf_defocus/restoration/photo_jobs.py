@@ -15,10 +15,16 @@ import numpy as np
 
 from tf_defocus import whole_files
 from tf_defocus.images import bounds, scene_folders
-from tf_defocus.images.files import convert_for, read_image, write_image
+from tf_defocus.images.files import (
+    convert_for,
+    copy_image,
+    read_image,
+    write_image,
+)
 from tf_defocus.images.kinds import foreign_of_extension, format_of_extension
 from tf_defocus.images.refusals import ImageFileError, shown
 from tf_defocus.restoration.folder_search import search
+from tf_defocus.restoration.photo_control import PhotoControl, write_map
 from tf_defocus.restoration.view_order import check_view_order
 
 # How backends and libraries say that no memory is left.
@@ -65,13 +71,14 @@ class Naming:
         return self.output / source.relative_to(root).with_name(name)
 
 
-def check_sources(sources, output, left=None, right=None):
+def check_sources(sources, output, left=None, right=None, mask=None):
     """Looks at what is to be restored, before a network is loaded for it.
 
     Args:
         sources: list of paths of photographs or of folders.
         output: path of a folder, or of a file for one photograph.
         left, right: paths of the other views of one photograph, or None.
+        mask: path of a picture, or None.
 
     Raises:
         BatchError: if a path does not exist, all together make no sense, or the limit
@@ -81,7 +88,7 @@ def check_sources(sources, output, left=None, right=None):
         bounds.max_megapixels()
     except ImageFileError as error:
         raise BatchError(str(error)) from error
-    for path in (*sources, left, right):
+    for path in (*sources, left, right, mask):
         if path and not os.path.lexists(path):
             raise BatchError(
                 f"{shown(path)}: does not exist; give a photograph or a folder"
@@ -305,7 +312,7 @@ def remove_abandoned(jobs):
             whole_files.remove_abandoned(folder)
 
 
-def run_job(job, restorer, on_progress=None, check_views=False):
+def run_job(job, restorer, on_progress=None, check_views=False, control=None):
     """Reads, restores and writes one photograph.
 
     Args:
@@ -314,6 +321,7 @@ def run_job(job, restorer, on_progress=None, check_views=False):
         on_progress: see `Restorer.restore`.
         check_views: bool, whether to tell what the left and right views say about
             their order, see `view_order`.
+        control: `PhotoControl`, or None to restore everything in full.
 
     Returns:
         Tuple of str: what was converted on the way, or seems wrong.
@@ -325,11 +333,15 @@ def run_job(job, restorer, on_progress=None, check_views=False):
         raise ImageFileError(f"{job.name}: {job.problem}")
     with _quiet_libraries():
         images = {view: read_image(path) for view, path in job.views.items()}
+    first = next(iter(images.values()))
+    control = control or PhotoControl()
     pixels = restorer.restore(
         **{view: image.pixels for view, image in images.items()},
         on_progress=on_progress,
+        **control.keywords(first.pixels, job.name),
     )
-    first = next(iter(images.values()))
+    if control.defocus_map:
+        pixels, defocus = pixels
     restored = dataclasses.replace(first, pixels=np.ascontiguousarray(pixels))
     restored = convert_for(restored, job.output)
     try:
@@ -339,7 +351,13 @@ def run_job(job, restorer, on_progress=None, check_views=False):
             f"{shown(job.output.parent)}: cannot be made ({error.strerror}); choose "
             "another -o"
         ) from error
-    write_image(job.output, restored)
+    unchanged = first.format == "jpeg" and np.array_equal(pixels, first.pixels)
+    if unchanged and format_of_extension(job.output) == "jpeg":
+        copy_image(next(iter(job.views.values())), job.output)
+    else:
+        write_image(job.output, restored)
+    if control.defocus_map:
+        write_map(control.map_path(job.output), defocus)
     if check_views:
         views = (images[side].pixels for side in ("left", "right"))
         return *restored.notes, check_view_order(*views, warn=False).describe()

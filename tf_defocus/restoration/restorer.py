@@ -21,13 +21,14 @@ from tf_defocus.images import levels
 from tf_defocus.models import presets
 from tf_defocus.models.base import RestorationNetwork, check_restores
 from tf_defocus.ops.padding import pad_amounts
-from tf_defocus.restoration import tiling
+from tf_defocus.restoration import over_scales, tiling
 from tf_defocus.restoration.inputs import as_views
 
 # Restored whole by default: the papers' largest test size, to which K3DN enlarges.
 WHOLE_PIXELS = 1792 * 1152
 TILE = 1024  # [px] the longest side of a tile by default
 BLENDED_HALO = 128  # [px] of models whose tiles are inexact
+_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 _ORIENTATIONS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps down and across
 _MIRRORED_VIEW = {"blurred": "blurred", "left": "right", "right": "left"}
 
@@ -47,10 +48,15 @@ class Restorer:
         margin: int [px], how far the image is mirrored around itself, so that the
             network's zero padding stays outside; None for the network's own
             `border_margin`, 0 as the authors' test programs do.
+        scales: (1,) restores at full size only, as scores of a network need it; the
+            first few of (1, 2, 4, 8) also at 1/2, 1/4 and 1/8 of the size and blend,
+            for blur wider than the network has seen; "auto" all four, but none
+            narrower than 32 px. A third more time.
+        protect_sharp: bool; True leaves places that are in focus as they are.
 
     Raises:
-        ValueError: if the model's result is no image, or if `batch_statistics` is asked
-            of a model that does not offer it.
+        ValueError: if the model's result is no image, if `batch_statistics` is asked of
+            a model that does not offer it, or if `scales` are others.
 
     Example:
         >>> restorer = Restorer.from_preset("kpac_3level")
@@ -64,8 +70,11 @@ class Restorer:
         batch_statistics: bool = False,
         ensemble: bool = False,
         margin: int | None = None,
+        scales: tuple[int, ...] | str = (1,),
+        protect_sharp: bool = False,
     ):
         check_restores(model)
+        over_scales.check_scales(scales)
         if batch_statistics and not model.offers_batch_statistics:
             raise ValueError(
                 "batch_statistics needs a network that offers them (gkmnet). "
@@ -76,18 +85,34 @@ class Restorer:
         self.batch_statistics = batch_statistics
         self.ensemble = ensemble
         self.margin = model.border_margin if margin is None else margin
+        self.scales = scales
+        self.protect_sharp = protect_sharp
         self._functions = {}
 
     @classmethod
-    def from_preset(cls, name_or_folder: str | os.PathLike, **options) -> "Restorer":
+    def from_preset(
+        cls,
+        name_or_folder: str | os.PathLike,
+        precision: str = "float32",
+        **options,
+    ) -> "Restorer":
         """A restorer with the weights of a preset; see `presets.load_preset`.
 
         Args:
             name_or_folder: as of `presets.load_preset`.
-            **options: `tile`, `batch_statistics`, `ensemble` and `margin` of the
-                restorer.
+            precision: "float32" or "bfloat16", in which layers compute.
+            **options: of the restorer: `tile`, `ensemble`, `scales` and so on.
         """
-        return cls(presets.load_preset(name_or_folder), **options)
+        if precision not in _POLICIES:
+            raise ValueError(
+                f"precision must be one of {tuple(_POLICIES)}. Received: {precision!r}"
+            )
+        previous = keras.config.dtype_policy()
+        keras.config.set_dtype_policy(_POLICIES[precision])
+        try:
+            return cls(presets.load_preset(name_or_folder), **options)
+        finally:
+            keras.config.set_dtype_policy(previous)
 
     @property
     def view_names(self) -> tuple[str, ...]:
@@ -100,7 +125,10 @@ class Restorer:
         left: np.ndarray | None = None,
         right: np.ndarray | None = None,
         on_progress: Callable[[int, int], None] | None = None,
-    ) -> np.ndarray:
+        strength: float = 1.0,
+        mask: np.ndarray | None = None,
+        return_defocus: bool = False,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Deblurs one photograph.
 
         Args:
@@ -108,27 +136,60 @@ class Restorer:
                 sRGB-encoded; those in `view_names`, all alike in size and dtype. Also
                 tensors, RGB pictures of Pillow's and arrays in any byte order.
             on_progress: called with (steps done, steps in all), or None.
+            strength: float in [0, 1], how much of the change is applied; 0 returns the
+                photograph, or the mean of two views, without a network.
+            mask: (height, width) float32 in [0, 1], the same per pixel; None is 1.
+            return_defocus: bool, whether to return the estimated blur, too.
 
         Returns:
-            (height, width, 3) of the same dtype, clipped to its range and rounded.
+            (height, width, 3) of the same dtype, clipped to its range and rounded; with
+            `return_defocus` a tuple of that and (height, width) float32 [px], the
+            diameter of the blur, from 1 (in focus) to 128.
 
         Raises:
             ValueError: if a view is missing, not wanted, not alike the others, not
-                finite or on another scale than 0 to 1; or if the tile size is too small
-                for the model.
+                finite or on another scale than 0 to 1; if strength or mask do not fit;
+                or if the tile size is too small for the model.
             ArithmeticError: if the network returns values that are not finite.
         """
         views = {"blurred": blurred, "left": left, "right": right}
         views = as_views(views, self.view_names)
-        if self.ensemble:
-            return self._restore_mirrored(views, on_progress)
-        return self._restore_once(views, _Progress(on_progress))
+        shape = next(iter(views.values())).shape
+        control = over_scales.Control(strength, mask, self.protect_sharp)
+        control.check(shape)
+        if not strength and not return_defocus:
+            return over_scales.leave(views)
+        scales = over_scales.scales_for(self.scales, *shape[:2])
+        progress = _Progress(on_progress, self._count_steps(scales, *shape[:2]))
+        if scales == (1,) and control.is_plain and not return_defocus:
+            return self._restore_size(views, progress)
+        restored, defocus = over_scales.restore_over_scales(
+            views,
+            scales,
+            lambda reduced: self._restore_size(reduced, progress),
+            control,
+            return_defocus,
+        )
+        return (restored, defocus) if return_defocus else restored
 
-    def _restore_mirrored(self, views, on_progress):
+    def _count_steps(self, scales, height, width):
+        steps = 0
+        for scale in scales:
+            tiles = len(self.plan(-(-height // scale), -(-width // scale))[0])
+            phases = tiles > 1 and self.model.works_in_stages
+            steps += 2 * tiles + 1 if phases else tiles
+        return steps * (len(_ORIENTATIONS) if self.ensemble else 1)
+
+    def _restore_size(self, views, progress):
+        """The views at hand restored, once or in four orientations."""
+        if not self.ensemble:
+            return self._restore_once(views, progress)
+        return self._restore_mirrored(views, progress)
+
+    def _restore_mirrored(self, views, progress):
         """The mean over four orientations, in float32 until it is rounded."""
         dtype = next(iter(views.values())).dtype
         views = {name: levels.to_float(view) for name, view in views.items()}
-        progress = _Progress(on_progress, passes=len(_ORIENTATIONS))
         total = 0.0
         for down, across in _ORIENTATIONS:
             mirrored = _mirror(views, down, across)
@@ -196,7 +257,6 @@ class Restorer:
     def _restore_in_phases(self, views, tiles, progress):
         stride = self.model.feature_stride
         height, width, _ = next(iter(views.values())).shape
-        progress.expect(2 * len(tiles) + 1)
         features = None
         for tile in progress.over(tiles):
             part = self._run(self.model.encode, inputs=_read(views, tile))
@@ -270,16 +330,11 @@ class _Function(keras.Model):
 class _Progress:
     """Counts the steps of one photograph for whoever wants to show them."""
 
-    def __init__(self, report, passes=1):
+    def __init__(self, report, total):
         self.report = report
-        self.passes = passes
-        self.done, self.total = 0, None
-
-    def expect(self, total):
-        self.total = self.passes * total
+        self.done, self.total = 0, total
 
     def over(self, steps):
-        self.total = self.total or self.passes * len(steps)
         for step in steps:
             yield step
             self.done += 1

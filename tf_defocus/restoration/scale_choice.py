@@ -1,0 +1,72 @@
+"""Which size to believe, place by place, and how wide the blur is there.
+
+A small network of two hidden layers reads the evidence of one cell. Its numbers are in
+`scale_choice.npz`; `tools/calibrate_scales.py` makes them from rendered defocus.
+"""
+
+import functools
+import pathlib
+
+import numpy as np
+
+from tf_defocus import npz_file
+from tf_defocus.restoration.scale_evidence import MAX_SCALES, NUM_FEATURES
+
+WEIGHTS_FILE = pathlib.Path(__file__).with_name("scale_choice.npz")
+LARGEST = 128.0  # [px], the widest blur that was calibrated
+_ROWS = 64  # of cells at a time
+
+
+@functools.cache
+def load_weights(path=WEIGHTS_FILE):
+    """dict: `mean`, `deviation` (features,), and `kernel_i`, `bias_i` of each layer."""
+    weights = npz_file.read_arrays(path)
+    expected = (NUM_FEATURES, 2 + MAX_SCALES)
+    received = (*weights["mean"].shape, *weights["bias_2"].shape)
+    if expected != received:
+        raise ValueError(
+            f"{path} does not fit: expected {expected} features and outputs. Received: "
+            f"{received}; run tools/calibrate_scales.py"
+        )
+    return weights
+
+
+def choose(features, num_scales, weights=None):
+    """Trust in each size, and the width of the blur, of every cell.
+
+        h = relu(W_1 relu(W_0 x + b_0) + b_1),  (z, w) = W_2 h + b_2
+        trust = softmax(z) without its first;  width = 2^w
+
+    The first of z stands for leaving the photograph as it is.
+
+    Args:
+        features: (height, width, NUM_FEATURES) float32, of `scale_evidence.gather`.
+        num_scales: int, 1 to 4; further sizes get no trust.
+        weights: of `load_weights`; None for the installed ones.
+
+    Returns:
+        `(trust, defocus)`: (height, width, num_scales) float32 >= 0 with a sum of at
+        most 1, and (height, width) float32 [px], the diameter of the blur in 1 to 128.
+    """
+    weights = weights or load_weights()
+    height, width, _ = features.shape
+    trust = np.empty((height, width, num_scales), np.float32)
+    defocus = np.empty((height, width), np.float32)
+    for top in range(0, height, _ROWS):
+        rows = slice(top, top + _ROWS)
+        outputs = _layers(
+            (features[rows] - weights["mean"]) / weights["deviation"], weights
+        )
+        scores = outputs[..., : 1 + num_scales]
+        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        trust[rows] = (scores / scores.sum(axis=-1, keepdims=True))[..., 1:]
+        defocus[rows] = np.exp2(outputs[..., -1])
+    return trust, np.clip(defocus, 1, LARGEST)
+
+
+def _layers(values, weights):
+    for index in range(3):
+        values = values @ weights[f"kernel_{index}"] + weights[f"bias_{index}"]
+        if index < 2:
+            values = np.maximum(values, 0)
+    return values
