@@ -182,6 +182,7 @@ def test_two_devices_equal_one_with_clipping_and_accumulation(data, tmp_path):
         command, cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr[-3000:]
+    assert "remapper failed" not in result.stderr  # of TensorFlow's graph optimizer
     loop.train(RECIPE.replace(accumulation_steps=2), tmp_path / "one", *data)
     lines = (tmp_path / "one" / "metrics.jsonl").read_text().splitlines()
     norms = [json.loads(line).get("gradient_norm", 0) for line in lines]

@@ -107,7 +107,7 @@ class TensorFlowStep:
             return {k: tf.constant(v[place :: last - first]) for k, v in batch.items()}
 
         shares = self.strategy.experimental_distribute_values_from_function(share)
-        with self._lost_worker_named():
+        with without_remapping(), self._lost_worker_named():
             return {k: float(v) for k, v in self.run(shares).items()}
 
     def any_worker(self, wish):
@@ -221,6 +221,22 @@ class TensorFlowStep:
             scalars.append({"loss": loss, **terms})
         mean = {k: tf.add_n([s[k] for s in scalars]) / parts for k in scalars[0]}
         return [g / parts for g in total], mean
+
+
+@contextlib.contextmanager
+def without_remapping():
+    """Inside, graphs are computed without TensorFlow's fusion of convolutions.
+
+    TensorFlow 2.21 fuses a convolution, its bias and a LeakyRelu although the gradient
+    of the LeakyRelu needs the sum that is then gone. It notices, says "remapper failed:
+    ... exist for missing node" and leaves the whole graph as it was.
+    """
+    kept = tf.config.optimizer.get_experimental_options().get("remapping", True)
+    tf.config.optimizer.set_experimental_options({"remapping": False})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"remapping": kept})
 
 
 def make_logger(folder, step):
