@@ -1,9 +1,13 @@
 """Tools: a fault is one line; commands on pages keep options, not folders."""
 
 import importlib.util
+import os
+import subprocess
+import sys
 
 import pytest
 
+from tests.testing import ROOT
 from tf_defocus import commands
 from tf_defocus.commands import shown_command
 
@@ -75,3 +79,45 @@ def test_a_backend_that_is_missing_is_named(monkeypatch, installed, wanted, reme
         monkeypatch.setenv("KERAS_BACKEND", wanted)
     with pytest.raises(commands.BackendError, match=remedy):
         commands.require_backend()
+
+
+WITHOUT = """
+import runpy, sys
+from importlib.machinery import PathFinder
+
+absent = sys.argv[1].split(",")
+del sys.argv[:2]
+
+class Without:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] not in absent:
+            return PathFinder.find_spec(name, path, target)
+
+sys.meta_path = [Without() if f is PathFinder else f for f in sys.meta_path]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize(
+    "absent, tool, line",
+    [
+        (
+            "tensorflow_datasets",
+            "inspect_dataset",
+            'needs tensorflow_datasets; pip install "tf-defocus[data]"',
+        ),
+        ("tensorflow", "evaluate", "TensorFlow is not installed, JAX is; set KERAS_"),
+        ("tensorflow,jax", "evaluate", "needs TensorFlow or JAX; pip install"),
+    ],
+)
+def test_a_tool_without_an_extra_says_so_in_one_line(tmp_path, absent, tool, line):
+    """Where the tool imports it at its top, too, before it runs."""
+    if absent == "tensorflow":
+        pytest.importorskip("jax", reason="needs JAX: pip install tf-defocus[jax]")
+    command = [sys.executable, "-c", WITHOUT, absent, f"tools/{tool}.py", tmp_path]
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"{tool}: {line}") and done.stderr.count("\n") == 1

@@ -18,7 +18,9 @@ BACKENDS = ("tensorflow", "jax")
 # module that may be missing -> the extra of this package that installs it
 EXTRAS = {
     "apache_beam": "beam",
+    "etils": "data",
     "huggingface_hub": "hub",
+    "importlib_resources": "data",
     "jax": "jax",
     "matplotlib": "figures",
     "tensorboard": "train",
@@ -52,10 +54,33 @@ def _in_one_line(main, arguments):
 
 def explain(error):
     """An exception in one line; of a missing package, with what installs it."""
-    package = (getattr(error, "name", None) or "").split(".")[0]
-    if isinstance(error, ImportError) and package in EXTRAS:
+    package = _missing_package(error)
+    if package in BACKENDS and importlib.util.find_spec(package) is None:
+        try:
+            require_backend()
+        except BackendError as missing:
+            return str(missing)
+    if package in EXTRAS:
         return f'needs {package}; pip install "tf-defocus[{EXTRAS[package]}]"'
     return " ".join(str(error).split())
+
+
+def _missing_package(error):
+    """The package of an extra that an ImportError wants, or None."""
+    name = getattr(error, "name", None) if isinstance(error, ImportError) else None
+    package = (name or "").split(".")[0]
+    return package if package in EXTRAS else None
+
+
+def _say_what_is_missing(kind, error, traceback):
+    """The same where a tool imports at its top, before `run` is there to catch it."""
+    if _missing_package(error):
+        print(f"{pathlib.Path(sys.argv[0]).stem}: {explain(error)}", file=sys.stderr)
+    else:
+        sys.__excepthook__(kind, error, traceback)
+
+
+sys.excepthook = _say_what_is_missing
 
 
 def require_backend():
