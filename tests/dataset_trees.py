@@ -140,6 +140,16 @@ def cuhk_bd(root, scenes=None):
     return base
 
 
+def syndof(root, scenes=None):
+    """image/*.png with one name in capitals, blur_map/*.png in three channels."""
+    base = root / "SYNDOF"
+    for index in range(1, (scenes or 8) + 1):
+        suffix = ".PNG" if index == 2 else ".png"
+        write_image(base / "image" / f"{index:04d}{suffix}", index, np.uint8)
+        write_image(base / "blur_map" / f"{index:04d}.png", 100 + index, np.uint8)
+    return base
+
+
 def dpdd_pixel(root, scenes=None):
     """test_{c,l,r}/source, grey and upright, 16 bits, without targets."""
     shape, seed = (SHAPE[1], SHAPE[0]), 0
@@ -322,6 +332,7 @@ TREES = {
     "dpdd_pixel": dpdd_pixel,
     "realdof": realdof,
     "cuhk_bd": cuhk_bd,
+    "syndof": syndof,
     "lfdof": lfdof,
     "rtf": rtf,
     "ddd_syn": ddd_syn,

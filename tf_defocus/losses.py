@@ -228,12 +228,13 @@ def vgg19_conv4_4(weights):
     return model
 
 
-def read_vgg19_weights(path):
+def read_vgg19_weights(path, blocks=VGG19_BLOCKS):
     """Reads `conv1_1` to `conv4_4` of VGG-19 from a local file.
 
     Args:
         path: str, an `.h5` file of Keras Applications or an `.npz`; see
             `PerceptualLoss`.
+        blocks: channels of the layers of each block, where more are wanted.
 
     Returns:
         dict, layer name -> (kernel (3, 3, in, out) float32, bias (out,) float32).
@@ -249,7 +250,7 @@ def read_vgg19_weights(path):
         )
     read = _read_npz if path.endswith(".npz") else _read_keras_applications
     arrays, weights, channels = read(path), {}, 3
-    for block, widths in enumerate(VGG19_BLOCKS, 1):
+    for block, widths in enumerate(blocks, 1):
         for index, width in enumerate(widths, 1):
             name = f"conv{block}_{index}"
             expected = (3, 3, channels, width), (width,)

@@ -34,6 +34,7 @@ SETS = (
     "dpdd",
     "realdof",
     "cuhk_bd",
+    "syndof",
     "lfdof",
     "rtf",
     "ddd_syn",
@@ -96,8 +97,9 @@ def find_files(name, folder, lists=""):
     if name == "dp_folder":
         return {"test": list(module.find_scenes(folder).values())}
     found = module.find_pairs(folder)
-    found = found if isinstance(found, dict) else {"test": found}
-    roles = ("blurred", "mask" if name == "cuhk_bd" else "sharp")
+    split = "train" if name == "syndof" else "test"
+    found = found if isinstance(found, dict) else {split: found}
+    roles = ("blurred", {"cuhk_bd": "mask", "syndof": "blur_map"}.get(name, "sharp"))
     return {s: [dict(zip(roles, p)) for p in pairs] for s, pairs in found.items()}
 
 

@@ -37,6 +37,7 @@ class Case(NamedTuple):
 ALL = ("blurred", "left", "right")
 CASES = [
     Case("cuhk_bd", "cuhk_bd"),
+    Case("syndof", "syndof", scored=("train", 2)),
     Case("ddd_syn", "ddd_syn", ("train", "test1"), ("left", "right")),
     Case("dp_folder", "dp_folder", ("test[:1]", "test[1:]"), ALL),
     Case("dpd_disp", "dpd_disp"),

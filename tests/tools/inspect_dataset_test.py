@@ -23,6 +23,7 @@ from tools import inspect_dataset
         ("dpdd_pixel", "dpdd_pixel"),
         ("realdof", "realdof"),
         ("cuhk_bd", "cuhk_bd"),
+        ("syndof", "syndof"),
         ("lfdof", "lfdof"),
         ("rtf", "rtf"),
         ("ddd_syn", "ddd_syn"),

@@ -33,7 +33,7 @@ def make_batch(arrays, recipe, step, kinds, share=(0, 1, 1)):
             continue
         position = first + row
         rng = np.random.default_rng((recipe.seed, position))
-        index = _shuffled(recipe.seed, position, len(arrays))
+        index = shuffled(recipe.seed, position, len(arrays))
         images = arrays.read_stored(index, (*kinds, "sharp"))
         examples.append(augment(rng, images))
     return {key: np.stack([e[key] for e in examples]) for key in examples[0]}
@@ -56,10 +56,18 @@ def scheduled_crop(recipe, step):
         seen += (following - first) * batch_size
 
 
-def _shuffled(seed, position, count):
-    """Index of an example: every epoch is a new permutation."""
+def shuffled(seed, position, count):
+    """Index of an example: every epoch is a new permutation.
+
+    Args:
+        seed: int, or a tuple of them.
+        position: int, how many examples were drawn before.
+        count: int, how many there are.
+    """
     epoch, place = divmod(position, count)
-    return int(np.random.default_rng((seed, 1, epoch)).permutation(count)[place])
+    seeds = seed if isinstance(seed, tuple) else (seed,)
+    permutation = np.random.default_rng((*seeds, 1, epoch)).permutation(count)
+    return int(permutation[place])
 
 
 def _augmentation(recipe, size):

@@ -6,10 +6,24 @@ to output before the next few: the result is the same, the memory that of a stri
 a strip stays in the processor's cache.
 """
 
+import contextlib
+import contextvars
+
 import keras
 from keras import ops
 
 STRIP_ROWS = 32  # rows of a strip; two more are read and thrown away
+_KEEPS_WHOLE = contextvars.ContextVar("keeps_whole", default=False)
+
+
+@contextlib.contextmanager
+def whole_images():
+    """Inside, nothing needs strips: for graphs that are counted, not run."""
+    token = _KEEPS_WHOLE.set(True)
+    try:
+        yield
+    finally:
+        _KEEPS_WHOLE.reset(token)
 
 
 def needs_strips(images):
@@ -18,6 +32,8 @@ def needs_strips(images):
     Args:
         images: (batch, height, width, channels).
     """
+    if _KEEPS_WHOLE.get():
+        return False
     height = ops.shape(images)[1]
     return not isinstance(height, int) or height > STRIP_ROWS
 

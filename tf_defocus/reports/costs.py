@@ -36,6 +36,10 @@ def _macs(model, operations, height, width):
     return sum(found.get(kind, 0) for kind in KINDS) + _local(model, height, width)
 
 
+def _twice(model, operations, height, width):
+    return 2 * _macs(model, operations, height, width)
+
+
 def _twice_without_transposed(model, operations, height, width):
     return 2 * totals(operations).get("convolution", 0)
 
@@ -99,6 +103,19 @@ CONVENTIONS = {
             "the test programs enlarge",
             (1792, 1152),
             _macs,
+        ),
+        Convention(
+            "k3dn_compared",
+            "one per multiply-add, at the photographs' own size: some of the compared "
+            "networks in K3DN's table",
+            (1680, 1120),
+            _macs,
+        ),
+        Convention(
+            "k3dn_twice",
+            "two per multiply-add, at the photographs' own size: others of that table",
+            (1680, 1120),
+            _twice,
         ),
     )
 }

@@ -6,8 +6,7 @@ ones fool a `FeatureDiscriminator`, which tells rendered features from real ones
 is the discriminator's, then the others', on the same photographs; each kind is
 normalised as a batch of its own.
 
-`configs.dmenet` has the weights. The training loop of this package knows one network
-and one kind of batch, so it does not take these steps.
+`configs.dmenet` has the weights, `domain_loop` takes the steps.
 """
 
 from keras import ops
