@@ -51,7 +51,10 @@ def on_config(config):
     """Adds to the sections of the menu which name their first page alone."""
     pages = made_pages()
     written = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
-    rest = [name for name in written if name not in set(_leaves(config.nav))]
+    folders = {os.path.dirname(name) for name in pages}
+    beside = [name for name in written if os.path.dirname(name) in folders - {""}]
+    placed = {*_leaves(config.nav), *beside}
+    rest = [name for name in written if name not in placed]
     for item in config.nav:
         ((_, content),) = item.items()
         if not isinstance(content, list) or len(content) > 1:
@@ -59,7 +62,8 @@ def on_config(config):
         folder = os.path.dirname(content[0])
         if not folder:  # of results: every page that stands nowhere else
             content += rest
-        content += [n for n in pages if folder and os.path.dirname(n) == folder]
+        own = (*pages, *beside)
+        content += [n for n in own if folder and os.path.dirname(n) == folder]
         content[:] = dict.fromkeys(content)
     return config
 

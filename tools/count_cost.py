@@ -156,8 +156,7 @@ REMARKS = (
     "the released network has 769.5 G multiply-adds at 1280x720, twice which is 1539.",
     "GKMNet's 3117.6 for SRN, of which it prints more parameters than any form of it",
     "has. K3DN's 349 for KPAC, 794 for IFAN, 1661 for DDDNet and 3682 for DeepRFT: two",
-    "conventions and two sizes at least stand in one column. Its 4458 for Restormer",
-    "leaves the products of the attention out, which count here. RDPD+ is given one",
+    "conventions and two sizes at least stand in one column. RDPD+ is given one",
     "photograph. Rows without a printed number are of networks that the four papers do",
     "not name, or name with two views.",
 )
