@@ -22,8 +22,8 @@ from tf_defocus import quiet_tensorflow  # noqa: F401
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
-# Rooms of the reference, in the order in which they build on one another.
-ROOMS = (
+# Rooms of the reference, in the order in which they build on one another; then others.
+ROOMS = [
     "ops",
     "layers",
     "losses",
@@ -43,6 +43,11 @@ ROOMS = (
     "export",
     "saved_models",
     "reports",
+]
+ROOMS += sorted(
+    path.parent.name
+    for path in (ROOT / "tf_defocus").glob("*/__init__.py")
+    if path.parent.name not in ROOMS
 )
 PROJECT_PAGES = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
 
