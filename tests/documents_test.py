@@ -12,7 +12,6 @@ import setuptools.config.pyprojecttoml as pyprojecttoml
 
 from tests.testing import ROOT
 from tf_defocus import cli, configs
-from tf_defocus.images.files import Image, read_image, write_image
 from tf_defocus.models import list_models
 
 PAGES = sorted(
@@ -214,20 +213,8 @@ def test_the_simulators_page_renders(rng):
     assert 0.5 < names["blurred"].std() / (65535 * names["sharp"].std()) * 5 < 2
 
 
-@pytest.mark.slow
-def test_the_commands_of_the_first_guide_restore_photographs(
-    tmp_path, monkeypatch, rng, capsys
-):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "folder").mkdir()
-    for name in ("photo.tif", "photo.png", "left.png", "right.png", "folder/a.png"):
-        write_image(name, Image(rng.integers(0, 65536, (48, 64, 3), np.uint16)))
-    restored = set()
-    for words in fenced_commands(read_page("docs/guides/restore.md")):
-        if words[0] == "tf-defocus":
-            assert cli.main(words[1:]) == 0, words
-            restored |= set(words[i + 1] for i, w in enumerate(words) if w == "-o")
-    assert len(restored) == 6
-    for folder in restored:
-        (*_, result) = (p for p in (tmp_path / folder).rglob("*") if p.is_file())
-        assert read_image(result).pixels.shape == (48, 64, 3)
+def test_links_of_pages_outside_the_site_hold():
+    """Those of the site are checked when it is built."""
+    for path in [*ROOT.glob("*.md"), *ROOT.glob(".github/*.md")]:
+        for link in re.findall(r"\]\(([^)#]+)", path.read_text()):
+            assert "//" in link or (ROOT / link).exists(), f"{path.name}: {link}"
