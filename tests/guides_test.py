@@ -85,8 +85,8 @@ class Predictor(http.server.BaseHTTPRequestHandler):
         assert body["signature_name"] == "encoded"
         files = [base64.b64decode(f["b64"]) for f in body["inputs"]["blurred"]]
         outputs = self.signature(blurred=tf.constant(files))
-        texts = [base64.b64encode(f).decode() for f in outputs["encoded"].numpy()]
-        answer = {"encoded": [{"b64": text} for text in texts]}
+        texts = [base64.b64encode(f).decode() for f in outputs["encoded_bytes"].numpy()]
+        answer = {"encoded_bytes": [{"b64": text} for text in texts]}
         answer["deblurred"] = outputs["deblurred"].numpy().tolist()
         content = json.dumps({"outputs": answer}).encode()
         self.send_response(200)

@@ -58,7 +58,7 @@ for folder in folders:
             }
         outputs = call(**{name: tf.constant(views[name]) for name in names})
         for name, value in outputs.items():
-            if name == "encoded":
+            if name == "encoded_bytes":
                 dtype = batch.dtype.name
                 value = [tf.io.decode_png(png, dtype=dtype) for png in value]
             results[f"{folder}/{key}/{name}"] = np.asarray(value)
@@ -226,14 +226,14 @@ def test_eight_bit_signatures_equal_the_restorer(exported, outputs, images, key)
     assert difference.max() <= 1
     assert difference.mean() < 1e-2
     if key.startswith("encoded"):
-        np.testing.assert_array_equal(outputs[f"{folder}/{key}/encoded"], actual)
+        np.testing.assert_array_equal(outputs[f"{folder}/{key}/encoded_bytes"], actual)
 
 
 def test_sixteen_bit_files_keep_their_bits(exported, outputs, images):
     model, folder = exported
     key = "encoded/16_bits"
     expected = restored(model, images[key])
-    actual = outputs[f"{folder}/{key}/encoded"]
+    actual = outputs[f"{folder}/{key}/encoded_bytes"]
     assert actual.dtype == expected.dtype == np.uint16
     assert np.abs(actual.astype(int) - expected).max() <= 1
     assert len(np.unique(actual)) > 256

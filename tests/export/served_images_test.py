@@ -70,7 +70,7 @@ def test_an_empty_batch_is_answered_with_an_empty_batch(graph):
     assert levels["deblurred"].shape == (0, 9, 7, 3)
     files = graph.restore_encoded({"blurred": tf.zeros((0,), tf.string)})
     assert files["deblurred"].shape == (0, 0, 0, 3)
-    assert files["encoded"].shape == (0,)
+    assert files["encoded_bytes"].shape == (0,)
 
 
 def test_arrays_of_too_many_pixels_are_refused(graph):

@@ -15,7 +15,7 @@ also `left` and `right`), all views alike in batch, height and width:
                      -> deblurred, of the same shape and dtype, rounded
     encoded          string (batch,): PNG of 8 or 16 bits, or JPEG; one size per call
                      -> deblurred  uint8 (batch, height, width, 3)
-                     -> encoded    string (batch,): PNG with the bits of the first view
+                     -> encoded_bytes  string (batch,): PNG, bits as of the first view
 
 A signature takes its own dtype: other arrays (float64!) must be cast by the caller. The
 encoded signature shows a file upright, as its EXIF orientation says; it applies no
@@ -179,7 +179,10 @@ class RestorationGraph:
         )
         return {
             "deblurred": quantize(deblurred, tf.uint8),
-            "encoded": encode_images(deblurred, like=views[self.model.view_names[0]]),
+            # TensorFlow Serving sends as base64 what is called so
+            "encoded_bytes": encode_images(
+                deblurred, like=views[self.model.view_names[0]]
+            ),
         }
 
     def _restore_views(self, views):
@@ -261,7 +264,10 @@ def _describe(model, preset, parity, limit):
         "encoded": "string (batch,), PNG or JPEG of one size",
     }
     outputs = {name: {"deblurred": text} for name, text in inputs.items()}
-    outputs["encoded"] = {"deblurred": inputs["uint8"], "encoded": "string (batch,)"}
+    outputs["encoded"] = {
+        "deblurred": inputs["uint8"],
+        "encoded_bytes": "string (batch,), PNG",
+    }
     return {
         "preset": preset,
         "model": model.name,
