@@ -43,7 +43,7 @@ def _fine_tuning(name, **changes):
 
 RECIPES = [
     _stage("drbnet_lfdof", dataset="lfdof"),
-    _fine_tuning("drbnet_paper", initial_weights="runs/drbnet_lfdof/weights.npz"),
+    _fine_tuning("drbnet_paper", initial_run="drbnet_lfdof"),
     _fine_tuning("drbnet_dpdd"),
     _fine_tuning("drbnet_dual_dpdd", model="drbnet_dual"),
     # A short run at a quarter of the width: 0.7 M parameters.
