@@ -19,6 +19,7 @@ from tf_defocus.ops.structural_similarity import (
     structural_similarity,
 )
 
+COC_THRESHOLD = 1.0  # [px], mean circle of confusion from which an image is blurred
 LOGGED_PSNR_LIMIT = 100.0  # [dB], so that one perfect image leaves a mean finite
 SOBEL_X = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], "float64") / 8  # of unit slope
 

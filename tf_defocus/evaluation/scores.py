@@ -9,11 +9,10 @@ import numpy as np
 
 from tf_defocus import whole_files
 from tf_defocus.markdown_table import markdown_table
-from tf_defocus.metrics import rmse_rel
+from tf_defocus.metrics import COC_THRESHOLD, rmse_rel
 
 INPUT = "input"  # the row of the unprocessed view
 FILE = "scores.json"
-COC_THRESHOLD = 1.0  # [px], mean |circle of confusion| of the defocused subset
 
 
 @dataclasses.dataclass(frozen=True)

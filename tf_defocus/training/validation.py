@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from tf_defocus.metrics import COC_THRESHOLD
+
 # Above, a difference is seen by nobody: exactly sharp inputs, which have 80 dB before
 # and less after whatever a network does, would else outweigh all others.
 CAP = 46.0  # dB
@@ -40,7 +42,7 @@ def validate(model, arrays, count):
         "validation_psnr_capped": float(np.minimum(after, CAP).mean()),
     }
     if arrays.mean_coc is not None:
-        blurred = arrays.mean_coc[: len(rows)] > 1
+        blurred = arrays.mean_coc[: len(rows)] > COC_THRESHOLD
         if blurred.any():
             gain = float((after - before)[blurred].mean())
             scalars["validation_gain_blurred"] = gain
