@@ -10,10 +10,11 @@ import os
 import pathlib
 import sys
 
-from absl import app
+from absl import app, flags
 
 from tf_defocus import quiet_tensorflow  # noqa: F401
 
+flags.disclaim_key_flags()  # --help shows them as the tool's own
 BACKENDS = ("tensorflow", "jax")
 # module that may be missing -> the extra of this package that installs it
 EXTRAS = {
@@ -108,6 +109,29 @@ def require_backend():
         raise BackendError(
             f"Keras runs on {keras.backend.backend()}; set KERAS_BACKEND={installed[0]}"
         )
+
+
+def define_set_flags():
+    """Defines the flags that say which pairs a tool scores.
+
+    Returns:
+        tuple of the flags, in the order in which `evaluation.examples.read_set` takes
+        their values: folder, arrays, dataset, split, data_dir, manual_dir.
+    """
+    return (
+        flags.DEFINE_string(
+            "folder",
+            None,
+            "Folder of <scene>/{combined,left,right,target}.png or the reverse.",
+        ),
+        flags.DEFINE_string(
+            "arrays", None, "Decoded arrays instead, as tools/train.py makes them."
+        ),
+        flags.DEFINE_string("dataset", None, "TFDS dataset instead, name/config."),
+        flags.DEFINE_string("split", "test", "Split of --dataset."),
+        flags.DEFINE_string("data_dir", None, "Where prepared datasets are kept."),
+        flags.DEFINE_string("manual_dir", None, "Files that you fetched yourself."),
+    )
 
 
 def shown_command(arguments, placeholders=None):

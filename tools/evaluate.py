@@ -27,22 +27,11 @@ from tf_defocus.models import presets
 from tf_defocus.restoration.defocus_estimator import DefocusEstimator
 
 PRESET = flags.DEFINE_list("preset", [], "Names or folders; all: the shipped ones.")
-FOLDER = flags.DEFINE_string(
-    "folder", None, "Folder of <scene>/{combined,left,right,target}.png or the reverse."
-)
-DATASET = flags.DEFINE_string("dataset", None, "TFDS dataset instead, name/config.")
-ARRAYS = flags.DEFINE_string(
-    "arrays", None, "Folder of decoded arrays instead, as tools/train.py makes them."
-)
-SPLIT = flags.DEFINE_string("split", "test", "Split of --dataset.")
-DATA_DIR = flags.DEFINE_string("data_dir", None, "Where prepared datasets are kept.")
-MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Files that you fetched yourself.")
+FOLDER, _, DATASET, *_ = SET = commands.define_set_flags()
 PROTOCOL = flags.DEFINE_enum("protocol", "ifan", list(PROTOCOLS), "Whose scores.")
 COMPARE = flags.DEFINE_list(
     "compare", [], "Names of pictures in --folder to score as further rows: dpdnet."
 )
-# as read_set takes them
-SET = (FOLDER, ARRAYS, DATASET, SPLIT, DATA_DIR, MANUAL_DIR, COMPARE)
 CLASSICAL = flags.DEFINE_multi_enum(
     "classical", [], ROWS, "Two-step baselines as further rows, one flag each."
 )
@@ -91,7 +80,7 @@ def read_examples():
     """The examples and their name in the comparison, as the flags say."""
     if COMPARE.value and not FOLDER.value:
         raise ValueError("--compare needs --folder: datasets hold no other's pictures")
-    examples, name = read_set(*(flag.value for flag in SET))
+    examples, name = read_set(*(flag.value for flag in (*SET, COMPARE)))
     if COMPARE.value and NOISE_SIGMA.value:
         raise ValueError("--compare cannot go with --noise_sigma: those had no noise")
     if SHARP_INPUT.value:

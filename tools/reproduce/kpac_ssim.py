@@ -19,12 +19,7 @@ from tf_defocus.evaluation.evaluate import prepare
 from tf_defocus.evaluation.examples import read_set
 from tf_defocus.markdown_table import markdown_table
 
-FOLDER = flags.DEFINE_string("folder", None, "Folder of scenes, as tools/evaluate.py.")
-ARRAYS = flags.DEFINE_string("arrays", None, "Folder of decoded arrays instead.")
-DATASET = flags.DEFINE_string("dataset", None, "TFDS dataset instead, name/config.")
-SPLIT = flags.DEFINE_string("split", "test", "Split of --dataset.")
-DATA_DIR = flags.DEFINE_string("data_dir", None, "Where prepared datasets are kept.")
-MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Files that you fetched yourself.")
+SET = commands.define_set_flags()
 OUTPUT = flags.DEFINE_string("output", None, "Folder for results.", required=True)
 
 
@@ -66,14 +61,7 @@ def similarity_table(similarities):
 
 def main(_):
     """Scores the input under every candidate, prints and writes the table."""
-    examples, name = read_set(
-        FOLDER.value,
-        ARRAYS.value,
-        DATASET.value,
-        SPLIT.value,
-        DATA_DIR.value,
-        MANUAL_DIR.value,
-    )
+    examples, name = read_set(*(flag.value for flag in SET))
     text = f"{name}, unprocessed\n\n{similarity_table(mean_similarities(examples))}"
     output = pathlib.Path(OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)

@@ -26,13 +26,7 @@ from tf_defocus.models import presets
 PRESET = flags.DEFINE_list(
     "preset", ["all"], "Names or folders; all: the shipped ones."
 )
-FOLDER = flags.DEFINE_string("folder", None, "Folder of scenes, as tools/evaluate.py.")
-ARRAYS = flags.DEFINE_string("arrays", None, "Folder of decoded arrays instead.")
-DATASET = flags.DEFINE_string("dataset", None, "TFDS dataset instead, name/config.")
-SPLIT = flags.DEFINE_string("split", "test", "Split of --dataset.")
-DATA_DIR = flags.DEFINE_string("data_dir", None, "Where prepared datasets are kept.")
-MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Files that you fetched yourself.")
-SET = (FOLDER, ARRAYS, DATASET, SPLIT, DATA_DIR, MANUAL_DIR)  # as read_set takes them
+SET = commands.define_set_flags()
 PROTOCOL = flags.DEFINE_enum("protocol", "ifan", list(PROTOCOLS), "Whose scores.")
 SIGMAS = flags.DEFINE_list(
     "sigmas", ["0", "1", "2.55", "3", "5", "7.65", "12.75"], "Of the noise [of 255]."

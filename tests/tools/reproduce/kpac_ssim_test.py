@@ -41,12 +41,10 @@ def test_the_nearest_candidate_stands_first(monkeypatch, tmp_path):
     assert lines[2] == "| kpac_a | 0.810 | -0.002 |"
     assert lines[3] == "| kpac | 0.725 | -0.087 |"
     store(tmp_path / "arrays", count=2)
-    names = ("FOLDER", "DATASET", "SPLIT", "DATA_DIR", "MANUAL_DIR")
-    values = {name: None for name in names} | {
-        "ARRAYS": str(tmp_path / "arrays"),
-        "OUTPUT": str(tmp_path / "out"),
-    }
-    for name, value in values.items():
-        monkeypatch.setattr(tool, name, SimpleNamespace(value=value))
+    arrays, output = (
+        SimpleNamespace(value=str(tmp_path / name)) for name in ("arrays", "out")
+    )
+    monkeypatch.setattr(tool, "SET", [SimpleNamespace(value=None), arrays])
+    monkeypatch.setattr(tool, "OUTPUT", output)
     tool.main([])
     assert (tmp_path / "out" / "table.md").read_text().count("| kpac") == 7

@@ -36,12 +36,6 @@ def options(monkeypatch, tmp_path):
     store(tmp_path / "arrays", count=3)
     values = {
         "PRESET": ["a"],
-        "FOLDER": None,
-        "ARRAYS": str(tmp_path / "arrays"),
-        "DATASET": None,
-        "SPLIT": "test",
-        "DATA_DIR": None,
-        "MANUAL_DIR": None,
         "PROTOCOL": "ifan",
         "SIGMAS": ["0", "5"],
         "NUM_IMAGES": 2,
@@ -55,6 +49,7 @@ def options(monkeypatch, tmp_path):
 
     for name, value in values.items():
         monkeypatch.setattr(tool, name, Value(value))
+    monkeypatch.setattr(tool, "SET", [Value(None), Value(str(tmp_path / "arrays"))])
     monkeypatch.setattr(
         tf_defocus.Restorer, "from_preset", lambda name: FakeRestorer(brighter)
     )
