@@ -18,7 +18,7 @@ from tests.testing import (
 from tf_defocus.conversion.ifan import official_filter_order
 from tf_defocus.models.ifan import IFAN
 from tf_defocus.models.ifan_reblurring import ReblurringNetwork
-from tf_defocus.ops.adaptive_convolution import use_native
+from tf_defocus.ops.adaptive_convolution import native_kernel
 from tf_defocus.ops.warping import horizontal_warp
 
 RECORDED = {
@@ -175,17 +175,6 @@ def test_counts_are_the_printed_millions():
         assert abs(count / 1e6 - printed) < (0.015 if second_row else 0.005)
 
 
-@pytest.mark.parametrize(
-    ("iterations", "count"), [(17, 19_139_685), (8, 9_632_040), (44, 47_008_869)]
-)
-def test_reblurring_parameter_count(iterations, count):
-    model = ReblurringNetwork(
-        num_iterations=min(iterations, 17), filter_channels=iterations * 7 * 128
-    )
-    model.build()
-    assert model.count_params() == count
-
-
 def small(**overrides):
     arguments = {"base_filters": 4, "num_iterations": 3, "num_residual_units": 1}
     return tf_defocus.create_model("ifan", **(arguments | overrides))
@@ -260,23 +249,6 @@ def test_identity_start_changes_nothing_and_filters_with_something_left(rng):
     assert 0.5 < passed["identity"] <= 1
 
 
-def test_reblurring_starts_at_the_sharp_image_and_scales_its_filters(rng):
-    arguments = {"base_filters": 2, "filter_channels": 6, "num_iterations": 2}
-    inputs = {
-        "filters": rng.normal(size=(1, 4, 5, 6)).astype("float32"),
-        "sharp": rng.random((1, 4, 5, 3), dtype=np.float32),
-    }
-    network = ReblurringNetwork(**arguments, start="identity")
-    np.testing.assert_array_equal(network(inputs)["reblurred"], inputs["sharp"])
-    whole, half = (ReblurringNetwork(**arguments, filter_scale=s) for s in (1.0, 0.5))
-    expected = whole(inputs)["reblurred"]
-    half.build()
-    half.set_weights(whole.get_weights())
-    doubled = {**inputs, "filters": 2 * inputs["filters"]}
-    np.testing.assert_allclose(half(doubled)["reblurred"], expected, atol=1e-6)
-    assert half.get_config()["filter_scale"] == 0.5
-
-
 def test_compiled_call_equals_the_eager_one(rng, configured):
     # Graph optimizers fuse convolutions with what follows them, not always rightly.
     views = images(rng, configured)
@@ -330,9 +302,8 @@ def test_native_kernel_changes_nothing(rng):
     views = images(rng, model)
     outputs = []
     for choice in (True, False):
-        use_native(choice)
-        outputs.append(np.asarray(model(views)["deblurred"]))
-    use_native(None)
+        with native_kernel(choice):
+            outputs.append(np.asarray(model(views)["deblurred"]))
     np.testing.assert_allclose(*outputs, atol=1e-5)
 
 
@@ -342,9 +313,8 @@ def test_graph_predicts_filters_one_iteration_after_the_other():
 
     layer = small().adaptive_convolution
     spec = tf.TensorSpec((1, None, None, 16))
-    use_native(True)
-    graph = tf.function(layer.call).get_concrete_function(spec, spec).graph
-    use_native(None)
+    with native_kernel(True):
+        graph = tf.function(layer.call).get_concrete_function(spec, spec).graph
     steps = [o for o in graph.get_operations() if o.type == "TfDefocusAdaptiveStep"]
     assert len(steps) == 3
     for before, after in itertools.pairwise(steps):

@@ -13,9 +13,9 @@ from tests import testing
 from tf_defocus.ops import adaptive_convolution
 from tf_defocus.ops.adaptive_convolution import (
     dense_adaptive_convolution,
+    native_kernel,
     portable,
     separable_adaptive_convolution,
-    use_native,
 )
 
 tensorflow_only = pytest.mark.skipif(
@@ -26,9 +26,8 @@ tensorflow_only = pytest.mark.skipif(
 @pytest.fixture(params=[False, pytest.param(True, marks=testing.needs_kernel)])
 def native(request):
     """Runs a test on the composite and on the native kernel."""
-    use_native(request.param)
-    yield request.param
-    use_native(None)
+    with native_kernel(request.param):
+        yield request.param
 
 
 def random_step(rng, shape, size, dtype="float32"):
@@ -124,13 +123,11 @@ def per_iteration(filters, iterations, channels, size):
 def gradients_of(native, arguments, size, reuse, weights):
     import tensorflow as tf
 
-    use_native(native)
     tensors = [tf.constant(a) for a in arguments]
-    with tf.GradientTape() as tape:
+    with native_kernel(native), tf.GradientTape() as tape:
         tape.watch(tensors)
         out = separable_adaptive_convolution(*tensors, size, reuse_vertical=reuse)
         loss = tf.reduce_sum(out * weights)
-    use_native(None)
     return [out, *tape.gradient(loss, tensors)]
 
 
@@ -155,13 +152,12 @@ def test_native_gradients_equal_the_composites(rng, shape, size, reuse):
 def test_native_bfloat16_rounds_once(rng):
     features, filters = random_step(rng, (1, 6, 5, 8), 3)
     features, filters = (ops.cast(a, "bfloat16") for a in (features, filters))
-    use_native(True)
-    actual = separable_adaptive_convolution(features, filters, 3)
-    use_native(False)
-    exact = separable_adaptive_convolution(
-        ops.cast(features, "float32"), ops.cast(filters, "float32"), 3
-    )
-    use_native(None)
+    with native_kernel(True):
+        actual = separable_adaptive_convolution(features, filters, 3)
+    with native_kernel(False):
+        exact = separable_adaptive_convolution(
+            ops.cast(features, "float32"), ops.cast(filters, "float32"), 3
+        )
     assert keras.backend.standardize_dtype(actual.dtype) == "bfloat16"
     np.testing.assert_allclose(ops.cast(actual, "float32"), exact, rtol=2**-8)
 
@@ -210,11 +206,10 @@ def test_native_kernel_runs_when_asked_and_not_within_portable():
         return separable_adaptive_convolution(features, filters, 3)
 
     spec = tf.TensorSpec((1, None, None, 2)), tf.TensorSpec((1, None, None, 14))
-    use_native(True)
-    with_kernel = step.get_concrete_function(*spec)
-    with portable():
-        without = tf.function(step.python_function).get_concrete_function(*spec)
-    use_native(None)
+    with native_kernel(True):
+        with_kernel = step.get_concrete_function(*spec)
+        with portable():
+            without = tf.function(step.python_function).get_concrete_function(*spec)
     name = "TfDefocusAdaptiveStep"
     assert name in {o.type for o in with_kernel.graph.get_operations()}
     assert name not in {o.type for o in without.graph.get_operations()}
@@ -340,8 +335,7 @@ def fresh(monkeypatch, tmp_path):
     monkeypatch.setattr(adaptive_convolution_native, "_library", None)
     monkeypatch.setattr(adaptive_convolution_native, "_error", None)
     monkeypatch.setattr(adaptive_convolution, "_warned", False)
-    yield adaptive_convolution_native
-    use_native(None)
+    return adaptive_convolution_native
 
 
 def assert_falls_back(rng, message):
@@ -353,8 +347,7 @@ def assert_falls_back(rng, message):
     assert len(record) == 1
     expected = naive_step(features, filters, 3, 0.1, False)
     np.testing.assert_allclose(actual, expected, atol=1e-5)
-    use_native(True)
-    with pytest.raises(RuntimeError, match=message):
+    with native_kernel(True), pytest.raises(RuntimeError, match=message):
         separable_adaptive_convolution(features, filters, 3)
 
 

@@ -3,9 +3,9 @@
 from tf_defocus.ops.adaptive_convolution import (
     computed_after,
     dense_adaptive_convolution,
+    native_kernel,
     portable,
     separable_adaptive_convolution,
-    use_native,
 )
 from tf_defocus.ops.colors import to_caffe_colors
 from tf_defocus.ops.fourier import normalise_energy, reciprocal_spectrum
@@ -64,6 +64,7 @@ __all__ = [
     "join_strips",
     "local_correlation",
     "map_strips",
+    "native_kernel",
     "needs_strips",
     "normalise_energy",
     "outer_products",
@@ -81,6 +82,5 @@ __all__ = [
     "to_caffe_colors",
     "total_variation",
     "transform_modulus",
-    "use_native",
     "view_disagreement",
 ]

@@ -1,9 +1,8 @@
 """Convolutions whose filters differ at every pixel and channel.
 
 What stands here in `keras.ops` is the specification. On TensorFlow the separable step
-goes to a compiled kernel instead, where that is present; `use_native` and the
-environment variable `TF_DEFOCUS_NATIVE` (0, 1, auto) decide, and inside `portable()`
-the graph holds ordinary operations only, as exports and XLA need.
+goes to a compiled kernel instead, where that is present: the environment variable
+`TF_DEFOCUS_NATIVE` (0, 1, auto) decides, and inside `native_kernel(choice)` its choice.
 """
 
 import contextlib
@@ -16,8 +15,8 @@ from keras import ops
 
 NATIVE_DTYPES = ("float32", "bfloat16")
 
-_portable = contextvars.ContextVar("portable", default=False)
-_choice = None  # True, False, or None: what the environment says
+# True, False, or None: what the environment says
+_choice = contextvars.ContextVar("native_kernel", default=None)
 _warned = False
 
 
@@ -120,35 +119,35 @@ def computed_after(value, dependency):
     return adaptive_convolution_native.computed_after(value, dependency)
 
 
-def use_native(choice=None):
-    """Forces the native kernel or the composite.
+@contextlib.contextmanager
+def native_kernel(choice):
+    """Inside, the native kernel or the composite is taken, whatever the environment.
 
     Args:
         choice: True (an error if it cannot be had), False, or None to follow the
             environment variable `TF_DEFOCUS_NATIVE`: "1", "0" or "auto", its default,
             which takes the kernel if it can be had.
     """
-    global _choice
-    _choice = choice
-
-
-@contextlib.contextmanager
-def portable():
-    """Inside, no graph gets the native kernel: for exports, XLA and other runtimes."""
-    token = _portable.set(True)
+    token = _choice.set(choice)
     try:
         yield
     finally:
-        _portable.reset(token)
+        _choice.reset(token)
+
+
+def portable():
+    """Inside, no graph gets the native kernel: for exports, XLA and other runtimes."""
+    return native_kernel(False)
 
 
 def _native_module(features):
     """The module with the kernel, or None where the composite is to run."""
     global _warned
-    choice = _choice if _choice is not None else _environment_choice()
+    choice = _choice.get()
+    if choice is None:
+        choice = _environment_choice()
     if (
         choice is False
-        or _portable.get()
         or keras.backend.backend() != "tensorflow"
         or keras.backend.is_keras_tensor(features)
         or keras.backend.standardize_dtype(features.dtype) not in NATIVE_DTYPES

@@ -87,10 +87,9 @@ def tensorflow_calls(native, features, filters, weights, filter_size):
 
     calls = []
     for function in (forward, backward):
-        adaptive_convolution.use_native(native)
-        graph = tf.function(function, jit_compile=False)
-        graph = graph.get_concrete_function(*arguments)
-        adaptive_convolution.use_native(None)
+        with adaptive_convolution.native_kernel(native):
+            graph = tf.function(function, jit_compile=False)
+            graph = graph.get_concrete_function(*arguments)
         calls.append(functools.partial(graph, arguments[0], *arguments[1]))
     return calls
 
