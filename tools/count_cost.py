@@ -14,6 +14,7 @@ import json
 from absl import flags
 
 from tf_defocus import commands
+from tf_defocus.markdown_table import markdown_table
 
 NAME = flags.DEFINE_string("name", None, "Network, a name of `tf-defocus models`.")
 SIZE = flags.DEFINE_string("size", None, "WIDTHxHEIGHT [the convention's own].")
@@ -131,13 +132,10 @@ def page():
         convention = costs.CONVENTIONS[name]
         width, height = convention.size
         lines.append(f"- `{name}` ({width}x{height}): {convention.text}.")
-    lines += [
-        "",
-        "| paper | network | arguments | parameters | printed | counted | difference |",
-        "|---|---|---|---:|---:|---:|---:|",
-    ]
-    for convention, rows in PRINTED.items():
-        for name, overrides, printed in rows:
+    head = ["paper", "network", "arguments", "parameters", "printed", "counted"]
+    rows = []
+    for convention, networks in PRINTED.items():
+        for name, overrides, printed in networks:
             model = create_model(name, **overrides)
             number = costs.cost(model, convention)[0] / 1e9
             words = ", ".join(f"{k}={v}" for k, v in overrides.items())
@@ -146,8 +144,11 @@ def page():
                 beside[0] = f"{printed:.1f}"
                 beside[2] = f"{100 * (number / printed - 1):+.1f} %"
             cells = [f"`{convention}`", f"`{name}`", words, f"{model.count_params():,}"]
-            lines.append(f"| {' | '.join([*cells, *beside])} |")
-    return "\n".join([*lines, "", *REMARKS]) + "\n"
+            rows.append([*cells, *beside])
+    table = markdown_table([*head, "difference"], rows, num_texts=3)
+    return "
+".join([*lines, "", table, *REMARKS]) + "
+"
 
 
 REMARKS = (
