@@ -12,17 +12,16 @@ from tests.testing import ROOT
 
 PACKAGE = ROOT / "tf_defocus"
 TENSORFLOW_ROOMS = {"export"}
+MAX_LINES = 400  # of a file; most have 250 at most
 
 # room -> rooms of this package it may import (itself is always allowed); every room
 # stands here
-BASE = {"whole_files", "npz_file", "hdf5_file", "markdown_table", "stored_array"}
+BASE = {"whole_files", "array_files", "markdown_table"}
 NETWORKS = {"ops", "layers", "models"}
 SCORES = {"losses", "metrics"}
 ARROWS = {
     "whole_files": set(),
-    "stored_array": set(),
-    "npz_file": {"stored_array"},
-    "hdf5_file": {"stored_array"},
+    "array_files": set(),
     "markdown_table": set(),
     "quiet_tensorflow": set(),
     "commands": {"quiet_tensorflow"},
@@ -93,6 +92,16 @@ def test_arrows_point_one_way():
             if parts[1] not in allowed | {room(relative)}:
                 wrong.append(f"{relative} imports {name}")
     assert not wrong
+
+
+def test_rooms_are_few_and_files_short():
+    """A newcomer reads the list of rooms at one glance, and a file at one sitting."""
+    rooms = {room(relative) for _, relative in modules()} - {"__init__"}
+    assert rooms == set(ARROWS) and len(rooms) <= 26
+    folders = (PACKAGE, ROOT / "tools", ROOT / "datasets", ROOT / "tests")
+    paths = [path for folder in folders for path in folder.rglob("*.py")]
+    long = [p for p in paths if len(p.read_text().splitlines()) > MAX_LINES]
+    assert not long
 
 
 def test_tensorflow_stays_in_its_rooms():

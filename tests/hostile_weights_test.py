@@ -14,14 +14,14 @@ MOST_MEGABYTES = 300  # beside what the imports take
 READ_ALL = """
 import json, pathlib, resource, sys, time
 resource.setrlimit(resource.RLIMIT_AS, (6 * 2**30,) * 2)
-from tf_defocus import hdf5_file, npz_file
+from tf_defocus.array_files import hdf5, npz
 from tf_defocus.models import presets
 from tf_defocus.conversion.torch_checkpoint import read_torch_checkpoint
 
 readers = {
     "torch": read_torch_checkpoint,
-    "h5": hdf5_file.read_datasets,
-    "npz": npz_file.read_arrays,
+    "h5": hdf5.read_datasets,
+    "npz": npz.read_arrays,
     "run": presets.load_preset,
 }
 def peak():  # rusage would begin with the parent's

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from tf_defocus import hdf5_file, npz_file
+from tf_defocus.array_files import hdf5, npz
 from tf_defocus.ops.colors import to_caffe_colors
 from tf_defocus.ops.image_spectrum import full_transform, transform_modulus
 from tf_defocus.ops.structural_similarity import structural_similarity
@@ -266,7 +266,7 @@ def read_vgg19_weights(path, blocks=VGG19_BLOCKS):
 
 def _read_npz(path):
     """`conv1_1/kernel`, `conv1_1/bias`, ... -> dict of (kernel, bias)."""
-    arrays = npz_file.read_arrays(path)
+    arrays = npz.read_arrays(path)
     names = {key.rpartition("/")[0] for key in arrays}
     return {
         name: (arrays[f"{name}/kernel"], arrays[f"{name}/bias"])
@@ -281,7 +281,7 @@ def _read_keras_applications(path):
     The depth of the arrays below their layer differs between versions of Keras.
     """
     layers = {}
-    arrays = hdf5_file.read_datasets(path, lambda name: "block" in name)
+    arrays = hdf5.read_datasets(path, lambda name: "block" in name)
     for full, array in arrays.items():
         layer = full.removeprefix("model_weights/").partition("/")[0]
         name = layer.replace("block", "conv").replace("_conv", "_")

@@ -11,7 +11,7 @@ import os
 import h5py
 import numpy as np
 
-from tf_defocus.stored_array import StoredArray
+from tf_defocus.array_files.stored_array import StoredArray
 
 MAX_DEPTH = 16  # of groups in groups; Keras nests four
 MAX_OBJECTS = 2**14

@@ -13,7 +13,7 @@ import zlib
 
 import numpy as np
 
-from tf_defocus.stored_array import StoredArray
+from tf_defocus.array_files.stored_array import StoredArray
 
 MAX_NUMBERS = 2**28  # of a file; the largest network here has 5e7
 MAX_HEADER_BYTES = 10_000

@@ -14,7 +14,7 @@ import re
 import zipfile
 from collections.abc import Callable
 
-from tf_defocus import hdf5_file
+from tf_defocus.array_files import hdf5
 from tf_defocus.conversion import (
     assignments_of,
     bambnet,
@@ -97,7 +97,7 @@ class Checkpoint:
             ValueError: in one line, if the file is damaged or hostile.
         """
         if self.kind == KERAS:
-            return hdf5_file.list_datasets(self.path)
+            return hdf5.list_datasets(self.path)
         return {n: (a.shape, a.dtype) for n, a in naming.flattened(self.content)}
 
 

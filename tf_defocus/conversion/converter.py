@@ -12,10 +12,12 @@ import shutil
 
 import numpy as np
 
-from tf_defocus import npz_file, whole_files
+from tf_defocus import whole_files
+from tf_defocus.array_files import npz
 from tf_defocus.conversion import assignments_of
 from tf_defocus.conversion.author_files import FILES, Checkpoint, official_tensors
 from tf_defocus.conversion.identification import what_it_seems
+from tf_defocus.markdown_table import markdown_table
 from tf_defocus.models import manifest, plans, presets, weights
 
 CARD = "card.md"
@@ -179,7 +181,7 @@ def _parity(path, plan, tensors):
         ConversionError: unless every weight is the same bit for bit.
     """
     weights.check_shapes(plan.name, weights.shapes(plan), path)
-    found = npz_file.open_arrays(path)
+    found = npz.open_arrays(path)
     for name, value in _values(plan, tensors):
         if np.asarray(found[name]).tobytes() != value.tobytes():
             raise ConversionError(f"opened again, {name} differs; nothing is kept")
@@ -187,24 +189,23 @@ def _parity(path, plan, tensors):
 
 
 def _card(kind, config):
-    files = "\n".join(
-        f"| file | `{c['file']}`, sha256 {c['sha256']} |" for c in config["checkpoints"]
-    )
     words = ", ".join(
         f"{word}={value!r}" for word, value in config["overrides"].items()
     )
-    return f"""# {config["model"]}, from the authors' weights
-
-| | |
-|---|---|
-| network | {kind}, {words} |
-| source | {config["repository"]} |
-| licence of that program | {config["licence"]} |
-| licence of the weights | ask the authors before you pass them on |
-{files}
-| stored | float32, sha256 {config["weights_sha256"]} |
-| parity | {config["parity"]} |
-"""
+    rows = [
+        ("network", f"{kind}, {words}"),
+        ("source", config["repository"]),
+        ("licence of that program", config["licence"]),
+        ("licence of the weights", "ask the authors before you pass them on"),
+        *(
+            ("file", f"`{c['file']}`, sha256 {c['sha256']}")
+            for c in config["checkpoints"]
+        ),
+        ("stored", f"float32, sha256 {config['weights_sha256']}"),
+        ("parity", config["parity"]),
+    ]
+    table = markdown_table(["", ""], rows, num_texts=2)
+    return f"# {config['model']}, from the authors' weights\n\n{table}"
 
 
 def _line(error):

@@ -4,7 +4,7 @@ One dictionary holds the estimator and the two networks that only train it. The 
 branch that the authors' encoder has while training is skipped.
 """
 
-from tf_defocus import npz_file
+from tf_defocus.array_files import npz
 from tf_defocus.conversion.assignment import Assignment
 from tf_defocus.models.dmenet import DMENet
 from tf_defocus.models.dmenet_domains import BinaryNetwork, FeatureDiscriminator
@@ -39,7 +39,7 @@ def read_npz(path):
         FileNotFoundError: if there is no such file.
         ValueError: if it is no `.npz`, or holds anything but arrays of numbers.
     """
-    arrays = npz_file.open_arrays(path)
+    arrays = npz.open_arrays(path)
     return {_newer(name): array for name, array in arrays.items()}
 
 

@@ -4,7 +4,7 @@ import re
 
 import numpy as np
 
-from tf_defocus import hdf5_file
+from tf_defocus.array_files import hdf5
 
 _NAME = re.compile(r"conv2d(?:_(\d+))?")  # given by Keras, which counts
 _WHOLE_MODEL, _OPTIMIZER = "model_weights/", "optimizer_weights/"
@@ -59,7 +59,7 @@ def read_layers(path):
         FileNotFoundError: if there is no such file.
         ValueError: if it is no HDF5 file, is damaged or points outside itself.
     """
-    found = hdf5_file.open_datasets(path, lambda n: not n.startswith(_OPTIMIZER))
+    found = hdf5.open_datasets(path, lambda n: not n.startswith(_OPTIMIZER))
     layers = {}
     for name, array in found.items():
         layer = name.removeprefix(_WHOLE_MODEL).partition("/")[0]

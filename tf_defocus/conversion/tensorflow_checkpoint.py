@@ -17,8 +17,8 @@ import struct
 
 import numpy as np
 
+from tf_defocus.array_files.stored_array import StoredArray
 from tf_defocus.conversion.numpy_pickle import check_shape
-from tf_defocus.stored_array import StoredArray
 
 SUFFIX = ".index"
 MARK = bytes.fromhex("57fb808b247547db")  # the end of every such table

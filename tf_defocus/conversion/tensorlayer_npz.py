@@ -1,6 +1,6 @@
 """Reads TensorLayer's files: a list of arrays without names, or arrays by name."""
 
-from tf_defocus import npz_file
+from tf_defocus.array_files import npz
 from tf_defocus.conversion import numpy_pickle, plain_pickle
 
 _LIST = "params"
@@ -21,9 +21,9 @@ def read_tensorlayer(path):
         ValueError: in one line, if it is no such file, or holds anything but arrays of
             numbers; nothing is executed.
     """
-    if _LIST not in npz_file.read_headers(path):
-        return npz_file.open_arrays(path)
-    shape, data = npz_file.read_object_bytes(path, _LIST)
+    if _LIST not in npz.read_headers(path):
+        return npz.open_arrays(path)
+    shape, data = npz.read_object_bytes(path, _LIST)
     content, _ = plain_pickle.load(data, names=numpy_pickle.NAMES)
     arrays = getattr(content, "value", None)
     if not isinstance(arrays, list) or shape != (len(arrays),):

@@ -15,9 +15,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tf_defocus.array_files.npz import BROKEN_FILE_ERRORS
+from tf_defocus.array_files.stored_array import StoredArray
 from tf_defocus.conversion import numpy_pickle, plain_pickle
-from tf_defocus.npz_file import BROKEN_FILE_ERRORS
-from tf_defocus.stored_array import StoredArray
 
 STORAGE_DTYPES = {
     "DoubleStorage": "<f8",

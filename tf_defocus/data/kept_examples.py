@@ -17,7 +17,7 @@ import tqdm
 from absl import logging
 from etils import epath
 
-from tf_defocus import npz_file
+from tf_defocus.array_files import npz
 
 _OLDER_WORDS = {"combined": "blurred"}  # of examples that version 1 kept
 _POLL_SECONDS = 2.0
@@ -128,7 +128,7 @@ def _read(path):
         return None
     try:
         return _read_arrays(path)
-    except npz_file.BROKEN_FILE_ERRORS as error:
+    except npz.BROKEN_FILE_ERRORS as error:
         logging.warning("%s is damaged (%s) and is made again", path, error)
         return None
 

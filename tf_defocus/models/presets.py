@@ -9,7 +9,8 @@ import os
 import pathlib
 from typing import Any
 
-from tf_defocus import npz_file, whole_files
+from tf_defocus import whole_files
+from tf_defocus.array_files import npz
 from tf_defocus.models import hub, plans, weights
 from tf_defocus.models.base import RestorationNetwork
 from tf_defocus.models.manifest import (
@@ -176,7 +177,7 @@ def _build(description, path):
     try:
         plans.check_overrides(name, overrides)
         if set(overrides) - {"variant"}:  # a named configuration is known to be small
-            plans.check_count(overrides, len(npz_file.read_headers(path)))
+            plans.check_count(overrides, len(npz.read_headers(path)))
             plan = plans.plan_model(name, **overrides)
             weights.check_shapes(name, weights.shapes(plan), path)
         model = create_model(name, **overrides)

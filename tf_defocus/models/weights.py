@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import keras
 import numpy as np
 
-from tf_defocus import npz_file, whole_files
+from tf_defocus import whole_files
+from tf_defocus.array_files import npz
 
 
 def variable_names(model):
@@ -81,7 +82,7 @@ def check_shapes(name, shapes, path):
         ValueError: if the file is damaged, or a tensor is missing, left over,
             misshapen or not of numbers.
     """
-    found = npz_file.read_headers(path)
+    found = npz.read_headers(path)
     missing, unused = sorted(set(shapes) - set(found)), sorted(set(found) - set(shapes))
     if missing or unused:
         raise ValueError(
@@ -104,7 +105,7 @@ def listing(names, most=10):
 
 def read_weights(path: str | os.PathLike) -> dict[str, np.ndarray]:
     """Mapping variable name -> array of a `.npz`, without unpickling anything."""
-    return npz_file.read_arrays(path)
+    return npz.read_arrays(path)
 
 
 def initialize_from(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:

@@ -15,7 +15,8 @@ import signal
 import keras
 import numpy as np
 
-from tf_defocus import npz_file, whole_files
+from tf_defocus import whole_files
+from tf_defocus.array_files import npz
 from tf_defocus.models import presets, weights
 
 CHECKPOINT = "checkpoint.npz"
@@ -111,7 +112,7 @@ def resume(run, arrays):
         with np.load(path, allow_pickle=False) as file:
             state = {name: file[name] for name in file.files}
         recipe, step = str(state["recipe"]), int(state["step"])
-    except npz_file.BROKEN_FILE_ERRORS as error:
+    except npz.BROKEN_FILE_ERRORS as error:
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(
             f"{path} is damaged ({reason}); remove it to begin the run anew, or give "

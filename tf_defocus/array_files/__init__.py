@@ -1,0 +1,1 @@
+"""Arrays in other programs' files: looked at first, read in bounds, never executed."""
