@@ -2,7 +2,7 @@
 
 import ast
 import os
-import pathlib
+import re
 import subprocess
 import sys
 
@@ -192,17 +192,21 @@ def test_import_and_models_work_without_tensorflow():
     assert result.stdout.strip() == "ok", result.stderr[-2000:]
 
 
-def test_equation_tags_of_the_models_are_tested():
-    """Every [KPAC Eq. 7] of a paper-to-code table stands in a test as well."""
-    tests = "\n".join(p.read_text() for p in (ROOT / "tests").rglob("*_test.py"))
+def test_equation_tags_stand_at_the_equation_and_in_its_test():
+    """Every [KPAC Eq. 7] of a paper-to-code table; a lone comment is no such place."""
+    code = "\n".join(functions(path) for path, _ in modules())
+    tests = "\n".join(map(functions, (ROOT / "tests").rglob("*_test.py")))
     for path in sorted((PACKAGE / "models").glob("*.py")):
-        for tag in equation_tags(path):
+        table = ast.get_docstring(ast.parse(path.read_text())) or ""
+        for tag in re.findall(r"\[\w+ Eq\. \d+\]", table):
+            assert tag in code, f"{path.name}: {tag} stands at no line of code"
             assert tag in tests, f"{path.name}: {tag} has no test"
 
 
-def equation_tags(path: pathlib.Path):
-    """Tags in the module docstring such as `[KPAC Eq. 7]`."""
-    import re
-
-    docstring = ast.get_docstring(ast.parse(path.read_text())) or ""
-    return set(re.findall(r"\[\w+ Eq\. \d+\]", docstring))
+def functions(path):
+    """The lines of a file's functions and classes that are not comments alone."""
+    lines = path.read_text().splitlines()
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    parts = [n for n in ast.parse("\n".join(lines)).body if isinstance(n, kinds)]
+    inside = [line for n in parts for line in lines[n.lineno - 1 : n.end_lineno]]
+    return "\n".join(line for line in inside if not line.lstrip().startswith("#"))
