@@ -17,6 +17,7 @@ import numpy as np
 from PIL import PngImagePlugin
 
 from tf_defocus.images import png_chunks
+from tf_defocus.images.levels import full_scale
 from tf_defocus.images.pillow import to_samples
 from tf_defocus.images.refusals import Damaged, Refused, decoder
 
@@ -214,11 +215,14 @@ def _keyed(colour, key, depth):
     if depth < 8:
         values = values * (255 // (2**depth - 1))  # Pillow has widened the samples
     opaque = (colour != values).any(axis=2)
-    return colour, opaque * colour.dtype.type(np.iinfo(colour.dtype).max)
+    return colour, opaque * colour.dtype.type(full_scale(colour.dtype))
 
 
 def write_png(file, samples, image=None):
     """Writes samples and metadata as one PNG, row bands at a time.
+
+    At this compression OpenCV's encoder is 1.2 times as fast, its files are larger, and
+    it refuses grey with alpha: one writer serves all depths.
 
     Args:
         file: a binary file open for writing.

@@ -20,6 +20,7 @@ from tf_defocus.images.directory import (
     number_tag,
     pack_before,
 )
+from tf_defocus.images.levels import full_scale
 from tf_defocus.images.refusals import Damaged, decoder
 
 PLAIN_COLOURS = (known.WHITE_IS_ZERO, known.BLACK_IS_ZERO, known.RGB)
@@ -70,8 +71,7 @@ def decode(file, layout):
         space[...] = block[: space.shape[0], : space.shape[1]]
     samples = np.moveaxis(result, 0, -2).reshape(*shape[1:3], -1)
     if layout.photometric == known.WHITE_IS_ZERO:
-        white = 1 if layout.dtype == "float32" else np.iinfo(layout.dtype).max
-        samples[..., 0] = white - samples[..., 0]
+        samples[..., 0] = full_scale(layout.dtype) - samples[..., 0]
     return samples
 
 
@@ -214,7 +214,7 @@ def separate_alpha(samples, layout):
 def _divided(colour, alpha):
     """Colours premultiplied by alpha as they are without it."""
     result = np.empty_like(colour)
-    full = 1.0 if colour.dtype.kind == "f" else float(np.iinfo(colour.dtype).max)
+    full = float(full_scale(colour.dtype))
     for row, (colours, opacity) in enumerate(zip(colour, alpha)):
         opacity = opacity[:, None].astype(np.float64)
         divided = colours * (full / np.where(opacity > 0, opacity, full))

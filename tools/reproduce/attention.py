@@ -28,6 +28,7 @@ import tf_defocus
 from tf_defocus import commands, whole_files
 from tf_defocus.evaluation import blur_detection
 from tf_defocus.images.files import Image, read_image, write_image
+from tf_defocus.images.levels import full_scale
 from tf_defocus.markdown_table import markdown_table
 from tf_defocus.optics import psf
 
@@ -185,7 +186,7 @@ def draw(rows):
 
 def central_crop(pixels, size, multiple):
     """The middle of a photograph as float32 in [0, 1], sides dividing by `multiple`."""
-    full = 1.0 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
+    full = full_scale(pixels.dtype)
     sides = [min(size, side) // multiple * multiple for side in pixels.shape[:2]]
     if not all(sides):
         raise ValueError(f"The photograph must measure {multiple} px on both sides")

@@ -30,6 +30,7 @@ from tf_defocus.images.files import (
     read_image,
     write_image,
 )
+from tf_defocus.images.levels import full_scale
 
 PRESET = flags.DEFINE_string("preset", "kpac_3level", "A KPAC preset or folder.")
 IMAGES = flags.DEFINE_string("images", None, "Folder of photographs.", required=True)
@@ -67,7 +68,7 @@ def paired_files(images, masks, prefix=""):
 def read_mask(path, invert):
     """(height, width) bool, True where blurred."""
     pixels = read_image(path).pixels
-    bright = pixels.mean(axis=-1) > np.iinfo(pixels.dtype).max / 2
+    bright = pixels.mean(axis=-1) > full_scale(pixels.dtype) / 2
     return ~bright if invert else bright
 
 
@@ -121,7 +122,7 @@ def main(_):
     pairs = paired_files(IMAGES.value, MASKS.value, PREFIX.value)
     for image_path, mask_path in tqdm.tqdm(pairs, unit="image"):
         pixels = read_image(image_path).pixels
-        full = np.float32(np.iinfo(pixels.dtype).max)
+        full = np.float32(full_scale(pixels.dtype))
         masks.append(read_mask(mask_path, INVERT.value))
         if masks[-1].shape != pixels.shape[:2]:
             raise ValueError(
