@@ -87,14 +87,14 @@ def test_one_file_goes_to_a_folder_or_to_a_named_file(tmp_path, single):
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 def test_depth_grey_and_alpha_survive(tmp_path, single, rng, extension, dtype):
     full = np.iinfo(dtype).max
-    gray = rng.integers(0, full, (13, 17, 1), dtype=dtype).repeat(3, axis=2)
+    grey = rng.integers(0, full, (13, 17, 1), dtype=dtype).repeat(3, axis=2)
     alpha = rng.integers(0, full, (13, 17), dtype=dtype)
-    write_image(tmp_path / f"a.{extension}", Image(gray, alpha, is_gray=True))
+    write_image(tmp_path / f"a.{extension}", Image(grey, alpha, is_gray=True))
     out = tmp_path / "out"
     assert deblur("-i", tmp_path / f"a.{extension}", "-o", out) == 0
     image = read_image(out / f"a.{extension}")
     assert image.is_gray
-    np.testing.assert_array_equal(image.pixels, full - gray)
+    np.testing.assert_array_equal(image.pixels, full - grey)
     np.testing.assert_array_equal(image.alpha, alpha)
 
 

@@ -187,8 +187,8 @@ def test_blur_lowers_sharpness_and_colour_counts_as_luma(name, images):
     blurred = (sharp + np.roll(sharp, 1, 0) + np.roll(sharp, 1, 1)) / 3
     assert sharpness(blurred) < 0.6 * sharpness(sharp)
     luma = sharp @ [0.299, 0.587, 0.114]
-    gray = np.repeat(luma[..., None], 3, axis=-1)
-    assert sharpness(gray) == pytest.approx(sharpness(sharp))
+    grey = np.repeat(luma[..., None], 3, axis=-1)
+    assert sharpness(grey) == pytest.approx(sharpness(sharp))
 
 
 @pytest.mark.parametrize(

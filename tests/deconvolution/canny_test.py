@@ -11,11 +11,11 @@ from tf_defocus.deconvolution.canny import canny
 @pytest.mark.parametrize("file", ["ebdb.npz", "ebdb_gray.npz"])
 def test_edges_agree_with_the_recorded_ones_at_every_scale(file):
     vectors = reference_file(file)
-    gray = vectors["luminance"][0, ..., 0].astype("float64")
+    grey = vectors["luminance"][0, ..., 0].astype("float64")
     for index, sigma in enumerate(np.arange(1, 5.5, 0.5)):
         expected = vectors["edges"][0, ..., index] > 0.5
-        assert 100 < expected.sum() < gray.size / 4
-        np.testing.assert_array_equal(canny(gray, sigma), expected)
+        assert 100 < expected.sum() < grey.size / 4
+        np.testing.assert_array_equal(canny(grey, sigma), expected)
 
 
 @pytest.mark.parametrize("transposed", [False, True])

@@ -21,13 +21,13 @@ def _agrees(actual, vectors, key):
 
 def test_every_step_agrees_with_the_recorded_one(recorded):
     vectors, image, edges = recorded
-    gray = ebdb.working_image(image)
-    _agrees(gray, vectors, "luminance")
+    grey = ebdb.working_image(image)
+    _agrees(grey, vectors, "luminance")
     edge_map, scale, count = ebdb.scale_consistent_edges(edges)
     _agrees(edge_map, vectors, "edge_map")
     _agrees(scale, vectors, "scale")
     assert count[edge_map].min() >= 4
-    raw = ebdb.edge_blur(gray, edge_map, scale)
+    raw = ebdb.edge_blur(grey, edge_map, scale)
     _agrees(raw, vectors, "sparse_raw")
     filtered = ebdb.smooth_along_edges(raw, edge_map, count)
     _agrees(filtered, vectors, "sparse_filtered")

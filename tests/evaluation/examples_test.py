@@ -165,10 +165,10 @@ def test_arrays_are_read_as_stored_with_their_mean_defocus(tmp_path):
 
 @pytest.mark.parametrize("dtype, full", [("uint8", 255), ("uint16", 65535)])
 def test_noise_has_its_sigma_at_any_depth_and_is_the_same_every_time(dtype, full):
-    gray = np.full((64, 64, 3), full // 2, dtype)
-    example = Example("a", {"left": gray, "right": gray}, gray)
+    grey = np.full((64, 64, 3), full // 2, dtype)
+    example = Example("a", {"left": grey, "right": grey}, grey)
     (noisy,), (again,) = (list(add_noise([example], 3.0)) for _ in range(2))
-    differences = {k: view / full - gray / full for k, view in noisy.views.items()}
+    differences = {k: view / full - grey / full for k, view in noisy.views.items()}
     for kind, difference in differences.items():
         assert noisy.views[kind].dtype == dtype
         assert difference.std() * 255 == pytest.approx(3.0, rel=0.03)
@@ -176,7 +176,7 @@ def test_noise_has_its_sigma_at_any_depth_and_is_the_same_every_time(dtype, full
         np.testing.assert_array_equal(noisy.views[kind], again.views[kind])
     correlation = np.mean(differences["left"] * differences["right"])
     assert abs(correlation) * 255**2 < 0.5  # of 9: each view has noise of its own
-    np.testing.assert_array_equal(noisy.sharp, gray)
+    np.testing.assert_array_equal(noisy.sharp, grey)
     (other_seed,) = add_noise([example], 3.0, seed=1)
     assert np.any(other_seed.views["left"] != noisy.views["left"])
 

@@ -34,23 +34,23 @@ def exif_block(orientation=1):
 
 
 @pytest.mark.parametrize("extension, dtype", LOSSLESS)
-@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize("grey", [False, True])
 @pytest.mark.parametrize("with_alpha", [False, True])
 @pytest.mark.parametrize("size", [(1, 1), (131, 7)])
 def test_lossless_files_round_trip_bit_for_bit(
-    tmp_path, rng, extension, dtype, gray, with_alpha, size
+    tmp_path, rng, extension, dtype, grey, with_alpha, size
 ):
     pixels = random_samples(rng, (*size, 3), dtype)
-    if gray:
+    if grey:
         pixels = np.repeat(pixels[..., :1], 3, axis=2)
     alpha = random_samples(rng, size, dtype) if with_alpha else None
     path = tmp_path / f"a.{extension}"
     exif = exif_block()
-    write_image(path, Image(pixels, alpha, gray, icc=SRGB, exif=exif, xmp=XMP))
+    write_image(path, Image(pixels, alpha, grey, icc=SRGB, exif=exif, xmp=XMP))
     image = read_image(path)
     np.testing.assert_array_equal(image.pixels, pixels)
     assert image.pixels.dtype == dtype
-    assert image.is_gray == gray
+    assert image.is_gray == grey
     assert (image.alpha is None) == (alpha is None)
     if with_alpha:
         np.testing.assert_array_equal(image.alpha, alpha)
@@ -221,8 +221,8 @@ def test_one_bit_and_transparent_grey_are_read(tmp_path):
     image = read_image(tmp_path / "bits.png")
     assert image.is_gray
     np.testing.assert_array_equal(image.pixels[0, :, 0], [0, 255])
-    gray = PIL.Image.fromarray(np.array([[3, 9]], np.uint8))
-    gray.save(tmp_path / "key.png", transparency=9)
+    grey = PIL.Image.fromarray(np.array([[3, 9]], np.uint8))
+    grey.save(tmp_path / "key.png", transparency=9)
     image = read_image(tmp_path / "key.png")
     assert image.is_gray
     np.testing.assert_array_equal(image.alpha, [[255, 0]])

@@ -19,23 +19,23 @@ def read(folder, name, data):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
-@pytest.mark.parametrize("gray", [False, True])
+@pytest.mark.parametrize("grey", [False, True])
 @pytest.mark.parametrize("compression", [None, "zlib"])
-def test_multiplied_alpha_is_divided_at_every_depth(tmp_path, dtype, gray, compression):
+def test_multiplied_alpha_is_divided_at_every_depth(tmp_path, dtype, grey, compression):
     full = made.FULL[dtype]
-    straight = made.samples(dtype, 1 if gray else 3)
+    straight = made.samples(dtype, 1 if grey else 3)
     alpha = np.linspace(0.2, 1, straight.shape[1]) * np.ones(straight.shape[:2])
     stored = np.concatenate([straight * alpha[..., None], alpha[..., None] * full], 2)
     stored = stored if dtype == "float32" else np.rint(stored)
     data = made.tiff_file(
         stored.astype(dtype),
         extrasamples=["assocalpha"],
-        photometric="minisblack" if gray else "rgb",
+        photometric="minisblack" if grey else "rgb",
         planarconfig="contig",
         compression=compression,
     )
     image = read(tmp_path, "a.tif", data)
-    assert image.is_gray == gray
+    assert image.is_gray == grey
     error = np.abs(image.pixels.astype(float) - straight).max()
     assert error <= (1e-6 if dtype == "float32" else 5)  # 1 level, divided by 0.2
     np.testing.assert_allclose(image.alpha / full, alpha, atol=0.002)

@@ -181,7 +181,7 @@ def png_files():
             files[f"{depth}_{channels}.png"] = png_file(
                 samples(dtype, channels), *colour_chunks(), *text_chunks(), physical
             )
-        rgb, gray = samples(dtype), samples(dtype, 1)
+        rgb, grey = samples(dtype), samples(dtype, 1)
         files[f"{depth}_meta.png"] = png_file(
             rgb, profile, xmp, (b"eXIf", exif_block()), physical
         )
@@ -202,8 +202,8 @@ def png_files():
         )
         key = struct.pack(">3H", *map(int, rgb[3, 4]))
         files[f"{depth}_key.png"] = png_file(rgb, (b"tRNS", key))
-        key = struct.pack(">H", int(gray[3, 4, 0]))
-        files[f"{depth}_gray_key.png"] = png_file(gray, (b"tRNS", key))
+        key = struct.pack(">H", int(grey[3, 4, 0]))
+        files[f"{depth}_gray_key.png"] = png_file(grey, (b"tRNS", key))
     indices = (samples("uint8", 1) // 64).astype("uint8")
     palette = bytes(range(12))
     files["palette.png"] = png_file(indices, colour_type=3, palette=palette)
@@ -257,11 +257,11 @@ def tiff_files():
     ]
     files = {}
     for dtype in ("uint8", "uint16", "float32"):
-        rgb, gray = samples(dtype), samples(dtype, 1)[..., 0]
+        rgb, grey = samples(dtype), samples(dtype, 1)[..., 0]
         files[f"{dtype}.tif"] = tiff_file(
             rgb, *accents, *more, iccprofile=SRGB, resolution=(300, 200, 2)
         )
-        files[f"{dtype}_gray.tif"] = tiff_file(gray, *accents)
+        files[f"{dtype}_gray.tif"] = tiff_file(grey, *accents)
         files[f"{dtype}_big.tif"] = tiff_file(
             rgb, *accents, bigtiff=True, byteorder=">"
         )

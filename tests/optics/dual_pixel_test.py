@@ -70,16 +70,16 @@ def mirrored(surfaces):
 @every_family
 @pytest.mark.parametrize("coc", [constant(0), constant(9), slanted(-9, 9)])
 def test_invariant_02_a_constant_scene_stays_constant(family, coc):
-    gray = np.full((SIZE, SIZE, 3), 0.37)
-    image = render([Surface(gray, constant(1), coc)], ApertureSplit(family))
+    grey = np.full((SIZE, SIZE, 3), 0.37)
+    image = render([Surface(grey, constant(1), coc)], ApertureSplit(family))
     for view in (image.left, image.right, image.blurred, image.sharp):
-        np.testing.assert_allclose(view, gray, atol=1e-12)
+        np.testing.assert_allclose(view, grey, atol=1e-12)
 
 
 def test_invariant_02_an_object_of_the_background_colour_is_invisible():
-    gray = np.full((SIZE, SIZE, 3), 0.37)
-    surfaces = [Surface(gray, s.alpha, s.coc) for s in scene()]
-    np.testing.assert_allclose(render(surfaces, SPLIT).left, gray, atol=1e-12)
+    grey = np.full((SIZE, SIZE, 3), 0.37)
+    surfaces = [Surface(grey, s.alpha, s.coc) for s in scene()]
+    np.testing.assert_allclose(render(surfaces, SPLIT).left, grey, atol=1e-12)
 
 
 def test_invariant_03_in_focus_all_images_are_equal():

@@ -48,9 +48,9 @@ def working_image(image):
     return ((16 + image @ _LUMA) / 255) ** _GAMMA
 
 
-def detect_edges(gray):
+def detect_edges(grey):
     """Edges at every scale, (height, width, 9) bool."""
-    return np.stack([canny(gray, scale) for scale in SCALES], axis=-1)
+    return np.stack([canny(grey, scale) for scale in SCALES], axis=-1)
 
 
 def scale_consistent_edges(edges):
@@ -70,25 +70,25 @@ def scale_consistent_edges(edges):
     return edge_map, scale, edges.sum(axis=-1)
 
 
-def edge_blur(gray, edge_map, scale):
+def edge_blur(grey, edge_map, scale):
     """Blur of step edges from the gradients at two scales.
 
         R = m_1 / m_2,   sigma^2 = (R^2 s_1^2 - s_2^2) / (1 - R^2)
 
     Args:
-        gray: (height, width) float.
+        grey: (height, width) float.
         edge_map, scale: of `scale_consistent_edges`.
 
     Returns:
         (height, width) float64 [px] in [0, 5], 0 off the edges and where the ratio fits
         no step: such a pixel stays, and pulls its neighbours down.
     """
-    sigma = np.zeros(gray.shape)
+    sigma = np.zeros(grey.shape)
     for second in np.unique(scale[edge_map]):
         here = edge_map & (scale == second)
         reach = 2 * int(np.ceil(2 * second)) + 1
         first, other = (
-            _gradient_magnitude(gray, s, reach)[here] for s in (FIRST_REBLUR, second)
+            _gradient_magnitude(grey, s, reach)[here] for s in (FIRST_REBLUR, second)
         )
         with np.errstate(divide="ignore", invalid="ignore"):
             squared = (first / other) ** 2
@@ -163,24 +163,24 @@ def estimate_ebdb_map(image):
         (height, width) float32, sigma of the blur [px] in [0, 5]; all zero where no
         edge is found, for then nothing says the image is blurred.
     """
-    gray = working_image(image)
-    if min(gray.shape) < 3:
-        return np.zeros(gray.shape, np.float32)
-    edge_map, scale, count = scale_consistent_edges(detect_edges(gray))
+    grey = working_image(image)
+    if min(grey.shape) < 3:
+        return np.zeros(grey.shape, np.float32)
+    edge_map, scale, count = scale_consistent_edges(detect_edges(grey))
     if not edge_map.any():
-        return np.zeros(gray.shape, np.float32)
-    sigma = smooth_along_edges(edge_blur(gray, edge_map, scale), edge_map, count)
+        return np.zeros(grey.shape, np.float32)
+    sigma = smooth_along_edges(edge_blur(grey, edge_map, scale), edge_map, count)
     return spread(sigma, edge_map, image).astype(np.float32)
 
 
-def _gradient_magnitude(gray, sigma, reach):
+def _gradient_magnitude(grey, sigma, reach):
     """By derivatives of a Gaussian, sampled and not normalised."""
     taps = np.arange(-reach, reach + 1)
     bell = np.exp(-(taps**2) / (2 * sigma**2))
     slope = -taps * bell / (2 * np.pi * sigma**4)
     parts = []
     for axis in (0, 1):
-        part = ndimage.correlate1d(gray, slope, axis=axis, mode="reflect")
+        part = ndimage.correlate1d(grey, slope, axis=axis, mode="reflect")
         parts.append(ndimage.correlate1d(part, bell, axis=1 - axis, mode="reflect"))
     return np.hypot(*parts)
 

@@ -43,11 +43,11 @@ def sparse_defocus(image, largest=8.0):
     Returns:
         sigma (height, width) float64 [px], valid where `known` (height, width) bool.
     """
-    gray = image.mean(axis=-1, dtype=np.float64)
+    grey = image.mean(axis=-1, dtype=np.float64)
     combined = float(np.hypot(_DERIVATIVE_SIGMA, _REBLUR_SIGMA))
-    before = ndimage.gaussian_gradient_magnitude(gray, _DERIVATIVE_SIGMA)
-    after = ndimage.gaussian_gradient_magnitude(gray, combined)
-    edges = feature.canny(gray, sigma=1.0, low_threshold=0.02, high_threshold=0.06)
+    before = ndimage.gaussian_gradient_magnitude(grey, _DERIVATIVE_SIGMA)
+    after = ndimage.gaussian_gradient_magnitude(grey, combined)
+    edges = feature.canny(grey, sigma=1.0, low_threshold=0.02, high_threshold=0.06)
     # An edge that does not weaken is no step: a thin line's flank, or noise.
     excess = (before / np.maximum(after, 1e-9)) ** 2 - 1.0
     known = edges & (after > _WEAKEST_EDGE) & (excess > 0)

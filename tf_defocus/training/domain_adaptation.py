@@ -38,8 +38,8 @@ def rendered_losses(outputs, defocus, perceptual=None):
         "auxiliary": auxiliary,
     }
     if perceptual is not None:
-        gray = [ops.repeat(x, 3, axis=-1) for x in (defocus, outputs["defocus"])]
-        values["perceptual"] = ops.mean(perceptual.call(*gray))
+        grey = [ops.repeat(x, 3, axis=-1) for x in (defocus, outputs["defocus"])]
+        values["perceptual"] = ops.mean(perceptual.call(*grey))
     return values
 
 

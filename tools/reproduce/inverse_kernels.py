@@ -58,9 +58,9 @@ def photographs(size):
     """Name -> (size, size) float64 luminance crop about the centre, in [0, 1]."""
     crops = {}
     for name in PHOTOGRAPHS:
-        gray = color.rgb2gray(getattr(data, name)()[..., :3])
-        top, left = ((n - size) // 2 for n in gray.shape)
-        crops[name] = gray[max(top, 0) :][:size, max(left, 0) :][:, :size]
+        grey = color.rgb2gray(getattr(data, name)()[..., :3])
+        top, left = ((n - size) // 2 for n in grey.shape)
+        crops[name] = grey[max(top, 0) :][:size, max(left, 0) :][:, :size]
     return crops
 
 

@@ -145,8 +145,8 @@ def similarity_pictures(model, example):
         diameters = np.abs(example.coc[..., 0])
         correlations.append(float(np.corrcoef(mean.ravel(), diameters.ravel())[0, 1]))
         low, high = np.percentile(mean, (2, 98))
-        gray = np.clip((mean - low) / max(high - low, 1e-12), 0, 1)
-        pictures.append(np.rint(255 * gray).astype("uint8")[..., None].repeat(3, -1))
+        grey = np.clip((mean - low) / max(high - low, 1e-12), 0, 1)
+        pictures.append(np.rint(255 * grey).astype("uint8")[..., None].repeat(3, -1))
     return pictures, correlations
 
 

@@ -30,8 +30,8 @@ def test_rows_hold_the_maps_and_what_each_rate_alone_restores(rng):
 
 
 def test_drawing_places_pictures_between_white_gaps():
-    black, gray = np.zeros((3, 5, 3)), np.full((3, 5, 3), 0.2)
-    drawn = tool.draw([[black, gray], [gray, black]])
+    black, grey = np.zeros((3, 5, 3)), np.full((3, 5, 3), 0.2)
+    drawn = tool.draw([[black, grey], [grey, black]])
     assert drawn.shape == (3 + tool.GAP + 3, 5 + tool.GAP + 5, 3)
     assert (drawn[0, 0, 0], drawn[0, -1, 0], drawn[-1, -1, 0]) == (0, 51, 0)
     assert (drawn[3 : 3 + tool.GAP] == 255).all()
