@@ -9,7 +9,7 @@ import pathlib
 
 import numpy as np
 
-from tf_defocus import npz_file
+from tf_defocus.array_files import npz
 from tf_defocus.restoration.scale_evidence import MAX_SCALES, NUM_FEATURES
 
 WEIGHTS_FILE = pathlib.Path(__file__).with_name("scale_choice.npz")
@@ -20,7 +20,7 @@ _ROWS = 64  # of cells at a time
 @functools.cache
 def load_weights(path=WEIGHTS_FILE):
     """dict: `mean`, `deviation` (features,), and `kernel_i`, `bias_i` of each layer."""
-    weights = npz_file.read_arrays(path)
+    weights = npz.read_arrays(path)
     expected = (NUM_FEATURES, 2 + MAX_SCALES)
     received = (*weights["mean"].shape, *weights["bias_2"].shape)
     if expected != received:

@@ -1,0 +1,202 @@
+"""`tf-defocus deblur`: restores photographs."""
+
+import argparse
+import contextlib
+import os
+import sys
+
+from tf_defocus import commands
+from tf_defocus.cli import arguments
+from tf_defocus.cli.arguments import fail
+
+DEFAULT_PRESET = "kpac_3level"
+EXTENSIONS = {"auto": None, "png": ".png", "tif": ".tif", "jpg": ".jpg"}
+SCALES = ("auto", "1", "1,2", "1,2,4", "1,2,4,8")
+
+
+def add_deblur(subparsers):
+    """Adds `tf-defocus deblur` and its options."""
+    deblur = subparsers.add_parser("deblur", help="restore a photograph or a folder")
+    add = deblur.add_argument
+    path = arguments.path
+    help_text = "photographs or folders"
+    add("-i", "--input", type=path, required=True, nargs="+", help=help_text)
+    add("-o", "--output", type=path, required=True, help="folder, or file for one file")
+    add("-n", "--preset", default=DEFAULT_PRESET, help="preset, or folder with weights")
+    add(
+        "-t",
+        "--tile",
+        type=arguments.tile,
+        help="longest tile side [px]; 0 never tiles",
+    )
+    add("--left", type=path, help="left dual-pixel view of the one photograph")
+    add("--right", type=path, help="right dual-pixel view")
+    help_text = "restore in four orientations and average: better, four times the time"
+    add("--ensemble", action="store_true", help=help_text)
+    help_text = "tell whether left and right seem exchanged"
+    add("--check-views", action="store_true", help=help_text)
+    _add_control(deblur)
+    help_text = "added to the names of the outputs"
+    add("--suffix", type=arguments.suffix, default="", help=help_text)
+    add("--ext", choices=sorted(EXTENSIONS), default="auto", help="output format")
+    add("-r", "--recursive", action="store_true", help="search folders in the folder")
+    add("-q", "--quiet", action="store_true", help="no progress bar")
+    existing = deblur.add_mutually_exclusive_group()
+    for choice, text in (("overwrite", "replace"), ("skip-existing", "keep")):
+        existing.add_argument(
+            f"--{choice}", action="store_true", help=f"{text} outputs that exist"
+        )
+    deblur.set_defaults(run=deblur_photographs)
+
+
+def _add_control(deblur):
+    """How much is restored, where, at which sizes and how it is computed."""
+    add = deblur.add_argument_group("control").add_argument
+    help_text = (
+        "sizes to restore at: 1 is full size, 2 half, ...; wide blur is restored in a "
+        "smaller copy and blended in, for a third more time [auto: 1,2,4,8]"
+    )
+    add("--scales", choices=SCALES, default="auto", help=help_text)
+    help_text = "leave what is in focus exactly as it is [yes]"
+    protect = {"action": argparse.BooleanOptionalAction, "default": True}
+    add("--protect-sharp", **protect, help=help_text)
+    help_text = "how much of the restoration to apply, 0 (none) to 1 (all) [1]"
+    add("--strength", type=arguments.share, default=1.0, metavar="0..1", help=help_text)
+    help_text = "picture as large as the photograph: restore where it is white only"
+    add("--mask", type=arguments.path, metavar="FILE", help=help_text)
+    help_text = (
+        "write how wide the blur is: FILE.png, 16-bit grey, value / 256 = px, and the "
+        "same in colours beside it; a folder for several photographs"
+    )
+    add("--defocus-map", type=arguments.path, metavar="FILE", help=help_text)
+    help_text = (
+        "bfloat16 is up to twice as fast on processors made for it, and less exact"
+    )
+    choices = ("float32", "bfloat16")
+    add("--precision", choices=choices, default="float32", help=help_text)
+    help_text = "where to compute: cpu, gpu, or one of several such as gpu:1 [auto]"
+    add("--device", type=arguments.device, default="auto", help=help_text)
+
+
+def deblur_photographs(options):
+    """`tf-defocus deblur`: restores every photograph it can; returns the exit code."""
+    from tf_defocus.restoration.photo_jobs import (
+        BatchError,
+        Naming,
+        check_sources,
+        find_jobs,
+    )
+
+    naming = Naming(options.output, options.suffix, EXTENSIONS[options.ext])
+    one_view = (options.left, options.right, options.mask)
+    try:
+        check_sources(options.input, options.output, *one_view)
+        with _on_device(options.device):
+            restorer = _load_restorer(options)
+            if options.check_views and "left" not in restorer.view_names:
+                problem = "--check-views needs a preset for left and right views"
+                raise BatchError(problem)
+            jobs, left_out = find_jobs(
+                options.input,
+                restorer.view_names,
+                naming,
+                options.left,
+                options.right,
+                options.recursive,
+            )
+            control = _control(options, len(jobs))
+            return _run_batch(jobs, left_out, restorer, options, control)
+    except BatchError as error:
+        return fail(error, code=2)
+    except ValueError as error:  # no backend; a preset damaged or that makes no image
+        return fail(error)
+
+
+def _on_device(name):
+    """Keras' scope of a device that exists, or of none in particular."""
+    if not name:
+        return contextlib.nullcontext()
+    commands.require_backend()
+    import keras
+
+    found = [device.lower() for device in keras.distribution.list_devices()]
+    if name not in found:
+        raise commands.BackendError(
+            f"--device {name} is not there; found: {', '.join(found)}"
+        )
+    return keras.device(name)
+
+
+def _control(options, count):
+    from tf_defocus.restoration.photo_control import PhotoControl
+    from tf_defocus.restoration.photo_jobs import BatchError
+
+    target = options.defocus_map
+    if target and count > 1 and target.suffix.lower() == ".png":
+        raise BatchError(
+            f"--defocus-map {target} is one file for several photographs; give a folder"
+        )
+    return PhotoControl(options.strength, options.mask, target, options.output)
+
+
+def _load_restorer(options):
+    commands.require_backend()
+    from tf_defocus.restoration.restorer import Restorer
+
+    scales = options.scales
+    return Restorer.from_preset(
+        options.preset,
+        precision=options.precision,
+        tile=options.tile,
+        ensemble=options.ensemble,
+        scales=scales if scales == "auto" else tuple(map(int, scales.split(","))),
+        protect_sharp=options.protect_sharp,
+    )
+
+
+def _run_batch(jobs, left_out, restorer, options, control):
+    from tqdm import tqdm
+
+    from tf_defocus.restoration.photo_jobs import remove_abandoned
+
+    remove_abandoned(jobs)
+    counts = {"restored": 0, "skipped": 0, "failed": 0}
+    layout = "{l_bar}{bar}| {n:.1f}/{total} [{elapsed}<{remaining}]"
+    bar = tqdm(
+        total=len(jobs), disable=options.quiet, bar_format=layout, file=sys.stderr
+    )
+    with bar:
+        for number, job in enumerate(jobs):
+            outcome, lines = _run_one(job, restorer, options, control, bar, number)
+            counts[outcome] += 1
+            for line in lines:
+                bar.write(line, file=sys.stderr)
+            bar.update(number + 1 - bar.n)
+    print("; left out: ".join(filter(None, map(_counted, (counts, left_out)))))
+    return 1 if counts["failed"] else 0
+
+
+def _counted(counts):
+    return ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+
+
+def _run_one(job, restorer, options, control, bar, number):
+    """What became of a job, and the lines to say about it."""
+    from tf_defocus.images.refusals import shown
+    from tf_defocus.restoration.photo_jobs import describe_failure, run_job
+
+    exists = os.path.lexists(job.output) and not job.problem
+    if exists and options.skip_existing:
+        return "skipped", ()
+    if exists and not options.overwrite:
+        remedy = "add --overwrite or --skip-existing"
+        return "failed", (f"{job.name}: {shown(job.output)} exists already; {remedy}",)
+
+    def show(done, total):
+        bar.update(number + done / total - bar.n)
+
+    try:
+        notes = run_job(job, restorer, show, options.check_views, control)
+    except Exception as error:  # the other photographs are still to be done
+        return "failed", (describe_failure(job, error),)
+    return "restored", tuple(f"{job.name}: {note}" for note in notes)
