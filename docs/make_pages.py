@@ -19,6 +19,7 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
 from tf_defocus import quiet_tensorflow  # noqa: F401
+from tf_defocus.markdown_table import markdown_table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DOCS = ROOT / "docs"
@@ -208,16 +209,15 @@ def index_page(shown):
             link = f"[`{name}`]({page}.md)"
         elif found not in shown:
             raise PluginError(f"tf_defocus.{name} stands on no page of the reference")
-        rows.append(f"| {link} | {summary} |")
+        rows.append([link, summary])
     head = [
         "# Reference",
         "",
         "Everything that is public, room by room. `tf_defocus` itself has these names:",
         "",
-        "| name | what |",
-        "|---|---|",
+        markdown_table(["name", "what"], rows, num_texts=2),
     ]
-    return "\n".join([*head, *rows, ""])
+    return "\n".join(head)
 
 
 def _leaves(nav):

@@ -146,9 +146,7 @@ def page():
             cells = [f"`{convention}`", f"`{name}`", words, f"{model.count_params():,}"]
             rows.append([*cells, *beside])
     table = markdown_table([*head, "difference"], rows, num_texts=3)
-    return "
-".join([*lines, "", table, *REMARKS]) + "
-"
+    return "\n".join([*lines, "", table, *REMARKS]) + "\n"
 
 
 REMARKS = (

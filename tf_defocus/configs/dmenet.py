@@ -13,9 +13,11 @@ import dataclasses
 import hashlib
 import json
 
+from tf_defocus.configs.recipe import Numbers
+
 
 @dataclasses.dataclass(frozen=True)
-class DomainAdaptation:
+class DomainAdaptation(Numbers):
     """Numbers of a training on three kinds of photographs.
 
     Attributes:
@@ -67,14 +69,6 @@ class DomainAdaptation:
         ("learning_rate", 1e-4),
     )
     seed: int = 0
-
-    def replace(self, **changes):
-        """A copy with some fields changed."""
-        return dataclasses.replace(self, **changes)
-
-    def to_dict(self):
-        """Plain JSON types."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def fingerprint(self):
         """A short hash of all numbers: a run resumes only its own."""

@@ -6,8 +6,20 @@ import json
 from typing import ClassVar
 
 
+class Numbers:
+    """What a frozen dataclass of a training's numbers can do."""
+
+    def replace(self, **changes):
+        """A copy with some fields changed."""
+        return dataclasses.replace(self, **changes)
+
+    def to_dict(self):
+        """Plain JSON types."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+
 @dataclasses.dataclass(frozen=True)
-class Recipe:
+class Recipe(Numbers):
     """A training run, complete: the same recipe and seed give the same weights.
 
     Attributes:
@@ -170,14 +182,6 @@ class Recipe:
     def crops(self):
         """The crop schedule, also where there is but one size."""
         return self.crop_schedule or ((0, self.crop_size, self.batch_size),)
-
-    def replace(self, **changes):
-        """A copy with some fields changed."""
-        return dataclasses.replace(self, **changes)
-
-    def to_dict(self):
-        """Plain JSON types."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
 
     def starting_weights(self, runs):
         """The `.npz` to start from, or None.
