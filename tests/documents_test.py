@@ -103,6 +103,7 @@ def extras():
 def check_tool(tool, rest):
     """A script of tools/: it is there, has these flags, and knows these names."""
     assert (ROOT / tool).is_file(), tool
+    rest = rest[: rest.index("--")] if "--" in rest else rest
     given = {word[2:].partition("=")[0] for word in rest if word.startswith("--")}
     assert given <= flags_of(tool) | {"help"}, (tool, given - flags_of(tool))
     values = dict(itertools.pairwise(rest))

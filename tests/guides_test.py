@@ -41,11 +41,13 @@ def test_the_guide_of_restoring_restores(folder, rng):
     (folder / "folder").mkdir()
     for name in ("photo.tif", "photo.png", "left.png", "right.png", "folder/a.png"):
         write_image(name, Image(rng.integers(0, 65536, (48, 64, 3), np.uint16)))
+    write_image("mask.png", Image(np.full((48, 64, 3), 255, np.uint8)))
     outputs = set()
     for words in commands_of("restore", "tf-defocus"):
         assert cli.main(words[1:]) == 0, words
         outputs |= {words[i + 1] for i, word in enumerate(words) if word == "-o"}
-    assert len(outputs) == 6
+    assert len(outputs) == 9
+    assert read_image("blur.png").pixels.shape[:2] == (48, 64)
     for output in outputs:
         (*_, result) = (p for p in (folder / output).rglob("*") if p.is_file())
         assert read_image(result).pixels.shape == (48, 64, 3)
