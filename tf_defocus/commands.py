@@ -111,6 +111,21 @@ def require_backend():
         )
 
 
+def leave_if_stopped(run):
+    """Exits as shells do after a signal, if one stopped a training; says so.
+
+    Args:
+        run: what `training` returns: `stopped_by` (a signal or None) and `step`.
+    """
+    if run.stopped_by is not None:
+        print(
+            f"{pathlib.Path(sys.argv[0]).stem}: {run.stopped_by.name} after step "
+            f"{run.step}; the same command goes on from there",
+            file=sys.stderr,
+        )
+        sys.exit(128 + run.stopped_by)
+
+
 def define_set_flags():
     """Defines the flags that say which pairs a tool scores.
 

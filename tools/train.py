@@ -17,7 +17,6 @@ is looked for before the data are decoded.
 import dataclasses
 import json
 import pathlib
-import sys
 
 from absl import flags
 
@@ -145,13 +144,7 @@ def main(_):
         strategy=_STRATEGY.value,
         max_minutes=_MAX_MINUTES.value,
     )
-    if run.stopped_by is not None:
-        print(
-            f"train: {run.stopped_by.name} after step {run.step}; the same command "
-            "goes on from there",
-            file=sys.stderr,
-        )
-        sys.exit(128 + run.stopped_by)
+    commands.leave_if_stopped(run)
 
 
 if __name__ == "__main__":

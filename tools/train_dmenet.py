@@ -12,7 +12,6 @@ encoder starts at random and the perceptual loss is left out.
 """
 
 import pathlib
-import sys
 
 from absl import flags
 
@@ -67,13 +66,7 @@ def main(_):
         for kind in SETS
     }
     run = train_domains(chosen, output, domains, _NUM_STEPS.value, _VGG19_WEIGHTS.value)
-    if run.stopped_by is not None:
-        print(
-            f"train_dmenet: {run.stopped_by.name} after step {run.step}; the same "
-            "command goes on from there",
-            file=sys.stderr,
-        )
-        sys.exit(128 + run.stopped_by)
+    commands.leave_if_stopped(run)
 
 
 if __name__ == "__main__":
