@@ -2,8 +2,10 @@
 
 import importlib.util
 import os
+import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -121,3 +123,13 @@ def test_a_tool_without_an_extra_says_so_in_one_line(tmp_path, absent, tool, lin
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(f"{tool}: {line}") and done.stderr.count("\n") == 1
+
+
+def test_a_stopped_training_leaves_as_shells_do(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["tools/train.py"])
+    commands.leave_if_stopped(SimpleNamespace(stopped_by=None, step=7))
+    run = SimpleNamespace(stopped_by=signal.SIGTERM, step=7)
+    with pytest.raises(SystemExit) as leave:
+        commands.leave_if_stopped(run)
+    assert leave.value.code == 128 + 15
+    assert capsys.readouterr().err.startswith("train: SIGTERM after step 7;")

@@ -60,6 +60,7 @@ def test_several_fields_are_set_at_once():
 
 def test_what_a_recipe_needs_is_looked_for_before_the_data(monkeypatch, tmp_path):
     for name, value in {
+        "_WORKER_HOSTS": None,
         "_RECIPE": "kpac_2level_stage_b",
         "_SET": ["initial_run="],
         "_VGG19_WEIGHTS": str(tmp_path / "vgg19.h5"),
