@@ -50,6 +50,13 @@ ROOMS += sorted(
     for path in (ROOT / "tf_defocus").glob("*/__init__.py")
     if path.parent.name not in ROOMS
 )
+# Networks, whose file in `models` names its paper in its second paragraph.
+PAPERS = sorted(
+    path.stem
+    for path in (ROOT / "tf_defocus" / "models").glob("[!_]*.py")
+    if (ROOT / "tf_defocus" / "configs" / path.name).is_file() or path.stem == "dddnet"
+)
+DEEPER = "    options: {heading_level: 3}"
 PROJECT_PAGES = {"changelog.md": "CHANGELOG.md", "contributing.md": "CONTRIBUTING.md"}
 
 
@@ -162,9 +169,12 @@ def room_page(room):
         ]
     lines = [f"# {room}", "", inspect.getdoc(module) or _undocumented(module), ""]
     places = {}
+    groups = {}
     for found in objects:
         places[found] = place_of(found)
-        lines += [f"::: {places[found]}", ""]
+        groups.setdefault(found.__module__, []).append(places[found])
+    for name, group in sorted(groups.items()):
+        lines += [*_group_head(name), *(f"::: {place}\n{DEEPER}\n" for place in group)]
     for found in modules:
         members = {
             member: place_of(member)
@@ -175,6 +185,17 @@ def room_page(room):
         names = [m.__name__ for m in members if m.__module__ == found.__name__]
         lines += [f"::: {found.__name__}", f"    options: {{members: {names}}}", ""]
     return "\n".join(lines), places
+
+
+def _group_head(name):
+    """Heading, purpose and, of a network's own modules, the paper it stems from."""
+    purpose, *_ = inspect.getdoc(importlib.import_module(name)).split("\n\n")
+    lines = [f"## {name.removeprefix('tf_defocus.')}", "", purpose, ""]
+    network = name.split(".")[-1].split("_")[0]
+    if network in PAPERS:
+        source = inspect.getdoc(importlib.import_module(f"tf_defocus.models.{network}"))
+        lines += [f"Source: {source.split(chr(10) * 2)[1]}", ""]
+    return lines
 
 
 def place_of(found):

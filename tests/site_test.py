@@ -7,8 +7,10 @@ import functools
 import html.parser
 import http.server
 import importlib
+import inspect
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -21,6 +23,7 @@ import pytest
 from tests.testing import ROOT
 
 pytestmark = pytest.mark.slow
+NOTHING = ("main", "native_kernel")  # returns an exit code; is a context
 WIDTHS = {"phone": 390, "desktop": 1400}
 
 
@@ -70,6 +73,29 @@ def test_every_public_name_has_an_entry(site, pages):
                 assert place in entries or place.split(".")[1] in pages.ROOMS, name
             else:
                 assert pages.place_of(found) in entries, f"{room}.{name}"
+
+
+def test_entries_say_what_goes_in_and_what_comes_out(pages):
+    """Every public function with arguments, but for those that return nothing."""
+    incomplete = []
+    for room in ("", *pages.ROOMS):
+        module = importlib.import_module(f"tf_defocus.{room}".rstrip("."))
+        for name, found in pages.public_names(module).items():
+            if inspect.isfunction(found) and inspect.signature(found).parameters:
+                text = inspect.getdoc(found)
+                given = re.search(r"(Args|arguments)\b", text)
+                gives = re.search(r"^(Returns|Yields|Raises):", text, re.MULTILINE)
+                if not (given and (gives or name in NOTHING)):
+                    incomplete.append(f"{room}.{name}")
+    assert not incomplete
+
+
+def test_every_network_names_its_paper(pages):
+    for network in pages.PAPERS:
+        model = importlib.import_module(f"tf_defocus.models.{network}")
+        source = inspect.getdoc(model).split("\n\n")[1]
+        assert re.search(r'"[A-Z].*"[,:].*20\d\d', source, re.DOTALL), network
+    assert len(pages.PAPERS) > 15
 
 
 def test_a_name_without_a_docstring_stops_the_build(pages):

@@ -196,7 +196,14 @@ class PerceptualLoss(keras.losses.Loss):
 
 
 def vgg_input(image):
-    """(batch, height, width, 3) RGB in [0, 1] -> BGR in [0, 255] less the mean."""
+    """What VGG-19 takes of an image.
+
+    Args:
+        image: (batch, height, width, 3) RGB, clipped to [0, 1].
+
+    Returns:
+        The same shape, float32: BGR in [0, 255] less the mean colour.
+    """
     return to_caffe_colors(ops.clip(ops.cast(image, "float32"), 0, 1))
 
 

@@ -111,7 +111,14 @@ def ssim_gaussian(image, other, data_range=1.0):
 
 
 def ssim_luma(image, other):
-    """`ssim_gaussian` of the luma (BT.601) of two images in [0, 1]."""
+    """`ssim_gaussian` of the luma (BT.601) of two images.
+
+    Args:
+        image, other: (height, width, 3) in [0, 1], at least 11 px on both sides.
+
+    Returns:
+        float, at most 1.
+    """
     return ssim_gaussian(_luma(image)[..., None], _luma(other)[..., None])
 
 

@@ -37,6 +37,12 @@ def list_recipes() -> list[str]:
 def get_recipe(name: str) -> Recipe:
     """The `Recipe` of that name.
 
+    Args:
+        name: str, of `list_recipes()`.
+
+    Returns:
+        `Recipe`.
+
     Raises:
         ValueError: if there is none.
     """

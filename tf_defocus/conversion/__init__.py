@@ -71,7 +71,15 @@ def assignments_of(model):
 
 
 def wanted_by(model, arrays):
-    """The tensors without those of other parts that the model does not hold."""
+    """The tensors without those of other parts that the model does not hold.
+
+    Args:
+        model: a built model of this package.
+        arrays: mapping official name -> array.
+
+    Returns:
+        dict, official name -> array.
+    """
     is_skipped = _mapping(model).is_skipped
     return {
         name: array

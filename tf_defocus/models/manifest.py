@@ -46,7 +46,10 @@ def checkpoints_folder() -> pathlib.Path:
 def list_presets(
     folder: str | os.PathLike | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """The presets of a folder, by default the shipped ones.
+    """The presets of a folder.
+
+    Args:
+        folder: str or path, or None for the shipped ones.
 
     Returns:
         dict, name -> entry of the manifest, sorted; empty if there is no manifest.
@@ -70,6 +73,10 @@ def list_presets(
 
 def verify_preset(name: str, folder: str | os.PathLike | None = None) -> pathlib.Path:
     """Checks that a preset's file is there and has the sha256 of the manifest.
+
+    Args:
+        name: str, of `list_presets(folder)`.
+        folder: str or path of the presets, or None for the shipped ones.
 
     Returns:
         Path of the file.

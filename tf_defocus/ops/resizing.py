@@ -98,7 +98,14 @@ def halve_binomial(images):
 
 
 def double_bilinear(images):
-    """Twice the size, see `enlarge_bilinear`."""
+    """Twice the size, see `enlarge_bilinear`.
+
+    Args:
+        images: (batch, height, width, channels), float.
+
+    Returns:
+        (batch, 2 * height, 2 * width, channels), same dtype.
+    """
     return enlarge_bilinear(images, 2)
 
 

@@ -27,10 +27,13 @@ def whole_images():
 
 
 def needs_strips(images):
-    """bool: whether images have more rows than one strip, or may have.
+    """Whether images have more rows than one strip, or may have.
 
     Args:
         images: (batch, height, width, channels).
+
+    Returns:
+        bool.
     """
     if _KEEPS_WHOLE.get():
         return False

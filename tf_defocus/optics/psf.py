@@ -79,16 +79,26 @@ class ApertureSplit:
 
 
 def disc(radius):
-    """Kernel of a circular aperture; (side, side) float64, side odd, sum 1.
+    """Kernel of a circular aperture.
 
     Args:
         radius: float [px] >= 0; below 0.25 the kernel is the 1x1 identity.
+
+    Returns:
+        (side, side) float64, side odd, sum 1.
     """
     return _rasterize(lambda u, v: _inside(u, v) * 1.0, radius, extent=1.0)
 
 
 def gaussian(radius):
-    """Gaussian of sigma = radius / 2, the disc's own second moment; as `disc`."""
+    """Gaussian of sigma = radius / 2, the disc's own second moment.
+
+    Args:
+        radius: float [px] >= 0; below 0.25 the kernel is the 1x1 identity.
+
+    Returns:
+        (side, side) float64, side odd, sum 1.
+    """
     return _rasterize(_gaussian_density, radius, extent=_GAUSSIAN_EXTENT)
 
 
@@ -98,7 +108,15 @@ def half_disc(radius):
 
 
 def logistic_split(radius, softness=0.6):
-    """(left, right) kernels behind focus of a split with crosstalk; each as `disc`."""
+    """Kernels behind focus of a split with crosstalk.
+
+    Args:
+        radius: float [px] >= 0.
+        softness: float > 0, of the split; see `ApertureSplit`.
+
+    Returns:
+        (left, right), each as of `disc`.
+    """
     return dual_pixel_pair(2.0 * radius, ApertureSplit("logistic", softness=softness))
 
 

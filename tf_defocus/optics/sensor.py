@@ -10,16 +10,29 @@ from scipy import ndimage
 
 
 def srgb_to_linear(image):
-    """Decode sRGB values in [0, 1] to linear light (IEC 61966-2-1); keeps the dtype."""
+    """Decode sRGB values in [0, 1] to linear light (IEC 61966-2-1).
+
+    Args:
+        image: array of any shape, float.
+
+    Returns:
+        The same shape and dtype.
+    """
     image = np.asarray(image)
     bright = ((np.maximum(image, 0.04045) + 0.055) / 1.055) ** 2.4
     return np.where(image <= 0.04045, image / 12.92, bright).astype(image.dtype)
 
 
 def linear_to_srgb(image):
-    """Encode linear light as sRGB (IEC 61966-2-1); keeps the dtype.
+    """Encode linear light as sRGB (IEC 61966-2-1).
 
     Monotone on all reals; [0, 1] maps onto [0, 1], nothing is clipped.
+
+    Args:
+        image: array of any shape, float.
+
+    Returns:
+        The same shape and dtype.
     """
     image = np.asarray(image)
     bright = 1.055 * np.maximum(image, 0.0031308) ** (1.0 / 2.4) - 0.055
@@ -27,12 +40,26 @@ def linear_to_srgb(image):
 
 
 def quantize16(image):
-    """Clip to [0, 1] and round to uint16, 65535 for one."""
+    """Clip to [0, 1] and round to 16 bits.
+
+    Args:
+        image: array of any shape, float.
+
+    Returns:
+        The same shape, uint16, 65535 for one.
+    """
     return _quantize(image, 65535).astype(np.uint16)
 
 
 def quantize8(image):
-    """Clip to [0, 1] and round to uint8, 255 for one."""
+    """Clip to [0, 1] and round to 8 bits.
+
+    Args:
+        image: array of any shape, float.
+
+    Returns:
+        The same shape, uint8, 255 for one.
+    """
     return _quantize(image, 255).astype(np.uint8)
 
 
