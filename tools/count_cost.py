@@ -47,9 +47,9 @@ PRINTED = {
         ("srn", {}, 3117.6),
     ),
     "k3dn": (
-        ("k3dn_tiny", {}, 571.0),
-        ("k3dn_lightweight", {}, 1033.0),
-        ("k3dn_large", {}, 3352.0),
+        ("k3dn_tiny", {"variant": "released"}, 571.0),
+        ("k3dn_lightweight", {"variant": "released"}, 1033.0),
+        ("k3dn_large", {"variant": "released"}, 3352.0),
         ("kpac_3level", {}, 349.0),
         ("ifan_dual", {}, 794.0),
         ("restormer_dual", {}, 4458.0),

@@ -8,6 +8,7 @@ from keras import ops
 import tf_defocus
 from tests.testing import golden_file
 from tf_defocus.ops.padding import crop_like, pad_to_multiple
+from tf_defocus.ops.windows import cut_windows, join_windows
 
 WINDOWS = {"window_size": (4, 4), "pool_size": (2, 2), "pad_scale": (32, 32)}
 
@@ -17,12 +18,17 @@ def small(name="k3dn_tiny", **overrides):
     return tf_defocus.create_model(name, **{**WINDOWS, **arguments, **overrides})
 
 
-# name: (training, first stage alone, inference form), as the paper's table to a decimal
+def small_released(**overrides):
+    return small(**{"variant": "released", **overrides})
+
+
+# name: (training, first stage alone, inference form) as released, to a decimal those of
+# the paper's table; and of the paper's equations
 PARAMETERS = {
-    "k3dn_tiny": (3_086_438, 2_288_042, 3_040_358),
-    "k3dn_lightweight": (5_034_694, 3_287_346, 4_973_254),
-    "k3dn_large": (16_099_350, 10_556_754, 15_915_030),
-    "k3dn_single": (16_169_567, 10_663_193, 15_985_247),
+    "k3dn_tiny": ((3_086_438, 2_288_042, 3_040_358), 3_159_658, 3.00),
+    "k3dn_lightweight": ((5_034_694, 3_287_346, 4_973_254), 5_170_738, 5.00),
+    "k3dn_large": ((16_099_350, 10_556_754, 15_915_030), 15_606_994, 15.90),
+    "k3dn_single": ((16_169_567, 10_663_193, 15_985_247), None, None),
 }
 
 
@@ -32,31 +38,43 @@ def count(weights):
 
 @pytest.mark.parametrize("name", sorted(PARAMETERS))
 def test_parameters_are_as_many_as_the_authors(name):
-    model = tf_defocus.create_model(name)
+    released, paper, printed = PARAMETERS[name]
+    model = tf_defocus.create_model(name, variant="released")
     total = count(model.trainable_weights)
     preservation = sum(count(block.trainable_weights) for block in model.preservation)
     spectra = count(block.depthwise.half_spectra for block in model.psf_blocks)
     actual = (total, total - preservation, total - spectra)
-    assert actual == PARAMETERS[name]
+    assert actual == released
     model.freeze_first_stage()
     assert count(model.trainable_weights) == preservation
+    if printed:
+        assert abs(released[2] / 1e6 - printed) < 0.05
+        literal = count(tf_defocus.create_model(name).trainable_weights)
+        assert literal == paper and abs(literal / 1e6 / printed - 1) < 0.06
+
+
+def test_the_size_of_the_kernel_set_changes_the_set_alone():
+    """[K3DN Table 5]: 64 to 192 kernels in the lightweight network."""
+    counts = []
+    for kernels in (64, 128, 192):
+        model = tf_defocus.create_model("k3dn_lightweight", num_kernels=kernels)
+        set_ = [w for block in model.psf_blocks for w in block.trainable_weights]
+        # K and W_k, W_r, W_v of Eqs. 8 and 9, in each of four blocks
+        assert count(set_) == 4 * kernels * (2 * 9 * 5 + 256 + kernels)
+        counts.append(count(model.trainable_weights) - count(set_))
+    assert len(set(counts)) == 1
 
 
 def test_inference_form_has_no_spectra():
-    model = small()
+    model = small_released()
     spectra = count(block.depthwise.half_spectra for block in model.psf_blocks)
     inference = model.to_inference()
     expected = count(model.trainable_weights) - spectra
     assert count(inference.trainable_weights) == expected
     with pytest.raises(ValueError, match="only deblur"):
         inference.reblur(np.zeros((1, 64, 64, 3)), np.zeros((1, 2, 2, 256)))
-
-
-@pytest.mark.parametrize("size", [16, 32, 48])
-def test_the_kernel_set_has_four_kernels_per_base_filter(size):
-    """[K3DN Table 5]"""
-    model = small(base_filters=size // 4)
-    assert model.psf_blocks[0].depthwise.kernels().shape == (size, 9, 9)
+    with pytest.raises(ValueError, match="frozen_kernels must be False"):
+        small().to_inference()
 
 
 def views_of(model, rng, size=(64, 64), batch=1):
@@ -81,10 +99,11 @@ def golden_weights(model):
         weight.assign(values)
 
 
-@pytest.mark.parametrize("variant", ["paper", "released"])
-def test_golden_output_is_unchanged(variant):
-    model = small(variant=variant)
+@pytest.mark.parametrize("spectrum", ["blur", "deblur"])
+def test_golden_output_is_unchanged(spectrum):
+    model = small_released(spectrum=spectrum)
     golden_weights(model)
+    recorded = {"blur": "paper", "deblur": "released"}[spectrum]
     with np.load(golden_file("k3dn.npz"), allow_pickle=False) as golden:
         views = {name: golden[name].astype("float32") for name in model.view_names}
         outputs = model(views)
@@ -94,13 +113,48 @@ def test_golden_output_is_unchanged(variant):
             ("deblurred", outputs["deblurred"]),
             ("reblurred", reblurred),
         ):
-            expected = golden[f"{variant}/{name}"]
+            expected = golden[f"{recorded}/{name}"]
             np.testing.assert_allclose(value, expected, atol=1e-5)
 
 
-def test_reblurring_is_the_reverse_pass_of_the_same_weights(rng):
+def test_the_papers_form_joins_the_blocks_as_figs_3_and_5(rng):
+    """Encoder, PSF blocks, SRP block, decoder; sharp images take the same way."""
+    model = small(num_psf_blocks=2, num_kernels=10)
+    golden_weights(model)
+    views = views_of(model, rng)
+    vectors = model.disparity_vectors(views)
+    flat = ops.reshape(vectors, (-1, 256))
+
+    def restore(images, reverse):
+        image = ops.concatenate([ops.array(i) - 0.5 for i in images], axis=-1)
+        full, half, coarse = model._encode(image)
+        features = cut_windows(coarse, model.window_size)
+        for block in model.psf_blocks:
+            features = block(features, flat, reverse=reverse)
+        features = join_windows(features, coarse, model.window_size)
+        features = model.preservation[0](coarse, features)
+        for skip, enlarge, decode in zip(
+            (half, full, image), model.enlargements, model.decoder
+        ):
+            features = decode(ops.concatenate([skip, enlarge(features)], axis=-1))
+        return ops.clip(model.output_convolution(features), -1, 1) + 0.5
+
+    expected = restore(views.values(), reverse=False)
+    np.testing.assert_allclose(model(views)["deblurred"], expected, atol=1e-5)
+    sharp = rng.random(views["left"].shape, dtype=np.float32)
+    expected = restore([sharp, sharp], reverse=True)
+    np.testing.assert_allclose(model.reblur(sharp, vectors), expected, atol=1e-5)
+    (similarity,) = model.similarity_maps(views)
+    assert similarity.shape == (1, 8, 8, 81)
+
+
+VARIANTS = pytest.mark.parametrize("variant", ["paper", "released"])
+
+
+@VARIANTS
+def test_reblurring_is_the_reverse_pass_of_the_same_weights(rng, variant):
     """[K3DN Eq. 17]"""
-    model = small()
+    model = small(variant=variant)
     golden_weights(model)  # at the start the kernels' part of the output is tiny
     views = views_of(model, rng)
     sharp = rng.random(views["left"].shape, dtype=np.float32)
@@ -117,9 +171,10 @@ def test_reblurring_is_the_reverse_pass_of_the_same_weights(rng):
     assert "reblurred" not in small(reblurring=False)(inputs, training=True)
 
 
-def test_gradients_of_both_passes_reach_every_weight(rng):
+@VARIANTS
+def test_gradients_of_both_passes_reach_every_weight(rng, variant):
     tf = pytest.importorskip("tensorflow")
-    model = small()
+    model = small(variant=variant)
     golden_weights(model)
     views = views_of(model, rng, (128, 128))
     views["sharp"] = views["right"][:, ::-1]
@@ -136,7 +191,7 @@ def test_gradients_of_both_passes_reach_every_weight(rng):
 
 def test_second_stage_starts_from_the_first_and_trains_preservation_only(rng):
     tf = pytest.importorskip("tensorflow")
-    first = small(sharp_region_preservation=False)
+    first = small_released(sharp_region_preservation=False)
     golden_weights(first)
     second = first.second_stage()
     views = views_of(first, rng)
@@ -199,6 +254,7 @@ def test_one_crop_is_learned(rng):
         {"reblurring": False},
         {"num_psf_blocks": 0, "sharp_region_preservation": False},
         {"variant": "released"},
+        {"num_kernels": 16},
     ],
 )
 def test_ablations_compute_another_image(rng, ablation):
@@ -213,7 +269,8 @@ def test_ablations_compute_another_image(rng, ablation):
     assert ("disparity_vectors" in outputs) == (model.num_psf_blocks > 0)
     assert ("reblurred" in outputs) == model.reblurring
     assert np.asarray(outputs["deblurred"]).std() > 1e-5
-    assert len(model.preservation) == 3 * model.sharp_region_preservation
+    blocks = {"paper": 1, "released": 3}[model.variant]
+    assert len(model.preservation) == blocks * model.sharp_region_preservation
 
 
 def test_padded_images_of_any_size_keep_their_size_and_their_windows(rng):
@@ -286,3 +343,7 @@ def test_bad_views_and_arguments_are_named(rng):
         small(views=3)
     with pytest.raises(ValueError, match="variant must be"):
         small(variant="official")
+    with pytest.raises(ValueError, match="num_kernels must be"):
+        small_released(num_kernels=13)
+    with pytest.raises(ValueError, match="spectrum must be"):
+        small_released(spectrum="sharp")

@@ -20,8 +20,8 @@ from tf_defocus.reports import costs  # noqa: E402
         ("ifan", "ifan", {}, 362.9),
         ("ifan", "ifan", {"num_iterations": 44}, 407.8),
         ("gkmnet", "gkmnet", {"variant": "released"}, 603.5),
-        ("k3dn", "k3dn_tiny", {}, 571.0),
-        ("k3dn", "k3dn_large", {}, 3352.0),
+        ("k3dn", "k3dn_tiny", {"variant": "released"}, 571.0),
+        ("k3dn", "k3dn_large", {"variant": "released"}, 3352.0),
     ],
 )
 def test_counts_agree_with_the_papers_within_a_percent(

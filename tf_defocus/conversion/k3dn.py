@@ -21,6 +21,11 @@ def assignments(model):
     Raises:
         ValueError: if the model holds finished kernels in place of their spectra.
     """
+    if model.variant != "released":
+        raise ValueError(
+            "The authors' tensors fit the network as released. Received: "
+            f"variant={model.variant!r}"
+        )
     if model.frozen_kernels:
         raise ValueError(
             "load_official fills spectra; load first, then call to_inference(). "

@@ -63,6 +63,11 @@ from tf_defocus.layers.k3dn_invertible import (
     InvertibleDepthwiseConvolution,
     InvertiblePointwiseConvolution,
 )
+from tf_defocus.layers.k3dn_mixture import (
+    KernelWeights,
+    MixturePSFBlock,
+    SharpRegionRefinement,
+)
 from tf_defocus.layers.k3dn_stereo import NormalisedConvolution, StereoFeatures
 from tf_defocus.layers.kpac import (
     KernelSharingAtrousConvolution,
@@ -121,6 +126,7 @@ __all__ = [
     "KPACBlock",
     "KernelQuery",
     "KernelSharingAtrousConvolution",
+    "KernelWeights",
     "LargeKernelBlock",
     "LargeKernelMixer",
     "LargeResidualBlock",
@@ -128,6 +134,7 @@ __all__ = [
     "LocalProjection",
     "MixedBlur",
     "MixingPrediction",
+    "MixturePSFBlock",
     "NormalisedConvolution",
     "NormalizedConvolution",
     "OverparameterizedConvolution",
@@ -156,6 +163,7 @@ __all__ = [
     "ScaleRecurrentAttention",
     "ShapeAttention",
     "SharpRegionPreservation",
+    "SharpRegionRefinement",
     "SingleImageDisparity",
     "StereoDisparity",
     "StereoFeatures",

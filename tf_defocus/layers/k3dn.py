@@ -1,9 +1,9 @@
-"""K3DN's blocks: kernels queried per window, and the preservation of sharp regions.
+"""K3DN's blocks as released: kernels queried per window, and sharp regions preserved.
 
 A window's disparity vector says which kernels of a trained set describe its blur. The
-same parameters deblur, and reblur what was deblurred. Where the deblurred features
-resemble the blurred ones, the photograph was sharp already and is kept (Yang et al.,
-CVPR 2023, Sec. 3.2 to 3.4).
+same parameters deblur, and blur the sharp image. Where the deblurred features resemble
+the blurred ones, the photograph was sharp already and is kept (Yang et al., CVPR 2023,
+Sec. 3.2 to 3.4). The blocks as the paper prints them: `k3dn_mixture.py`.
 """
 
 import keras
@@ -22,7 +22,7 @@ ACTIVATION = "leaky_relu"  # Keras' default slope, 0.2, is the authors'
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
 class KernelQuery(layers.Layer):
-    """A window's disparity vector asks the kernel set [K3DN Eq. 8].
+    """A window's disparity vector asks the kernel set, as in the authors' code.
 
         r' = r + lrelu(W_v (s . W_r r))     s_j = sum of W_k,j x K_j over the left half
 
@@ -47,15 +47,16 @@ class KernelQuery(layers.Layer):
     def call(self, vectors, half_kernels):
         responses = ops.sum(self.tap_weights * half_kernels, axis=(1, 2))
         answers = self.expand(self.project(vectors) * responses)
-        return vectors + keras.activations.leaky_relu(answers)  # [K3DN Eq. 8]
+        # released form of [K3DN Eq. 8]; its softmax is in the mixing
+        return vectors + keras.activations.leaky_relu(answers)
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
 class PSFBlock(layers.Layer):
-    """Deblurs, or reblurs, every window with kernels of its own [K3DN Eqs. 10, 17].
+    """Deblurs, or reblurs, every window with its own weights, as the authors' code.
 
-        deblur:  y = x + lrelu(mix(lrelu(convolve(x))))                       Eq. 10
-        reblur:  y = x + lrelu(convolve^-1(lrelu(mix^-1(x))))                 Eq. 17
+        deblur:  y = x + lrelu(mix(lrelu(convolve(x))))          in the place of Eq. 10
+        reblur:  y = x + lrelu(convolve^-1(lrelu(mix^-1(x))))    in the place of Eq. 17
 
     Args:
         truncate: float, largest reciprocal of a window's weight when reblurring.
@@ -133,11 +134,12 @@ class ResidualUnits(BaseResidualUnits):
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
 class SharpRegionPreservation(layers.Layer):
-    """Gates features by how alike their neighbourhoods are [K3DN Eqs. 11-16].
+    """Gates features by how alike their neighbourhoods are, as in the authors' code.
 
         x = concat(old, new)                old: encoder, new: deblurred
-        s = local correlation of Q x and K x, 9x9, mean over channels      Eqs. 11-13
-        y = x + O(x . V s)                  O: conv, residual units, conv  Eqs. 14-16
+        s = local correlation of Q x and K x, 9x9, mean over channels    Eqs. 11-13
+        y = x + O(x . V s)                  O: conv, residual units, conv; in the place
+                                            of Eqs. 14-16
 
     Args:
         filters: int, channels of `old` and `new` together.
@@ -178,7 +180,8 @@ class SharpRegionPreservation(layers.Layer):
     def call(self, old, new):
         features = ops.concatenate([old, new], axis=-1)
         gated = features * self.value(self.similarity(old, new))
-        return features + self.last(self.units(self.first(gated)))  # [K3DN Eq. 16]
+        # released form of [K3DN Eq. 14]
+        return features + self.last(self.units(self.first(gated)))
 
     def get_config(self):
         return {

@@ -23,7 +23,7 @@ SPECTRA = ("blur", "deblur")
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
 class InvertibleDepthwiseConvolution(layers.Layer):
-    """The kernel set: one left-right symmetric kernel per channel [K3DN Eq. 10].
+    """The released kernel set: one left-right symmetric kernel per channel.
 
         deblur: x * F'(1 / F(K))        reblur: x * K        K: blur kernel
 
@@ -107,7 +107,9 @@ class InvertibleDepthwiseConvolution(layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
 class InvertiblePointwiseConvolution(layers.Layer):
-    """Mixes the kernels' responses with a window's weights [K3DN Eq. 9].
+    """Mixes the kernels' responses with a window's weights.
+
+    What the authors' code has in the place of the sum of kernels [K3DN Eq. 9].
 
         deblur:  y = W (a . x)              a = softmax(modulation(r')), sum_j a_j K^j
         reblur:  y = (W^-1 x) . z           z = min(1 / a, truncate), scaled to norm 1
@@ -195,7 +197,7 @@ class InvertiblePointwiseConvolution(layers.Layer):
         weights = ops.cast(self.channel_weights(vectors, reverse), self.compute_dtype)
         if reverse:
             return ops.matmul(inputs, matrix) * weights
-        return ops.matmul(inputs * weights, matrix)  # [K3DN Eq. 9]
+        return ops.matmul(inputs * weights, matrix)  # released form of [K3DN Eq. 9]
 
     def get_config(self):
         return {

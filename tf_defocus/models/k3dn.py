@@ -5,9 +5,9 @@ Deblurring", CVPR 2023.
 
 Idea: left and right half-aperture views agree where the photograph is in focus and are
 shifted where it is not, so their disparity tells the blur kernel. Each window of the
-features picks its kernels from a trained set; the same kernels, inverted, blur
-the sharp image, which must give the photograph back; where features did not change, the
-photograph was sharp and is preserved.
+features mixes its kernels from a trained set and is deconvolved by them; in training
+the same kernels blur the sharp image, which must give the photograph back; where
+features did not change, the photograph was sharp and is preserved.
 
 Inputs:   left, right         (batch, height, width, 3) float32 in [0, 1]
           blurred             instead of them, for `views=1`
@@ -17,24 +17,30 @@ Outputs:  deblurred           the same shape, clipped to [-0.5, 1.5] by the netw
 Requires: height and width divisible by `size_multiple`, 8 windows' samples.
 
 Paper -> code
-  [K3DN Eq. 8]      layers.k3dn.KernelQuery                tests/layers/k3dn_test.py
-  [K3DN Eq. 9]      layers.k3dn_invertible      tests/layers/k3dn_invertible_test.py
-  [K3DN Eq. 10]     layers.k3dn.PSFBlock                   tests/layers/k3dn_test.py
-  [K3DN Eq. 12]     layers.k3dn.SharpRegionPreservation    tests/layers/k3dn_test.py
+  [K3DN Eq. 8]      layers.k3dn_mixture.KernelWeights
+  [K3DN Eq. 9]      layers.k3dn_mixture.MixturePSFBlock.blur_kernels
+  [K3DN Eq. 10]     layers.k3dn_mixture.MixturePSFBlock
+  [K3DN Eq. 12]     layers.k3dn_mixture.SharpRegionRefinement
+  [K3DN Eq. 14]     the same
+  [K3DN Eq. 15]     the same
+  [K3DN Eq. 16]     the same                      tests/layers/k3dn_mixture_test.py
   [K3DN Eq. 17]     models.k3dn.K3DN.reblur                tests/models/k3dn_test.py
   [K3DN Sec. 3.2]   layers.k3dn_disparity        tests/layers/k3dn_disparity_test.py
   [K3DN Table 4]     K3DN(num_psf_blocks=0, sharp_region_preservation, reblurring)
-  [K3DN Table 5]     K3DN(base_filters): the set has 4 * base_filters kernels
+  [K3DN Table 5]     K3DN(num_kernels)
 
-Differences from the paper, as in the authors' code
-  One disparity vector per window of features, not per pixel. The sum of kernels is
-  realised as kernels per channel, an activation, the window's weights and a 1x1
-  mixing. Sharp regions are preserved at the three joins of the decoder, which is what
-  the published counts of parameters and operations ask for; no softmax over neighbours.
-Differences from the released weights
-  There the trained spectrum is the deblurring kernel's, not the blur kernel's: the
-  same functions, other parameters; variant="released". Columns of the cost volume that
-  the release leaves uninitialised are zero.
+Left open by the paper, and taken from the authors' code in both variants
+  One disparity vector per window of features, not per pixel; several PSF blocks one
+  after the other; skips from encoder to decoder; no softmax over neighbours; the
+  widths. With them the equations have 3.16, 5.17 and 15.61 million parameters (tiny,
+  lightweight, large) where the paper prints 3.00, 5.00 and 15.90.
+Differences of variant="released", the authors' code, whose counts are the printed ones
+  Kernels per channel, an activation, the window's weights and a 1x1 mixing realise the
+  sum of kernels, with residual connections (`layers.k3dn`, `layers.k3dn_invertible`);
+  sharp regions are preserved at the three joins of the decoder. Trained is the spectrum
+  of the deblurring kernels; `spectrum="blur"` trains that of the blur kernels: the same
+  functions of other parameters. Columns of the cost volume that the release leaves
+  uninitialised are zero.
 """
 
 import keras
@@ -53,20 +59,23 @@ from tf_defocus.layers.k3dn_disparity import (
     SingleImageDisparity,
     StereoDisparity,
 )
-from tf_defocus.models.base import MonoOrDualNetwork, check_arguments, check_views
+from tf_defocus.layers.k3dn_mixture import MixturePSFBlock, SharpRegionRefinement
+from tf_defocus.models.base import check_arguments, check_views
+from tf_defocus.models.k3dn_stages import StagedNetwork
 from tf_defocus.ops.windows import cut_windows, join_windows
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
-class K3DN(MonoOrDualNetwork):
-    """Encoder, PSF blocks per window at 1/8, decoder with preservation [K3DN Fig. 2].
+class K3DN(StagedNetwork):
+    """Encoder, PSF blocks per window at 1/8, preservation, decoder [K3DN Fig. 3].
 
     Args:
-        base_filters: int; the kernel set has four times as many kernels (Table 5).
+        base_filters: int, channels at half the size; four times as many at 1/8.
         encoder_residual_units: int, residual units of each encoder and decoder stage.
         num_psf_blocks: int, 0 for none (Table 4).
         srp_residual_units: int, residual units of each preservation block.
-        truncate: float, largest reciprocal of a kernel's weight when reblurring.
+        truncate: float, largest gain of an inverse kernel; "released": largest
+            reciprocal of a kernel's weight when reblurring.
         window_size: (rows, columns) of a window, samples at 1/8 of the image.
         pool_size: (rows, columns) of a window in the disparity estimator.
         pad_scale: (rows, columns) [px], see `layers.k3dn_disparity.WindowVectors`.
@@ -76,13 +85,17 @@ class K3DN(MonoOrDualNetwork):
         reblurring: bool; True blurs the sharp image in training (Table 4).
         frozen_kernels: bool; True is the inference form, see `to_inference`.
         variant: "paper" or "released" (the authors' checkpoints).
+        num_kernels: int, N of the kernel set (Table 5); None for as many as channels at
+            1/8, the only number of "released".
+        spectrum: what "released" trains, of its kernels: "deblur" (the authors'
+            checkpoints) or "blur".
 
     Raises:
         ValueError: if an argument is none of the values above, or at a call without the
             views, with views of different sizes or with sizes that do not divide.
 
     Reference:
-        [Yang et al., 2023](https://openaccess.thecvf.com/CVPR2023), Fig. 2.
+        [Yang et al., 2023](https://openaccess.thecvf.com/CVPR2023), Fig. 3.
     """
 
     exact_tiling = False  # the disparity estimator pools over large cells
@@ -102,10 +115,13 @@ class K3DN(MonoOrDualNetwork):
         reblurring=True,
         frozen_kernels=False,
         variant="paper",
+        num_kernels=None,
+        spectrum="deblur",
         **kwargs,
     ):
         super().__init__(views=views, variant=variant, **kwargs)
         _check(base_filters, num_psf_blocks)
+        _check_kernels(variant, frozen_kernels, num_kernels, 4 * base_filters)
         self.base_filters = base_filters
         self.encoder_residual_units = encoder_residual_units
         self.num_psf_blocks = num_psf_blocks
@@ -117,6 +133,8 @@ class K3DN(MonoOrDualNetwork):
         self.sharp_region_preservation = sharp_region_preservation
         self.reblurring = reblurring
         self.frozen_kernels = frozen_kernels
+        self.num_kernels = num_kernels
+        self.spectrum = spectrum
         self._add_encoder()
         self._add_windows()
         self._add_decoder()
@@ -136,8 +154,9 @@ class K3DN(MonoOrDualNetwork):
         units = 2 * self.encoder_residual_units
         encoder = 7 + (2 + 4 + 8) * units
         gates = (4 + 3 + 2 * self.srp_residual_units) * self.sharp_region_preservation
-        decoder = 15 + (4 + 2 + 1) * (units + gates)
-        reach = encoder + decoder
+        strides = 8 if self.variant == "paper" else 4 + 2 + 1
+        decoder = 15 + (4 + 2 + 1) * units
+        reach = encoder + strides * gates + decoder
         if self.num_psf_blocks:
             reach += max(self.size_multiple) + 2 * 256
         return 2 * reach + 1
@@ -154,18 +173,15 @@ class K3DN(MonoOrDualNetwork):
             dict, see the module.
         """
         check_views(self, inputs)
-        outputs = {}
         vectors = None
         if self.num_psf_blocks:
             vectors = self.disparity_vectors(inputs, training)
-            outputs["disparity_vectors"] = vectors
         views = [_shift(inputs[name]) for name in self.view_names]
-        deblurred = self._restore(views, vectors)
-        outputs = {"deblurred": deblurred, **outputs}
+        outputs = {"deblurred": self._restore(views, vectors)}
+        if self.num_psf_blocks:
+            outputs["disparity_vectors"] = vectors
         if training and self.reblurring and "sharp" in inputs:
-            outputs["reblurred"] = self.reblur(
-                inputs["sharp"], vectors
-            )  # [K3DN Eq. 17]
+            outputs["reblurred"] = self.reblur(inputs["sharp"], vectors)
         return outputs
 
     def disparity_vectors(self, inputs, training=None):
@@ -184,7 +200,7 @@ class K3DN(MonoOrDualNetwork):
             (batch, height, width, 3), to be compared with the mean of the views.
         """
         views = [_shift(sharp)] * self.views
-        return self._restore(views, disparity_vectors, reverse=True)
+        return self._restore(views, disparity_vectors, reverse=True)  # [K3DN Eq. 17]
 
     def similarity_maps(self, inputs):
         """What the preservation blocks see when they deblur [K3DN Eq. 12, Fig. 4].
@@ -193,55 +209,14 @@ class K3DN(MonoOrDualNetwork):
             inputs: dict of images, see the module.
 
         Returns:
-            list, coarsest join of the decoder first: (batch, height, width, 81) float,
-            at 1/4, 1/2 and the full size; empty without preservation blocks.
+            list of (batch, height, width, 81) float, at 1/8; of "released" at 1/4, 1/2
+            and the full size; empty without preservation blocks.
         """
         vectors = self.disparity_vectors(inputs) if self.num_psf_blocks else None
         views = [_shift(inputs[name]) for name in self.view_names]
         maps = []
         self._restore(views, vectors, maps=maps)
         return maps
-
-    def second_stage(self):
-        """The model of the second stage: this one frozen, preservation to be trained.
-
-        Returns:
-            K3DN with `sharp_region_preservation`, this model's weights, frozen but for
-            the preservation blocks.
-        """
-        model = self._copy(sharp_region_preservation=True)
-        for mine, other in zip(self.psf_blocks, model.psf_blocks):
-            other.set_weights(mine.get_weights())
-        model.freeze_first_stage()
-        return model
-
-    def freeze_first_stage(self):
-        """Trains the preservation blocks only; running statistics stay as well.
-
-        Raises:
-            ValueError: if there are none.
-        """
-        if not self.sharp_region_preservation:
-            raise ValueError(
-                "freeze_first_stage expects preservation blocks; second_stage() adds "
-                "them. Received: sharp_region_preservation=False"
-            )
-        for layer in [*self._convolutional_layers(), *self.psf_blocks]:
-            layer.trainable = False
-
-    def to_inference(self):
-        """A model with finished kernels in place of their spectra; it cannot reblur.
-
-        Returns:
-            K3DN that computes the same `deblurred` with fewer parameters.
-        """
-        model = self._copy(frozen_kernels=True, reblurring=False)
-        for mine, other in zip(self.psf_blocks, model.psf_blocks):
-            other.query.set_weights(mine.query.get_weights())
-            other.pointwise.set_weights(mine.pointwise.get_weights())
-            half = other.depthwise.half_kernels.shape[-1]
-            other.depthwise.half_kernels.assign(mine.depthwise.kernels()[..., :half])
-        return model
 
     def _add_encoder(self):
         widths = [self.base_filters * scale for scale in (1, 2, 4)]
@@ -265,10 +240,17 @@ class K3DN(MonoOrDualNetwork):
             if self.num_psf_blocks
             else None
         )
-        spectrum = "deblur" if self.variant == "released" else "blur"
+        names = [f"psf{i}" for i in range(self.num_psf_blocks)]
+        if self.variant == "paper":
+            count = self.num_kernels or 4 * self.base_filters
+            self.psf_blocks = [
+                MixturePSFBlock(count, truncate=self.truncate, name=name)
+                for name in names
+            ]
+            return
         self.psf_blocks = [
-            PSFBlock(self.truncate, spectrum, self.frozen_kernels, name=f"psf{i}")
-            for i in range(self.num_psf_blocks)
+            PSFBlock(self.truncate, self.spectrum, self.frozen_kernels, name=name)
+            for name in names
         ]
 
     def _add_decoder(self):
@@ -284,10 +266,15 @@ class K3DN(MonoOrDualNetwork):
             )
             for i, width in enumerate((2 * base, base, base))
         ]
-        self.preservation = [
-            SharpRegionPreservation(width, self.srp_residual_units, name=f"srp{i}")
-            for i, width in enumerate(widths * self.sharp_region_preservation)
-        ]
+        units = self.srp_residual_units
+        if self.variant == "paper":
+            one = SharpRegionRefinement(4 * base, units, name="srp0")
+            self.preservation = [one] * self.sharp_region_preservation
+        else:
+            self.preservation = [
+                SharpRegionPreservation(width, units, name=f"srp{i}")
+                for i, width in enumerate(widths * self.sharp_region_preservation)
+            ]
         self.decoder = [
             ResidualUnits(width, self.encoder_residual_units, name=f"decoder{i}")
             for i, width in enumerate(widths)
@@ -298,6 +285,8 @@ class K3DN(MonoOrDualNetwork):
         image = ops.cast(ops.concatenate(views, axis=-1), self.compute_dtype)
         stages = self._encode(image)
         features = self._transform(stages[-1], vectors, reverse)
+        if self.variant == "paper" and self.preservation:
+            features = self._preserve(0, stages[-1], features, maps)
         restored = self._decode([*stages[1::-1], image], features, maps)
         # Clipped in training too, as in the authors' code; [-1, 1] is theirs.
         return ops.clip(ops.cast(restored, "float32"), -1, 1) + 0.5
@@ -320,13 +309,16 @@ class K3DN(MonoOrDualNetwork):
             windows = block(windows, vectors, reverse=reverse)
         return join_windows(windows, features, self.window_size)
 
+    def _preserve(self, index, old, new, maps):
+        if maps is not None:
+            maps.append(self.preservation[index].similarity(old, new))
+        return self.preservation[index](old, new)
+
     def _decode(self, skips, features, maps=None):
         for i, skip in enumerate(skips):
             enlarged = self.enlargements[i](features)
-            if self.preservation:
-                if maps is not None:
-                    maps.append(self.preservation[i].similarity(skip, enlarged))
-                joined = self.preservation[i](skip, enlarged)
+            if self.variant == "released" and self.preservation:
+                joined = self._preserve(i, skip, enlarged, maps)
             else:
                 joined = ops.concatenate([skip, enlarged], axis=-1)
             features = self.decoder[i](joined)
@@ -343,16 +335,6 @@ class K3DN(MonoOrDualNetwork):
             self.output_convolution,
         ]
 
-    def _copy(self, **changes):
-        """A built model with some arguments changed; PSF blocks are left to fill."""
-        model = type(self).from_config({**self.get_config(), **changes})
-        model.build()
-        mine = [*self._convolutional_layers(), *self.preservation]
-        others = [*model._convolutional_layers(), *model.preservation]
-        for layer, other in zip(mine, others):
-            other.set_weights(layer.get_weights())
-        return model
-
     def get_config(self):
         return {
             **super().get_config(),
@@ -367,6 +349,8 @@ class K3DN(MonoOrDualNetwork):
             "sharp_region_preservation": self.sharp_region_preservation,
             "reblurring": self.reblurring,
             "frozen_kernels": self.frozen_kernels,
+            "num_kernels": self.num_kernels,
+            "spectrum": self.spectrum,
         }
 
 
@@ -374,6 +358,15 @@ def _check(base_filters, num_psf_blocks):
     check_arguments(
         ("base_filters", base_filters, base_filters >= 1, "at least 1"),
         ("num_psf_blocks", num_psf_blocks, num_psf_blocks >= 0, "at least 0"),
+    )
+
+
+def _check_kernels(variant, frozen, count, channels):
+    paper = variant == "paper"
+    fits = count is None or (count >= 1 and (paper or count == channels))
+    check_arguments(
+        ("num_kernels", count, fits, "at least 1; of variant 'released' None"),
+        ("frozen_kernels", frozen, not (paper and frozen), "False of variant 'paper'"),
     )
 
 

@@ -91,3 +91,40 @@ def normalise_energy(kernels, stabiliser=1e-8):
     """
     energy = ops.sum(ops.square(kernels), axis=(-2, -1), keepdims=True)
     return kernels * ops.rsqrt(energy + stabiliser)
+
+
+def inverse_kernels(kernels, limit):
+    """Kernels of the reciprocal spectrum, F'(1 / F(k)), on the grid of the kernels.
+
+        1 / F -> conj(F) / (|F|^2 + 1 / (2 limit)^2)
+
+    The origin is the middle of the grid. Convolved around it, a kernel whose spectrum
+    has no small values and its inverse give an impulse.
+
+    Args:
+        kernels: (..., size, size), odd size, left-right symmetric.
+        limit: float, largest gain of a frequency.
+
+    Returns:
+        The same shape, left-right symmetric.
+    """
+    size = kernels.shape[-1]
+    places = np.arange(size) - size // 2
+    angle = 2 * np.pi * np.outer(np.arange(size), places) / size
+    cosine, sine = (
+        ops.convert_to_tensor(matrix, dtype=kernels.dtype)
+        for matrix in (np.cos(angle), np.sin(angle))
+    )
+
+    def product(rows, values, columns):
+        return ops.matmul(ops.matmul(rows, values), columns)
+
+    # Of a symmetric kernel the columns' transform is real.
+    real = product(cosine, kernels, ops.transpose(cosine))
+    imaginary = -product(sine, kernels, ops.transpose(cosine))
+    power = ops.square(real) + ops.square(imaginary) + 1 / (2 * limit) ** 2
+    real, imaginary = real / power, -imaginary / power
+    rows, columns = ops.transpose(cosine), cosine
+    inverse = product(rows, real, columns)
+    inverse = inverse - product(ops.transpose(sine), imaginary, columns)
+    return inverse / size**2

@@ -57,13 +57,12 @@ def _hooked(model, operations, height, width):
 
 
 def _local(model, height, width):
-    """K3DN's correlation with 81 neighbours, at each join of its decoder."""
+    """K3DN's correlation with 81 neighbours: at each join of its decoder, or at 1/8."""
     blocks = getattr(model, "preservation", ())
-    places = [
-        (height * width) >> (2 * (len(blocks) - 1 - i)) for i in range(len(blocks))
-    ]
+    strides = (8,) if len(blocks) == 1 else (4, 2, 1)
     return sum(
-        LOCAL_SHIFTS * block.filters * place for block, place in zip(blocks, places)
+        LOCAL_SHIFTS * block.query.filters * (height * width) // stride**2
+        for block, stride in zip(blocks, strides)
     )
 
 

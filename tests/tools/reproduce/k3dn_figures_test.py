@@ -22,6 +22,7 @@ def model():
         window_size=(4, 4),
         pool_size=(2, 2),
         pad_scale=(32, 32),
+        variant="released",
     )
 
 
