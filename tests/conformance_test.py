@@ -320,6 +320,8 @@ def test_every_registered_layer_is_rebuilt_by_its_config():
     for name in REPRESENTATIVES:
         instances += layers_of(shared_model(name))
     instances += layers_of(small_model("kpac_2level"))
+    released = {**SMALL["k3dn_tiny"], "variant": "released"}
+    instances += layers_of(tf_defocus.create_model("k3dn_tiny", **released))
     for layer in unlike(instances):
         config = keras.saving.serialize_keras_object(layer)
         clone = keras.saving.deserialize_keras_object(config)

@@ -126,7 +126,29 @@ def test_k3dn_trains_twice_with_declared_choices():
     assert second.initial_run == "k3dn_large_stage1"
     assert second.starting_weights("/r") == "/r/k3dn_large_stage1/weights.npz"
     assert second.replace(initial_weights="a.npz").starting_weights("/r") == "a.npz"
-    assert second.overrides == {"reblurring": False}
+    assert second.overrides == {"reblurring": False, "variant": "released"}
+    assert first.overrides["variant"] == "released"
+
+
+def test_k3dn_trains_end_to_end_as_its_paper_says():
+    """[K3DN Eq. 18]: one stage of all parts; Tables 2 to 5 differ where they say."""
+    joint = configs.get_recipe("k3dn_lightweight_joint")
+    assert joint.overrides == {} and not joint.second_stage and not joint.initial_run
+    assert joint.reblurring_weight == 0.1
+    differs = {
+        "k3dn_lightweight_ddd_syn": {"dataset": "ddd_syn"},
+        "k3dn_lightweight_rdpd": {"dataset": "rdpd"},
+        "k3dn_lightweight_without_srp": {
+            "overrides": {"sharp_region_preservation": False}
+        },
+        "k3dn_lightweight_64_kernels": {"overrides": {"num_kernels": 64}},
+        "k3dn_lightweight_psf_alone": {
+            "overrides": {"sharp_region_preservation": False, "reblurring": False},
+            "reblurring_weight": 0.0,
+        },
+    }
+    for name, changes in differs.items():
+        assert configs.get_recipe(name) == joint.replace(name=name, **changes)
 
 
 def test_gkmnet_alternates_as_the_paper_says():
