@@ -16,13 +16,13 @@ def printed(ablation):
         ablation: `configs.ablations.Ablation`.
 
     Returns:
-        dict, variant name -> dict of `psnr` [dB] and `parameters_m`; of those variants
-        that the paper has.
+        dict, variant name -> dict of `psnr` [dB] and, if it is printed,
+        `parameters_m`; of those variants that the paper has.
     """
     if not ablation.paper:
         return {}
     (table,) = paper_results.find_tables(ablation.paper, number=ablation.table)
-    columns = ("psnr", "parameters_m")
+    columns = [c for c in ("psnr", "parameters_m") if c in table.columns]
     return {
         v.name: {column: table.cell(v.method, column) for column in columns}
         for v in ablation.variants
@@ -48,7 +48,7 @@ def score_table(results, paper=None):
         gain = np.mean([row["validation_gain"] for row in rows])
         spread = f"{psnr.std(ddof=1):.3f}" if len(psnr) > 1 else ""
         each = ", ".join(f"{value:.2f}" for value in psnr)
-        theirs = [f"{value:.2f}" for value in paper.get(name, {}).values()] or ["", ""]
+        theirs = [f"{value:.2f}" for value in paper.get(name, {}).values()] + [""] * 2
         numbers = [f"{psnr.mean():.2f}", spread, f"{gain:+.2f}"]
         parameters = f"{rows[0]['parameters_m']:.2f}"
         lines.append([name, *numbers, each, parameters, *theirs[:2]])

@@ -93,7 +93,7 @@ def train_variant(variant, recipe, folder, train_arrays, validation_arrays, dead
 
     overrides = {**recipe.overrides, **variant.overrides}
     return scores_of_run(
-        recipe.replace(name=variant.name, overrides=overrides),
+        recipe.replace(name=variant.name, overrides=overrides, **variant.changes),
         folder,
         train_arrays,
         validation_arrays,
