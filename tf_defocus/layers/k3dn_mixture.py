@@ -192,8 +192,8 @@ class SharpRegionRefinement(layers.Layer):
         similarity = self.similarity(old, new)
         old_part = self.old_value(similarity) * old  # [K3DN Eq. 15]
         new_part = self.new_value(similarity) * new  # [K3DN Eq. 16]
-        # FFN [K3DN Eq. 14]
-        return self.last(self.units(self.first(old_part + new_part)))
+        mixed = self.first(old_part + new_part)
+        return self.last(self.units(mixed))  # FFN [K3DN Eq. 14]
 
     def get_config(self):
         return {
