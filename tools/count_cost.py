@@ -14,6 +14,7 @@ import json
 from absl import flags
 
 from tf_defocus import commands
+from tf_defocus.evaluation import cost
 from tf_defocus.markdown_table import markdown_table
 
 NAME = flags.DEFINE_string("name", None, "Network, a name of `tf-defocus models`.")
@@ -77,20 +78,6 @@ PRINTED = {
         ("mdp", {}, None),
     ),
 }
-
-
-def parse_size(text):
-    """(width, height) of a text such as 1280x720; None of None.
-
-    Raises:
-        ValueError: if it is no such text.
-    """
-    if text is None:
-        return None
-    width, _, height = text.partition("x")
-    if not (width.isdigit() and height.isdigit() and int(width) * int(height)):
-        raise ValueError(f"--size expects WIDTHxHEIGHT. Received: {text!r}")
-    return int(width), int(height)
 
 
 def describe(name, convention, size):
@@ -171,7 +158,8 @@ def main(_):
         return
     if not NAME.value:
         raise ValueError("--name or --page is needed; `tf-defocus models` lists names")
-    found = describe(NAME.value, CONVENTION.value, parse_size(SIZE.value))
+    size = cost.parse_size(SIZE.value) if SIZE.value else None
+    found = describe(NAME.value, CONVENTION.value, size)
     width, height = found["size"]
     print(f"{found['name']}, one image of {width}x{height} px")
     print(f"  parameters  {found['parameters']:>15,}")

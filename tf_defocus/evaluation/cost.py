@@ -4,6 +4,7 @@ Peak memory is the high water of the process' resident set; the highest of anyth
 before it counts where the system cannot reset it.
 """
 
+import functools
 import importlib
 import json
 import os
@@ -13,13 +14,15 @@ import statistics
 import sys
 import time
 
+import numpy as np
+
 from tf_defocus import whole_files
+from tf_defocus.ops.padding import pad_amounts
 
 
 def describe_machine():
     """dict: processor, cores, memory, load and versions that the numbers belong to."""
     import keras
-    import numpy as np
 
     backend = keras.backend.backend()
     devices = keras.distribution.list_devices()
@@ -92,6 +95,34 @@ def median_seconds(calls, repeats):
     calls = list(calls)
     rounds = [[time_call(call) for call in calls] for _ in range(repeats)]
     return [statistics.median(column) for column in zip(*rounds)]
+
+
+def parse_size(text):
+    """(width, height) of a text such as 1280x720.
+
+    Raises:
+        ValueError: if it is no such text.
+    """
+    sides = text.split("x")
+    if len(sides) != 2 or not all(side.isdigit() and int(side) for side in sides):
+        raise ValueError(f"--size expects WIDTHxHEIGHT. Received: {text!r}")
+    return tuple(map(int, sides))
+
+
+def photograph(width, height):
+    """A gradient with noise, (height, width, 3) uint8."""
+    rng = np.random.default_rng(0)
+    gradient = np.linspace(0, 191, width, dtype=np.uint8)[None, :, None]
+    return rng.integers(0, 64, (height, width, 3), dtype=np.uint8) + gradient
+
+
+def forward_call(model, width, height):
+    """A call without arguments of the compiled network on one `photograph`."""
+    image = photograph(width, height).astype(np.float32) / np.float32(255)
+    amounts = pad_amounts(height, width, model.size_multiple)
+    image = np.pad(image, (*amounts, (0, 0)), mode="reflect")[None]
+    views = dict.fromkeys(model.view_names, image)
+    return functools.partial(model.predict_on_batch, views)
 
 
 def write_json(path, report):

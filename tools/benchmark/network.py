@@ -136,7 +136,7 @@ def measure_restore():
     from tf_defocus.restoration.restorer import Restorer
 
     restorer = Restorer(_create_model(_NAME.value, _PRECISION.value))
-    photograph = _photograph()
+    photograph = cost.photograph(*cost.parse_size(_SIZE.value))
     views = dict.fromkeys(restorer.view_names, photograph)
     memory = cost.PeakMemory()
     with tqdm.tqdm(desc="restore", unit="step") as bar:
@@ -221,32 +221,7 @@ def _train_step(trainee, recipe, batch=None):
 
 def _forward(model):
     """A call of the compiled network on one photograph of --size."""
-    import numpy as np
-
-    from tf_defocus.ops.padding import pad_amounts
-
-    image = _photograph().astype(np.float32) / np.float32(255)
-    amounts = pad_amounts(*image.shape[:2], model.size_multiple)
-    image = np.pad(image, (*amounts, (0, 0)), mode="reflect")[None]
-    views = dict.fromkeys(model.view_names, image)
-    return functools.partial(model.predict_on_batch, views)
-
-
-def _photograph():
-    """A gradient with noise, (height, width, 3) uint8, of --size."""
-    import numpy as np
-
-    width, height = _size()
-    rng = np.random.default_rng(0)
-    gradient = np.linspace(0, 191, width, dtype=np.uint8)[None, :, None]
-    return rng.integers(0, 64, (height, width, 3), dtype=np.uint8) + gradient
-
-
-def _size():
-    sides = _SIZE.value.split("x")
-    if len(sides) != 2 or not all(side.isdigit() and int(side) > 0 for side in sides):
-        raise ValueError(f"--size must be WIDTHxHEIGHT. Received: {_SIZE.value!r}")
-    return tuple(map(int, sides))
+    return cost.forward_call(model, *cost.parse_size(_SIZE.value))
 
 
 def run(mode):
