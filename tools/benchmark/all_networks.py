@@ -99,8 +99,8 @@ def page(results, machine, size, repeats):
         "which TensorFlow rounds up to what it allocates at once. "
         f"{machine['processor']}, {machine['cores']} cores, {versions}. "
         f"The load average was {machine['load_average']:.1f} when it began: where that "
-        "is above the number of cores, other programs ran too, and the times say little "
-        "but their order. `--size 1680x1120` is the size of the papers' photographs.\n\n"
+        "is above the number of cores, other programs ran too, and the times tell no "
+        "more than an order. `--size 1680x1120` is that of the papers' photographs.\n\n"
         f"{table(results)}"
     )
 

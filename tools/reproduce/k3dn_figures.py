@@ -197,6 +197,17 @@ A rendered photograph, its defocus (white in focus, red behind, blue in front), 
 the mean similarity of {NEIGHBOURS} neighbours at the decoder's joins, coarse to fine,
 bright for high. Correlation of each map with the diameter of the circle of confusion:
 {listed}.
+
+## PSNR against cost [K3DN Fig. 1]
+
+    python tools/reproduce/cost_figure.py --output docs/{folder}/cost.png
+
+![cost]({folder}/cost.png)
+
+Circles are the rows of the paper's Table 1 as printed, their area the parameters;
+crosses are what this project counts for the same network by K3DN's convention, where it
+is here. K3DN's own three agree. Scores of `tools/evaluate.py` add a panel of what was
+measured.
 """
 
 
