@@ -1,9 +1,10 @@
 """What several tests share: recorded vectors, their tolerance rule, layer contracts.
 
-The recorded vectors and the sample photographs are not part of the repository. They are
-looked for where `TF_DEFOCUS_REFERENCE` and `TF_DEFOCUS_DATA` point, and troublesome
-files where `TF_DEFOCUS_CASES` does, else in `../shared/reference`, `../shared/data` and
-`../shared/cases` beside the checkout; a test that needs them skips elsewhere and says
+The recorded vectors lie in `tests/recorded`, reduced. The whole ones are taken instead
+where `TF_DEFOCUS_REFERENCE` points or in `../shared/reference` beside the checkout. The
+sample photographs are not part of the repository: they are looked for where
+`TF_DEFOCUS_DATA` points, and troublesome files where `TF_DEFOCUS_CASES` does, else in
+`../shared/data` and `../shared/cases`; a test that needs them skips elsewhere and says
 so.
 """
 
@@ -20,6 +21,8 @@ import numpy as np
 import pytest
 from absl import flags
 
+from tests.recorded_vectors import ReducedVectors, Samples
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RELATIVE_TOLERANCE = 1e-4  # of max(1, |reference|)
 NOISE_MULTIPLE = 10  # or so many times the reference's own float32 noise
@@ -31,17 +34,24 @@ needs_kernel = pytest.mark.skipif(
 )
 
 
-def _external(variable, default, name):
+def _path(variable, default, name):
     folder = pathlib.Path(os.environ.get(variable, ROOT.parent / "shared" / default))
-    path = folder / name
+    return folder / name
+
+
+def _external(variable, default, name):
+    path = _path(variable, default, name)
     if not path.exists():
         pytest.skip(f"needs {name}; set {variable} to the folder that holds it")
     return path
 
 
 def reference_file(name):
-    """Opens a recorded `.npz` (mapping name -> array), or skips the test."""
-    return np.load(_external("TF_DEFOCUS_REFERENCE", "reference", name))
+    """Opens a recorded `.npz`, mapping name -> array; reduced where it is not whole."""
+    whole = _path("TF_DEFOCUS_REFERENCE", "reference", name)
+    if whole.exists():
+        return np.load(whole)
+    return ReducedVectors(ROOT / "tests" / "recorded" / name)
 
 
 def data_folder(name):
@@ -52,6 +62,11 @@ def data_folder(name):
 def case_file(name):
     """Path of a troublesome file such as `png/gama_linear_8.png`, or skips."""
     return _external("TF_DEFOCUS_CASES", "cases", name)
+
+
+def whole_reference(name):
+    """Path of a recorded file as it was, not reduced, or skips the test."""
+    return _external("TF_DEFOCUS_REFERENCE", "reference", name)
 
 
 def golden_file(name):
@@ -95,14 +110,20 @@ def assert_agrees(actual, vectors, key):
 
     The largest error is at most 1e-4 of max(1, max |reference|), or ten times the
     reference's own float32 noise if that is more. A key such as `name@[:,::3,::3,:]`
-    holds that slice only, and `actual` is sliced alike.
+    holds that slice only, and `actual` is sliced alike. Of a reduced file's tensor some
+    hundred values are compared.
     """
     expected = vectors[key]
     actual = np.asarray(actual)
     if "@" in key:
         actual = actual[_slices(key.split("@")[1])]
     assert actual.shape == expected.shape, (key, actual.shape, expected.shape)
-    scale = max(1.0, float(np.max(np.abs(expected))))
+    if isinstance(expected, Samples):
+        largest, actual = expected.largest, expected.of(actual)
+        expected = expected.values
+    else:
+        largest = float(np.max(np.abs(expected)))
+    scale = max(1.0, largest)
     noise = json.loads(str(vectors["meta"])).get("float64_max_abs_diff", {}).get(key, 0)
     tolerance = max(RELATIVE_TOLERANCE * scale, NOISE_MULTIPLE * float(noise))
     error = float(np.max(np.abs(actual - expected)))
