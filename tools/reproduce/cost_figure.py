@@ -4,7 +4,7 @@
     python tools/reproduce/cost_figure.py --output cost.png results/k3dn results/kpac
 
 The first panel holds the rows of K3DN's Table 1 as printed; a cross is the cost that
-this project counts for the same network, by K3DN's convention. Folders of
+this project counts for the same network, by the convention that its row follows. Folders of
 tools/evaluate.py add a panel of what was measured here: PSNR of their methods that are
 presets or runs, against counted costs. Needs matplotlib.
 """
@@ -23,18 +23,21 @@ COUNT = flags.DEFINE_bool("count", True, "Whether printed rows get counted costs
 PRESETS = flags.DEFINE_string("presets", "", "Folder of runs that are no preset names.")
 
 CONVENTION = "k3dn"
-# The paper's rows whose network is here, each by its name in `list_models`.
+# The paper's rows: name in `list_models`, and the convention that its row follows.
 NETWORKS = {
-    "DPDNet": "dpdnet_dual",
-    "KPAC": "kpac_2level",
-    "DRBNet*": "drbnet_dual",
-    "DeepRFT": "deeprft",
-    "IFAN dual": "ifan_dual",
-    "BAMBNet": "bambnet",
-    "Restormer": "restormer_dual",
-    "K3DN tiny": "k3dn_tiny",
-    "K3DN lightweight": "k3dn_lightweight",
-    "K3DN large": "k3dn_large",
+    "DMENet": ("dmenet", "k3dn_twice"),
+    "DPDNet": ("dpdnet_dual", "k3dn_twice"),
+    "KPAC": ("kpac_3level", "k3dn"),
+    "RDPD*": ("rdpd", "k3dn_twice"),
+    "DDDNet": ("dddnet", "k3dn_compared"),
+    "DRBNet*": ("drbnet_dual", "k3dn_compared"),
+    "DeepRFT": ("deeprft", "k3dn_compared"),
+    "IFAN dual": ("ifan_dual", "k3dn"),
+    "BAMBNet": ("bambnet", "k3dn_compared"),
+    "Restormer": ("restormer_dual", "k3dn"),
+    "K3DN tiny": ("k3dn_tiny", "k3dn"),
+    "K3DN lightweight": ("k3dn_lightweight", "k3dn"),
+    "K3DN large": ("k3dn_large", "k3dn"),
 }
 
 
@@ -42,7 +45,7 @@ def printed_points(count=None):
     """The rows of K3DN's Table 1 that have a cost.
 
     Args:
-        count: function of a network's name, its cost [10^9], or None.
+        count: function of a network's name and a convention, its cost [10^9], or None.
     """
     (table,) = paper_results.find_tables("k3dn", number=1)
     points = []
@@ -50,8 +53,7 @@ def printed_points(count=None):
         cells = dict(zip(table.columns, row.cells))
         if cells["flops_g"] is None:
             continue
-        network = NETWORKS.get(row.method)
-        counted = count(network) if count and network else None
+        counted = count(*NETWORKS[row.method]) if count else None
         own = row.method.startswith("K3DN")
         costs = cells["flops_g"], cells["parameters_m"]
         points.append(cost_chart.Point(row.method, cells["psnr"], *costs, own, counted))
@@ -75,12 +77,12 @@ def measured_points(scores, cost_of):
     return points
 
 
-def count_network(name):
-    """FLOPs of a network by K3DN's convention [10^9]."""
+def count_network(name, convention):
+    """FLOPs of a network by a convention of `reports.costs` [10^9]."""
     from tf_defocus.models import create_model
     from tf_defocus.reports import costs
 
-    return costs.cost(create_model(name), CONVENTION)[0] / 1e9
+    return costs.cost(create_model(name), convention)[0] / 1e9
 
 
 def cost_of_preset(name):
