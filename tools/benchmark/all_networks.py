@@ -92,7 +92,7 @@ def page(results, machine, size, repeats):
     packages = [key for key in ("tensorflow", "jax", "keras") if key in machine]
     versions = ", ".join(f"{key} {machine[key]}" for key in packages)
     return (
-        "# Time and memory of every network\n\n"
+        "# Time and memory of the networks\n\n"
         f"{indented}\n"
         f"One photograph of {size} px, float32, median of {repeats} calls after one "
         "that is not counted; peak memory above the process with the network in it, "
