@@ -4,9 +4,9 @@
     python tools/reproduce/cost_figure.py --output cost.png results/k3dn results/kpac
 
 The first panel holds the rows of K3DN's Table 1 as printed; a cross is the cost that
-this project counts for the same network, by the convention that its row follows. Folders of
-tools/evaluate.py add a panel of what was measured here: PSNR of their methods that are
-presets or runs, against counted costs. Needs matplotlib.
+this project counts for the same network, by the convention that its row follows.
+Folders of tools/evaluate.py add a panel of what was measured here: PSNR of their
+methods that are presets or runs, against counted costs. Needs matplotlib.
 """
 
 import pathlib

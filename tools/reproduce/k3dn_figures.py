@@ -205,9 +205,9 @@ bright for high. Correlation of each map with the diameter of the circle of conf
 ![cost]({folder}/cost.png)
 
 Circles are the rows of the paper's Table 1 as printed, their area the parameters;
-crosses are what this project counts for the same network, by the convention that its row
-follows (`costs.md`). K3DN's own three agree. Scores of `tools/evaluate.py` add a panel of what was
-measured.
+crosses are what this project counts for the same network, by the convention that its
+row follows (`costs.md`). K3DN's own three agree. Scores of `tools/evaluate.py` add a
+panel of what was measured.
 """
 
 
