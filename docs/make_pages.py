@@ -18,7 +18,7 @@ import types
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
-from tf_defocus import quiet_tensorflow  # noqa: F401
+from tf_defocus import cli, quiet_tensorflow  # noqa: F401
 from tf_defocus.markdown_table import markdown_table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -136,7 +136,17 @@ def reference_pages():
     for room in ROOMS:
         pages[f"reference/{room}.md"], names = room_page(room)
         shown |= names
-    return {"reference/index.md": index_page(shown), **pages}
+    first = {"reference/index.md": index_page(shown)}
+    return first | {"reference/command_line.md": commands_page()} | pages
+
+
+def commands_page():
+    """`tf-defocus` and each of its commands, as `--help` shows them."""
+    parser = cli._parser()
+    (commands,) = parser._subparsers._group_actions
+    helps = {"tf-defocus": parser, **commands.choices}
+    parts = [f"## {name}\n\n```text\n{p.format_help()}```" for name, p in helps.items()]
+    return "\n\n".join(["# The command line", *parts, ""])
 
 
 def public_names(module):
