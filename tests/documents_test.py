@@ -89,8 +89,10 @@ def python_blocks(page):
 
 
 def flags_of(tool):
-    """Names of the flags that a tool defines, and of switches' opposites."""
+    """Names of the flags that a tool defines, itself or by `define_set_flags`."""
     source = (ROOT / tool).read_text()
+    if "define_set_flags(" in source:
+        source += (ROOT / "tf_defocus" / "commands.py").read_text()
     return set(re.findall(r"DEFINE_\w+\(\s*\"(\w+)\"", source))
 
 
