@@ -9,6 +9,8 @@ import importlib.util
 import os
 import pathlib
 import sys
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from absl import app, flags
 
@@ -34,7 +36,7 @@ class BackendError(ValueError):
     """Keras has nothing to compute with: one line with the remedy."""
 
 
-def run(main):
+def run(main: Callable) -> None:
     """Runs a tool, `main(arguments)`, with absl's flags.
 
     What is wrong with that which the tool was given is one line on the error output,
@@ -53,7 +55,7 @@ def _in_one_line(main, arguments):
         sys.exit(130)
 
 
-def explain(error):
+def explain(error: BaseException) -> str:
     """An exception in one line; of a missing package, with what installs it."""
     package = _missing_package(error)
     if package in BACKENDS and importlib.util.find_spec(package) is None:
@@ -84,7 +86,7 @@ def _say_what_is_missing(kind, error, traceback):
 sys.excepthook = _say_what_is_missing
 
 
-def require_backend():
+def require_backend() -> None:
     """Imports Keras if it has a backend that this package runs on.
 
     Raises:
@@ -111,7 +113,7 @@ def require_backend():
         )
 
 
-def leave_if_stopped(run):
+def leave_if_stopped(run: Any) -> None:
     """Exits as shells do after a signal, if one stopped a training; says so.
 
     Args:
@@ -126,7 +128,7 @@ def leave_if_stopped(run):
         sys.exit(128 + run.stopped_by)
 
 
-def define_set_flags():
+def define_set_flags() -> tuple[flags.FlagHolder, ...]:
     """Defines the flags that say which pairs a tool scores.
 
     Returns:
@@ -149,7 +151,9 @@ def define_set_flags():
     )
 
 
-def shown_command(arguments, placeholders=None):
+def shown_command(
+    arguments: Sequence[str], placeholders: Mapping[str, str] | None = None
+) -> str:
     """A command line without its author's folders.
 
     Args:

@@ -6,6 +6,8 @@ the batch. What weighs and sums them is the training recipe, not this file.
 """
 
 import os
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -15,6 +17,7 @@ from tf_defocus.array_files import hdf5, npz
 from tf_defocus.ops.colors import to_caffe_colors
 from tf_defocus.ops.image_spectrum import full_transform, transform_modulus
 from tf_defocus.ops.structural_similarity import structural_similarity
+from tf_defocus.ops.tensor import Tensor
 
 # Convolutions of each block of VGG-19 up to the layer the perceptual loss looks at.
 VGG19_BLOCKS = ((64, 64), (128, 128), (256, 256, 256, 256), (512, 512, 512, 512))
@@ -35,19 +38,19 @@ class CharbonnierLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        epsilon=1e-3,
-        reduction="sum_over_batch_size",
-        name="charbonnier",
-        **kwargs,
-    ):
+        epsilon: float = 1e-3,
+        reduction: str = "sum_over_batch_size",
+        name: str = "charbonnier",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, **kwargs)
         self.epsilon = epsilon
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         squared = ops.square(y_true - y_pred) + self.epsilon**2
         return ops.mean(ops.sqrt(squared), axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "epsilon": self.epsilon}
 
 
@@ -62,10 +65,15 @@ class FourierLoss(keras.losses.Loss):
         [Mao et al., 2023](https://arxiv.org/abs/2111.11745).
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="fourier", **kwargs):
+    def __init__(
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "fourier",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, **kwargs)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return ops.mean(transform_modulus(y_pred - y_true), axis=-1)
 
 
@@ -80,10 +88,15 @@ class FourierPartsLoss(keras.losses.Loss):
         [Cho et al., 2021](https://arxiv.org/abs/2108.05054), Eq. 6.
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="fourier_parts", **kwargs):
+    def __init__(
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "fourier_parts",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, **kwargs)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         real, imaginary = full_transform(y_pred - y_true)
         return ops.mean(ops.abs(real) + ops.abs(imaginary), axis=-1)
 
@@ -102,10 +115,12 @@ class EdgeLoss(CharbonnierLoss):
         [Zamir et al., 2021](https://arxiv.org/abs/2102.02808), Eq. 4.
     """
 
-    def __init__(self, epsilon=1e-3, name="edge", **kwargs):
+    def __init__(
+        self, epsilon: float = 1e-3, name: str = "edge", **kwargs: Any
+    ) -> None:
         super().__init__(epsilon=epsilon, name=name, **kwargs)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return super().call(_finest_edges(y_true), _finest_edges(y_pred))
 
 
@@ -143,10 +158,15 @@ class SSIMLoss(keras.losses.Loss):
         [Quan et al., 2021](https://arxiv.org/abs/2111.00454).
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="ssim_loss", **kwargs):
+    def __init__(
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "ssim_loss",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, **kwargs)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         return 1 - structural_similarity(y_pred, y_true, window="gaussian")
 
 
@@ -177,25 +197,25 @@ class PerceptualLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        weights_path,
-        reduction="sum_over_batch_size",
-        name="perceptual",
-        **kwargs,
-    ):
+        weights_path: str | os.PathLike,
+        reduction: str = "sum_over_batch_size",
+        name: str = "perceptual",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, **kwargs)
         self.weights_path = os.fspath(weights_path)
         self.features = vgg19_conv4_4(read_vgg19_weights(self.weights_path))
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         expected = ops.stop_gradient(self.features(vgg_input(y_true)))
         squared = ops.square(self.features(vgg_input(y_pred)) - expected)
         return ops.mean(squared, axis=(1, 2, 3))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "weights_path": self.weights_path}
 
 
-def vgg_input(image):
+def vgg_input(image: Tensor) -> Tensor:
     """What VGG-19 takes of an image.
 
     Args:
@@ -207,7 +227,7 @@ def vgg_input(image):
     return to_caffe_colors(ops.clip(ops.cast(image, "float32"), 0, 1))
 
 
-def vgg19_conv4_4(weights):
+def vgg19_conv4_4(weights: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> keras.Model:
     """The frozen VGG-19 up to `conv4_4` and its ReLU.
 
     Args:
@@ -235,7 +255,9 @@ def vgg19_conv4_4(weights):
     return model
 
 
-def read_vgg19_weights(path, blocks=VGG19_BLOCKS):
+def read_vgg19_weights(
+    path: str | os.PathLike, blocks: Sequence[Sequence[int]] = VGG19_BLOCKS
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Reads `conv1_1` to `conv4_4` of VGG-19 from a local file.
 
     Args:

@@ -1,7 +1,11 @@
 """Markdown tables, as pages, model cards and commands show them."""
 
+from collections.abc import Iterable, Sequence
 
-def markdown_table(head, rows, num_texts=1):
+
+def markdown_table(
+    head: Sequence[str], rows: Iterable[Sequence[str]], num_texts: int = 1
+) -> str:
     """A table whose first columns are texts, the others numbers.
 
     Args:

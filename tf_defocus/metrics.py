@@ -5,6 +5,8 @@ them a paper used, and on what rounding and clipping, is for `protocols.py` to s
 `keras.metrics.Metric` classes run inside a training loop on any backend, in float32.
 """
 
+from typing import Any
+
 import cv2
 import keras
 import numpy as np
@@ -18,13 +20,14 @@ from tf_defocus.ops.structural_similarity import (
     gaussian_window,
     structural_similarity,
 )
+from tf_defocus.ops.tensor import Tensor
 
 COC_THRESHOLD = 1.0  # [px], mean circle of confusion from which an image is blurred
 LOGGED_PSNR_LIMIT = 100.0  # [dB], so that one perfect image leaves a mean finite
 SOBEL_X = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], "float64") / 8  # of unit slope
 
 
-def mean_squared_error(image, other):
+def mean_squared_error(image: np.ndarray, other: np.ndarray) -> float:
     """Mean of (image - other)^2 over all elements, in float64.
 
     Args:
@@ -37,7 +40,7 @@ def mean_squared_error(image, other):
     return float(difference @ difference / difference.size)
 
 
-def mean_absolute_error(image, other):
+def mean_absolute_error(image: np.ndarray, other: np.ndarray) -> float:
     """Mean of |image - other| over all elements, in float64.
 
     Args:
@@ -49,7 +52,7 @@ def mean_absolute_error(image, other):
     return float(np.mean(np.abs(np.subtract(image, other, dtype="float64"))))
 
 
-def psnr(image, other, data_range=1.0):
+def psnr(image: np.ndarray, other: np.ndarray, data_range: float = 1.0) -> float:
     """Peak signal-to-noise ratio, 10 log10(data_range^2 / MSE).
 
     Args:
@@ -63,7 +66,7 @@ def psnr(image, other, data_range=1.0):
     return float("inf") if error == 0 else float(10 * np.log10(data_range**2 / error))
 
 
-def rmse_rel(psnr):
+def rmse_rel(psnr: float) -> float:
     """Root-mean-square error relative to the data range [K3DN Tab. 1].
 
     K3DN prints 100 times this value, of the mean PSNR over a test set.
@@ -77,7 +80,9 @@ def rmse_rel(psnr):
     return float(10 ** (-psnr / 20))
 
 
-def ssim_uniform(image, other, data_range=1.0):
+def ssim_uniform(
+    image: np.ndarray, other: np.ndarray, data_range: float = 1.0
+) -> float:
     """Structural similarity in uniform 7x7 windows, as scikit-image's default.
 
     K1 = 0.01, K2 = 0.03, sample covariance (divided by 48), per channel, mean over the
@@ -94,7 +99,9 @@ def ssim_uniform(image, other, data_range=1.0):
     return _ssim(image, other, data_range, _uniform_mean, samples / (samples - 1))
 
 
-def ssim_gaussian(image, other, data_range=1.0):
+def ssim_gaussian(
+    image: np.ndarray, other: np.ndarray, data_range: float = 1.0
+) -> float:
     """Structural similarity in 11x11 Gaussian windows of sigma 1.5 px.
 
     K1 = 0.01, K2 = 0.03, weighted moments, per channel, mean over the windows that lie
@@ -110,7 +117,7 @@ def ssim_gaussian(image, other, data_range=1.0):
     return _ssim(image, other, data_range, _gaussian_mean, 1.0)
 
 
-def ssim_luma(image, other):
+def ssim_luma(image: np.ndarray, other: np.ndarray) -> float:
     """`ssim_gaussian` of the luma (BT.601) of two images.
 
     Args:
@@ -122,7 +129,7 @@ def ssim_luma(image, other):
     return ssim_gaussian(_luma(image)[..., None], _luma(other)[..., None])
 
 
-def ssim_reduced(image, other):
+def ssim_reduced(image: np.ndarray, other: np.ndarray) -> float:
     """`ssim_luma` of images reduced as the program of its authors suggests.
 
     Means over squares of round(short side / 256) px, from the image mirrored around, at
@@ -148,7 +155,7 @@ def ssim_reduced(image, other):
     return ssim_gaussian(*lumas)
 
 
-def ssim_volume(image, other, data_range=1.0):
+def ssim_volume(image: np.ndarray, other: np.ndarray, data_range: float = 1.0) -> float:
     """Structural similarity of colour images taken for volumes, as MATLAB's `ssim`.
 
     The 11-tap Gaussian of sigma 1.5 runs over the three colours as well, values at the
@@ -215,7 +222,7 @@ def _gaussian_mean(plane):
     return filtered[margin:-margin, margin:-margin]
 
 
-def variance_of_laplacian(image):
+def variance_of_laplacian(image: np.ndarray) -> float:
     """Sharpness without a reference: variance of the four-neighbour Laplacian.
 
     For sets that have no sharp image. It grows with noise and contrast as well: compare
@@ -237,7 +244,7 @@ def variance_of_laplacian(image):
     return float(np.var(vertical + horizontal - 4 * center))
 
 
-def tenengrad(image):
+def tenengrad(image: np.ndarray) -> float:
     """Sharpness without a reference: mean squared Sobel gradient.
 
     Less swayed by noise than `variance_of_laplacian`, with the same reservation.
@@ -286,10 +293,12 @@ class PSNR(keras.metrics.Mean):
         name, dtype: as in `keras.metrics.Metric`.
     """
 
-    def __init__(self, name="psnr", dtype=None):
+    def __init__(self, name: str = "psnr", dtype: str | None = None) -> None:
         super().__init__(name=name, dtype=dtype)
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
         y_true = ops.cast(y_true, "float32")
         y_pred = ops.clip(ops.cast(y_pred, "float32"), 0, 1)
         error = ops.mean(ops.square(y_true - y_pred), axis=(1, 2, 3))
@@ -297,7 +306,7 @@ class PSNR(keras.metrics.Mean):
         decibels = -10 * ops.log10(ops.maximum(error, floor))
         return super().update_state(decibels, sample_weight)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"name": self.name, "dtype": self.dtype}
 
 
@@ -313,15 +322,19 @@ class SSIM(keras.metrics.Mean):
         name, dtype: as in `keras.metrics.Metric`.
     """
 
-    def __init__(self, window="uniform", name="ssim", dtype=None):
+    def __init__(
+        self, window: str = "uniform", name: str = "ssim", dtype: str | None = None
+    ) -> None:
         super().__init__(name=name, dtype=dtype)
         self.window = window
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> None:
         y_true = ops.cast(y_true, "float32")
         y_pred = ops.clip(ops.cast(y_pred, "float32"), 0, 1)
         similarity = structural_similarity(y_pred, y_true, self.window)
         return super().update_state(similarity, sample_weight)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {"window": self.window, "name": self.name, "dtype": self.dtype}

@@ -4,8 +4,13 @@ Keras' own are used wherever they exist. What is here is what Keras lacks: Recti
 Adam (IFAN trains with it) and a rate that is held before it decays (Restormer, K3DN).
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
+
+from tf_defocus.ops.tensor import Tensor
 
 RECTIFICATION_THRESHOLD = 5.0  # [RAdam Alg. 2]: below it the variance is intractable
 
@@ -38,14 +43,14 @@ class RectifiedAdam(keras.optimizers.Optimizer):
 
     def __init__(
         self,
-        learning_rate=0.001,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        weight_decay=None,
-        name="rectified_adam",
-        **kwargs,
-    ):
+        learning_rate: float = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float | None = None,
+        name: str = "rectified_adam",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(
             learning_rate=learning_rate, weight_decay=weight_decay, name=name, **kwargs
         )
@@ -53,7 +58,7 @@ class RectifiedAdam(keras.optimizers.Optimizer):
         self.beta_2 = beta_2
         self.epsilon = epsilon
 
-    def build(self, variables):
+    def build(self, variables: Sequence[keras.Variable]) -> None:
         if self.built:
             return
         super().build(variables)
@@ -61,7 +66,9 @@ class RectifiedAdam(keras.optimizers.Optimizer):
             variables, ["momentum", "velocity"]
         )
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
+    ) -> None:
         dtype = variable.dtype
         gradient = ops.cast(gradient, dtype)
         step = ops.cast(self.iterations + 1, dtype)
@@ -97,7 +104,7 @@ class RectifiedAdam(keras.optimizers.Optimizer):
     def _apply_weight_decay(self, variables):
         """Does nothing: `update_step` decays, with one rounding instead of two."""
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "beta_1": self.beta_1,
@@ -115,33 +122,35 @@ class DelayedDecay(keras.optimizers.schedules.LearningRateSchedule):
         hold_steps: int, number of steps at the schedule's first rate.
     """
 
-    def __init__(self, schedule, hold_steps):
+    def __init__(
+        self, schedule: keras.optimizers.schedules.LearningRateSchedule, hold_steps: int
+    ) -> None:
         self.schedule = schedule
         self.hold_steps = hold_steps
 
-    def __call__(self, step):
+    def __call__(self, step: Tensor) -> Tensor:
         return self.schedule(ops.maximum(ops.cast(step, "int32") - self.hold_steps, 0))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         schedule = keras.saving.serialize_keras_object(self.schedule)
         return {"schedule": schedule, "hold_steps": self.hold_steps}
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> "DelayedDecay":
         schedule = keras.saving.deserialize_keras_object(config["schedule"])
         return cls(schedule, config["hold_steps"])
 
 
 def create_schedule(
-    decay,
-    learning_rate,
-    num_steps,
-    boundaries=(),
-    factor=0.5,
-    hold_steps=0,
-    final_learning_rate=0.0,
-    power=1.0,
-):
+    decay: str,
+    learning_rate: float,
+    num_steps: int,
+    boundaries: Sequence[int] = (),
+    factor: float = 0.5,
+    hold_steps: int = 0,
+    final_learning_rate: float = 0.0,
+    power: float = 1.0,
+) -> keras.optimizers.schedules.LearningRateSchedule:
     """Learning rate as a function of the step.
 
     Args:

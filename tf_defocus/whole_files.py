@@ -11,12 +11,14 @@ import os
 import pathlib
 import re
 import secrets
+from collections.abc import Iterator
+from typing import BinaryIO
 
 _PARTIAL = re.compile(r"\.(\d+)\.[0-9a-f]{8}\.partial")
 
 
 @contextlib.contextmanager
-def open_whole(path):
+def open_whole(path: str | os.PathLike) -> Iterator[BinaryIO]:
     """A binary file that gets its name when the block ends without an error.
 
     Its bytes are on the disk before it is renamed. If the block fails, nothing is left
@@ -44,14 +46,14 @@ def open_whole(path):
             partial.unlink()
 
 
-def write_text(path, text):
+def write_text(path: str | os.PathLike, text: str) -> None:
     """Writes a text file in UTF-8, whole or not at all; see `open_whole`."""
     with open_whole(path) as file:
         file.write(text.encode("utf-8"))
 
 
 @contextlib.contextmanager
-def lock_folder(folder):
+def lock_folder(folder: str | os.PathLike) -> Iterator[None]:
     """Keeps other processes out of a folder while the block runs.
 
     The lock is the operating system's, on a file `.lock`: it ends with the process,
@@ -74,7 +76,7 @@ def lock_folder(folder):
         yield
 
 
-def remove_abandoned(folder):
+def remove_abandoned(folder: str | os.PathLike) -> int:
     """Removes temporary files that processes which no longer run left in a folder.
 
     Args:

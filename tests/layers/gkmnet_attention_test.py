@@ -6,6 +6,7 @@ from keras import ops
 
 from tests.testing import assert_layer_round_trips
 from tf_defocus.layers import gkmnet_attention as attention
+from tf_defocus.layers import gkmnet_gates
 
 ATOL = 1e-5  # float32, sums of a few hundred terms
 EPSILON = 1e-5
@@ -63,7 +64,7 @@ GATES = {
 
 @pytest.mark.parametrize("pooled_axis", [1, 2, 3])
 def test_gate_convolves_the_largest_and_the_mean(rng, inputs, pooled_axis):
-    layer = attention.AttentionGate(pooled_axis)
+    layer = gkmnet_gates.AttentionGate(pooled_axis)
     layer.build(inputs.shape)
     randomize(layer, rng)
     axis = pooled_axis - 1
@@ -79,7 +80,7 @@ def test_gate_convolves_the_largest_and_the_mean(rng, inputs, pooled_axis):
 
 
 def test_triplet_attention_is_the_mean_of_three_gatings(rng, inputs):
-    layer = attention.TripletAttention()
+    layer = gkmnet_gates.TripletAttention()
     layer.build(inputs.shape)
     randomize(layer, rng)
     expected = sum(inputs * np.asarray(gate(inputs)) for gate in layer.gates) / 3
@@ -87,7 +88,7 @@ def test_triplet_attention_is_the_mean_of_three_gatings(rng, inputs):
 
 
 def test_untrained_gates_halve(inputs):
-    layer = attention.TripletAttention()
+    layer = gkmnet_gates.TripletAttention()
     layer.build(inputs.shape)
     for gate in layer.gates:
         gate.convolution.kernel.assign(np.zeros((7, 7, 2, 1)))
@@ -221,8 +222,8 @@ def test_batch_statistics_reach_every_normalization(rng):
 
 def test_layers_round_trip(rng, inputs):
     state = rng.normal(size=(2, 1, 6, 8, 3)).astype("float32")
-    assert_layer_round_trips(attention.AttentionGate(2), inputs)
-    assert_layer_round_trips(attention.TripletAttention(), inputs)
+    assert_layer_round_trips(gkmnet_gates.AttentionGate(2), inputs)
+    assert_layer_round_trips(gkmnet_gates.TripletAttention(), inputs)
     for resampling in (None, "down", "up"):
         block = attention.ResidualAttentionBlock(2, resampling, normalize=False)
         assert_layer_round_trips(block, inputs)

@@ -6,12 +6,10 @@ from scipy import ndimage
 
 from tests.layers.bambnet_test import sigmoid
 from tests.testing import assert_layer_round_trips
-from tf_defocus.layers.iniknet import (
-    BidirectionalScales,
+from tf_defocus.layers.iniknet import BidirectionalScales, ReflectedUNet, ScaleCell
+from tf_defocus.layers.iniknet_kernels import (
     ImplicitKernel,
     ImplicitKernelSum,
-    ReflectedUNet,
-    ScaleCell,
     kernel_coordinates,
 )
 

@@ -14,7 +14,7 @@ from tests.testing import (
     reference_file,
 )
 from tf_defocus.conversion import gkmnet as mapping
-from tf_defocus.layers.gkmnet_attention import AttentionGate
+from tf_defocus.layers.gkmnet_gates import AttentionGate
 from tf_defocus.models.gkmnet import GKMNet
 from tf_defocus.ops.resizing import double_bilinear, halve_antialiased
 

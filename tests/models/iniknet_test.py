@@ -12,7 +12,7 @@ from tests.testing import (
     reference_file,
 )
 from tf_defocus.configs import get_recipe
-from tf_defocus.layers.iniknet import kernel_coordinates
+from tf_defocus.layers.iniknet_kernels import kernel_coordinates
 from tf_defocus.models.iniknet import INIKNet
 from tf_defocus.ops.resizing import reduce_bilinear
 from tf_defocus.training.objectives import RestorationObjective

@@ -7,6 +7,7 @@ mistakes are answered at once.
 
 import argparse
 import sys
+from collections.abc import Sequence
 
 from tf_defocus import __version__, commands
 from tf_defocus.cli.arguments import fail
@@ -16,7 +17,7 @@ from tf_defocus.cli.doctor import diagnose
 from tf_defocus.cli.models import list_models
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code.
 
     Args:

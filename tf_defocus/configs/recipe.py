@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 from typing import ClassVar
 
 
@@ -179,11 +180,11 @@ class Recipe(Numbers):
             )
 
     @property
-    def crops(self):
+    def crops(self) -> tuple[tuple[int, int, int], ...]:
         """The crop schedule, also where there is but one size."""
         return self.crop_schedule or ((0, self.crop_size, self.batch_size),)
 
-    def starting_weights(self, runs):
+    def starting_weights(self, runs: str | os.PathLike) -> str | None:
         """The `.npz` to start from, or None.
 
         Args:
@@ -193,7 +194,7 @@ class Recipe(Numbers):
             return f"{runs}/{self.initial_run}/weights.npz"
         return self.initial_weights or None
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """A short hash of what decides the weights: a run resumes only its own.
 
         A field at its default is left out, so that a field added later leaves running

@@ -13,7 +13,7 @@ import keras
 import numpy as np
 
 from tf_defocus import models
-from tf_defocus.conversion.assignment import fill
+from tf_defocus.conversion.assignment import Assignment, fill
 
 # class in `tf_defocus.models` -> module of this room, imported when it is asked for
 _MAPPINGS = {
@@ -55,7 +55,7 @@ def load_official(model: keras.Model, arrays: Mapping[str, np.ndarray]) -> None:
     fill(assignments_of(model), wanted_by(model, arrays))
 
 
-def assignments_of(model):
+def assignments_of(model: keras.Model) -> list[Assignment]:
     """Every official tensor of a model and the variable that takes it.
 
     Args:
@@ -70,7 +70,9 @@ def assignments_of(model):
     return list(_mapping(model).assignments(model))
 
 
-def wanted_by(model, arrays):
+def wanted_by(
+    model: keras.Model, arrays: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
     """The tensors without those of other parts that the model does not hold.
 
     Args:

@@ -12,6 +12,7 @@ import json
 import os
 import pathlib
 import shutil
+from collections.abc import Sequence
 
 import numpy as np
 import tqdm
@@ -38,7 +39,7 @@ class StoredArrays:
         ValueError: if they are damaged.
     """
 
-    def __init__(self, folder):
+    def __init__(self, folder: str | os.PathLike) -> None:
         self.folder = pathlib.Path(folder)
         index = self.folder / _INDEX
         if not index.exists():
@@ -68,11 +69,11 @@ class StoredArrays:
         return len(self._arrays["sharp"])
 
     @property
-    def kinds(self):
+    def kinds(self) -> tuple[str, ...]:
         """Names of the images that are stored."""
         return tuple(k for k in IMAGE_KINDS if k in self._arrays)
 
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """A short hash that tells these data from others.
 
         It covers where they come from, the shape and type of every kind of image, and
@@ -88,7 +89,7 @@ class StoredArrays:
                 digest.update(np.ascontiguousarray(row).tobytes())
         return digest.hexdigest()[:16]
 
-    def require(self, kinds):
+    def require(self, kinds: Sequence[str]) -> None:
         """Refuses to go on without some kinds of images.
 
         Raises:
@@ -103,11 +104,16 @@ class StoredArrays:
             )
 
     @property
-    def mean_coc(self):
+    def mean_coc(self) -> np.ndarray | None:
         """(examples,) float32 [px], or None."""
         return self._arrays.get("coc")
 
-    def read(self, index, kinds=None, crop=None):
+    def read(
+        self,
+        index: int,
+        kinds: Sequence[str] | None = None,
+        crop: tuple[int, int, int] | None = None,
+    ) -> dict[str, np.ndarray]:
         """Images of one example as float32 in [0, 1].
 
         Args:
@@ -123,7 +129,12 @@ class StoredArrays:
             for k, image in self.read_stored(index, kinds, crop).items()
         }
 
-    def read_stored(self, index, kinds=None, crop=None):
+    def read_stored(
+        self,
+        index: int,
+        kinds: Sequence[str] | None = None,
+        crop: tuple[int, int, int] | None = None,
+    ) -> dict[str, np.ndarray]:
         """Images of one example as they are stored, uint8 or uint16.
 
         The kind "radial_distance" says of every pixel how far from the middle it is.
@@ -140,7 +151,7 @@ class StoredArrays:
         }
 
     @property
-    def image_size(self):
+    def image_size(self) -> tuple[int, int]:
         """(height, width) of the stored images."""
         return self._arrays["sharp"].shape[1:3]
 
@@ -154,7 +165,13 @@ class StoredArrays:
         return np.broadcast_to(levels[..., None], (*levels.shape, 3))
 
 
-def store_arrays(dataset, split, folder, data_dir=None, manual_dir=None):
+def store_arrays(
+    dataset: str,
+    split: str,
+    folder: str | os.PathLike,
+    data_dir: str | os.PathLike | None = None,
+    manual_dir: str | os.PathLike | None = None,
+) -> pathlib.Path:
     """Decodes a split into `StoredArrays`, once, one example in memory at a time.
 
     Args:

@@ -6,13 +6,22 @@ on either backend. NumPy only, so that a machine without TensorFlow can train.
 """
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from tf_defocus.data import augmentations
+from tf_defocus.data.arrays import StoredArrays
 
 
-def make_batch(arrays, recipe, step, kinds, share=(0, 1, 1)):
+def make_batch(
+    arrays: StoredArrays,
+    recipe: Any,
+    step: int,
+    kinds: Sequence[str],
+    share: tuple[int, int, int] = (0, 1, 1),
+) -> dict[str, np.ndarray]:
     """The batch of one step.
 
     Args:

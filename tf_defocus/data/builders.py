@@ -4,9 +4,12 @@ Builders live in `datasets/`, whose name is that of a well-known package.
 """
 
 import importlib.util
+import os
 import pathlib
 import re
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 from absl import logging
 
@@ -20,7 +23,7 @@ _HELD_WHERE = {
 }
 
 
-def load_builder(dataset, data_dir=None):
+def load_builder(dataset: str, data_dir: str | os.PathLike | None = None) -> Any:
     """A TFDS builder of this project.
 
     Args:
@@ -50,7 +53,12 @@ def load_builder(dataset, data_dir=None):
     return module.Builder(config=config or None, data_dir=data_dir)
 
 
-def load_examples(dataset, split, data_dir=None, manual_dir=None):
+def load_examples(
+    dataset: str,
+    split: str,
+    data_dir: str | os.PathLike | None = None,
+    manual_dir: str | os.PathLike | None = None,
+) -> Iterator[dict[str, Any]]:
     """Prepares a dataset if need be and yields its examples.
 
     Args:

@@ -50,7 +50,13 @@ def blur_by_mixture(image, weights, taps, boundary="zero"):
     return blurred
 
 
-def deblur_fixed_point(blurred, weights, taps, num_iterations, boundary="zero"):
+def deblur_fixed_point(
+    blurred: np.ndarray,
+    weights: np.ndarray,
+    taps: np.ndarray,
+    num_iterations: int,
+    boundary: str = "zero",
+) -> np.ndarray:
     """Inverts `blur_by_mixture` by a fixed-point iteration [GKMNet Eq. 6].
 
         x_0 = y;  x_t = y + x_{t-1} - sum_m beta_m . (g_m * x_{t-1})

@@ -16,7 +16,9 @@ from scipy import fft, optimize, signal
 _LANCZOS_LOBES = 3
 
 
-def wiener_inverse_kernel(psf, noise_to_signal, side):
+def wiener_inverse_kernel(
+    psf: np.ndarray, noise_to_signal: float, side: int
+) -> np.ndarray:
     """Spatial kernel of the Wiener filter of a point-spread function.
 
         inverse = F^-1( conj(F(psf)) / (|F(psf)|^2 + noise_to_signal) )

@@ -5,6 +5,8 @@ uniform. So it runs once for each of a few blur sizes, and every pixel interpola
 between the two that enclose its own, as [KPAC Eq. 5] does with inverse kernels.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 SMALLEST_SIGMA = 0.5  # [px]; less is within a pixel and left alone
@@ -45,7 +47,9 @@ def blend_weights(defocus_map, levels):
         yield np.interp(defocus_map, corners, heights).astype(np.float32)
 
 
-def deconvolve_varying(blurred, defocus_map, deconvolve):
+def deconvolve_varying(
+    blurred: np.ndarray, defocus_map: np.ndarray, deconvolve: Callable
+) -> np.ndarray:
     """Blends uniform deconvolutions by a defocus map.
 
     A level runs on the rectangle that holds its pixels and a margin of eight sigmas.

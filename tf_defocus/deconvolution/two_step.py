@@ -87,13 +87,13 @@ class TwoStepRestorer:
 
     def __init__(
         self,
-        method,
-        psf_shape="gaussian",
-        propagation="matting",
-        noise_to_signal=5e-3,
-        fidelity=2000.0,
-        num_iterations=30,
-    ):
+        method: str,
+        psf_shape: str = "gaussian",
+        propagation: str = "matting",
+        noise_to_signal: float = 5e-3,
+        fidelity: float = 2000.0,
+        num_iterations: int = 30,
+    ) -> None:
         _check_name("method", method, METHODS)
         _check_name("psf_shape", psf_shape, PSF_SHAPES)
         _check_name("propagation", propagation, tuple(PROPAGATIONS))
@@ -105,7 +105,9 @@ class TwoStepRestorer:
         self.num_iterations = num_iterations
         self._wiener = WienerDeconvolution(boundary="symmetric")
 
-    def restore(self, blurred, defocus_map=None):
+    def restore(
+        self, blurred: np.ndarray, defocus_map: np.ndarray | None = None
+    ) -> np.ndarray:
         """Deblurs one photograph.
 
         Args:

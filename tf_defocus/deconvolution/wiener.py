@@ -4,8 +4,12 @@ Nothing is trained here; gradients reach the image, the kernels, the noise level
 blending weights, so the layer can stand inside a network or a fit.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
+
+from tf_defocus.ops.tensor import Tensor
 
 BOUNDARIES = ("periodic", "symmetric")
 
@@ -52,7 +56,7 @@ class WienerDeconvolution(layers.Layer):
         [Son et al., 2021](https://arxiv.org/abs/2108.09108), Sec. 3.
     """
 
-    def __init__(self, boundary="symmetric", **kwargs):
+    def __init__(self, boundary: str = "symmetric", **kwargs: Any) -> None:
         # Spectra need float32 whatever the policy: nothing is cast on the way in.
         super().__init__(autocast=False, **kwargs)
         if boundary not in BOUNDARIES:
@@ -61,7 +65,13 @@ class WienerDeconvolution(layers.Layer):
             )
         self.boundary = boundary
 
-    def call(self, inputs, psfs, noise_to_signal, weights=None):
+    def call(
+        self,
+        inputs: Tensor,
+        psfs: Tensor,
+        noise_to_signal: Tensor | float,
+        weights: Tensor | None = None,
+    ) -> Tensor:
         dtype = "float64" if self.compute_dtype == "float64" else "float32"
         images, psfs = ops.cast(inputs, dtype), ops.cast(psfs, dtype)
         ratio = ops.reshape(ops.cast(noise_to_signal, dtype), (-1, 1, 1, 1))
@@ -84,7 +94,7 @@ class WienerDeconvolution(layers.Layer):
         images = ops.concatenate([images, ops.flip(images, axis=1)], axis=1)
         return ops.concatenate([images, ops.flip(images, axis=2)], axis=2)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         config = super().get_config()
         return {**config, "boundary": self.boundary}
 

@@ -56,7 +56,9 @@ def sparse_defocus(image, largest=8.0):
     return np.where(known, sigma, 0.0), known
 
 
-def estimate_defocus_map(image, propagation="matting", largest=8.0):
+def estimate_defocus_map(
+    image: np.ndarray, propagation: str = "matting", largest: float = 8.0
+) -> np.ndarray:
     """Dense defocus map of a photograph.
 
     Args:

@@ -107,7 +107,9 @@ def export_saved_model(
     return card
 
 
-def measure_parity(model, folder):
+def measure_parity(
+    model: RestorationNetwork, folder: str | os.PathLike
+) -> dict[str, Any]:
     """Compares a SavedModel with the `Restorer` on one small image of noise.
 
     Args:
@@ -157,22 +159,22 @@ class RestorationGraph:
         limit: int, the most pixels of one call; None for no limit.
     """
 
-    def __init__(self, model, limit=None):
+    def __init__(self, model: RestorationNetwork, limit: int | None = None) -> None:
         self.model = model
         self.limit = limit or 2**62
         # A function of its own: the signatures share one trace of the network.
         self._restore = tf.function(self._restore_views, autograph=False)
 
-    def restore_floats(self, views):
+    def restore_floats(self, views: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """dict of float32 in [0, 1] -> dict of the same."""
         return {"deblurred": self._restore(views)}
 
-    def restore_levels(self, views):
+    def restore_levels(self, views: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """dict of uint8 -> dict of the same."""
         floats = {name: scaled(view) for name, view in views.items()}
         return {"deblurred": quantize(self._restore(floats), tf.uint8)}
 
-    def restore_encoded(self, views):
+    def restore_encoded(self, views: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         """dict of strings -> dict of uint8 images and of strings."""
         deblurred = self._restore(
             {k: decode_images(v, self.limit) for k, v in views.items()}

@@ -10,6 +10,7 @@ it and the remedy.
 import contextlib
 import dataclasses
 import errno
+import os
 import pathlib
 import shutil
 
@@ -69,7 +70,7 @@ class Image:
     notes: tuple = ()
 
 
-def read_image(path, max_megapixels=None):
+def read_image(path: str | os.PathLike, max_megapixels: float | None = None) -> Image:
     """Reads one photograph.
 
     Args:
@@ -174,7 +175,7 @@ def apply_orientation(pixels, orientation):
     return pixels
 
 
-def write_image(path, image):
+def write_image(path: str | os.PathLike, image: Image) -> None:
     """Writes one photograph: under a temporary name first, then renamed.
 
     Args:
@@ -262,7 +263,7 @@ def _mean_of_channels(pixels):
     return ((2 * total + 3) // 6).astype(pixels.dtype)  # rounded third
 
 
-def convert_for(image, path):
+def convert_for(image: Image, path: str | os.PathLike) -> Image:
     """The picture as the format of `path` can hold it, with a note for each loss.
 
     Args:

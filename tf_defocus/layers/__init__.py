@@ -24,13 +24,12 @@ from tf_defocus.layers.dmenet import (
 from tf_defocus.layers.drbnet import DynamicResidualBlock, ResidualUnit
 from tf_defocus.layers.gkmnet import GaussianConvolution, WeightedSummation
 from tf_defocus.layers.gkmnet_attention import (
-    AttentionGate,
     AttentionPredictionUnit,
     ConvLSTMCell,
     ResidualAttentionBlock,
     ScaleRecurrentAttention,
-    TripletAttention,
 )
+from tf_defocus.layers.gkmnet_gates import AttentionGate, TripletAttention
 from tf_defocus.layers.ifan import (
     DisparityEstimator,
     FeatureEncoder,
@@ -43,11 +42,10 @@ from tf_defocus.layers.ifan_filters import (
 )
 from tf_defocus.layers.iniknet import (
     BidirectionalScales,
-    ImplicitKernel,
-    ImplicitKernelSum,
     ReflectedUNet,
     ScaleCell,
 )
+from tf_defocus.layers.iniknet_kernels import ImplicitKernel, ImplicitKernelSum
 from tf_defocus.layers.k3dn import (
     KernelQuery,
     PSFBlock,

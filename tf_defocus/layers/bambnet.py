@@ -5,10 +5,13 @@ down to a sixteenth and back, with the deeper groups the more blur they are for 
 et al., 2022).
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from tf_defocus.layers.common import uniform_initializers
+from tf_defocus.ops.tensor import Shape, Tensor
 
 LEVELS = 4  # halvings on the way down; as many doublings on the way up
 
@@ -49,18 +52,18 @@ class PooledChannelAttention(ReducedLayer):
     Args, call arguments, returns: of `ReducedLayer`.
     """
 
-    def __init__(self, filters, reduction, **kwargs):
+    def __init__(self, filters: int, reduction: int, **kwargs: Any) -> None:
         super().__init__(filters, reduction, **kwargs)
         narrow = filters // reduction
         self.squeeze = convolution(filters, narrow, 1, "relu", name="squeeze")
         self.excite = convolution(narrow, filters, 1, "sigmoid", name="excite")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         pooled = (input_shape[0], 1, 1)
         self.squeeze.build((*pooled, self.filters))
         self.excite.build((*pooled, self.filters // self.reduction))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         mean = ops.mean(inputs, axis=(1, 2), keepdims=True)
         return inputs * self.excite(self.squeeze(mean))
 
@@ -72,17 +75,17 @@ class ChannelAttentionBlock(ReducedLayer):
     Args, call arguments, returns: of `ReducedLayer`.
     """
 
-    def __init__(self, filters, reduction, **kwargs):
+    def __init__(self, filters: int, reduction: int, **kwargs: Any) -> None:
         super().__init__(filters, reduction, **kwargs)
         self.first = convolution(filters, filters, 3, "relu", name="first")
         self.second = convolution(filters, filters, 3, name="second")
         self.attention = PooledChannelAttention(filters, reduction, name="attention")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         for layer in (self.first, self.second, self.attention):
             layer.build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return inputs + self.attention(self.second(self.first(inputs)))
 
 
@@ -95,7 +98,9 @@ class AttentionGroup(ReducedLayer):
         num_blocks: int, `ChannelAttentionBlock`s.
     """
 
-    def __init__(self, filters, num_blocks, reduction, **kwargs):
+    def __init__(
+        self, filters: int, num_blocks: int, reduction: int, **kwargs: Any
+    ) -> None:
         super().__init__(filters, reduction, **kwargs)
         self.num_blocks = num_blocks
         self.blocks = [
@@ -104,17 +109,17 @@ class AttentionGroup(ReducedLayer):
         ]
         self.closing = convolution(filters, filters, 3, name="closing")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         for layer in (*self.blocks, self.closing):
             layer.build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         features = inputs
         for block in self.blocks:
             features = block(features)
         return inputs + self.closing(features)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_blocks": self.num_blocks}
 
 
@@ -134,7 +139,9 @@ class BlurBranch(ReducedLayer):
         inputs: (batch, height, width, filters), sizes divisible by 16.
     """
 
-    def __init__(self, filters, num_blocks, reduction, **kwargs):
+    def __init__(
+        self, filters: int, num_blocks: int, reduction: int, **kwargs: Any
+    ) -> None:
         super().__init__(filters, reduction, **kwargs)
         self.num_blocks = num_blocks
         names = [f"layer{i}" for i in range(1, 2 * LEVELS + 1)]
@@ -148,14 +155,14 @@ class BlurBranch(ReducedLayer):
                 for name in names
             ]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         for layer in self.chain:
             layer.build((None, None, None, self.filters))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self.stages(inputs)[-1]
 
-    def stages(self, inputs):
+    def stages(self, inputs: Tensor) -> list[Tensor]:
         """The results of all eight layers, after their halving or doubling."""
         found, features = [], inputs
         for index, layer in enumerate(self.chain):
@@ -180,7 +187,7 @@ class BlurBranch(ReducedLayer):
             return ops.max_pool(features, 2, 2, data_format="channels_last")
         return ops.repeat(ops.repeat(features, 2, axis=1), 2, axis=2)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_blocks": self.num_blocks}
 
 

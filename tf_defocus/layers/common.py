@@ -2,9 +2,12 @@
 
 import contextlib
 import contextvars
+from typing import Any
 
 import keras
 from keras import layers, ops
+
+from tf_defocus.ops.tensor import Tensor
 
 # Mean over the devices that share a batch, and their number; None on one device.
 _devices = contextvars.ContextVar("devices", default=None)
@@ -59,7 +62,9 @@ class UnbiasedBatchNormalization(layers.BatchNormalization):
         [Ioffe and Szegedy, 2015](https://arxiv.org/abs/1502.03167), Algorithm 2.
     """
 
-    def __init__(self, momentum=0.9, epsilon=1e-5, **kwargs):
+    def __init__(
+        self, momentum: float = 0.9, epsilon: float = 1e-5, **kwargs: Any
+    ) -> None:
         super().__init__(momentum=momentum, epsilon=epsilon, **kwargs)
         if self.renorm or self.synchronized:
             raise ValueError(
@@ -67,7 +72,12 @@ class UnbiasedBatchNormalization(layers.BatchNormalization):
                 f"Received: renorm={self.renorm}, synchronized={self.synchronized}"
             )
 
-    def call(self, inputs, training=None, batch_statistics=False):
+    def call(
+        self,
+        inputs: Tensor,
+        training: bool | None = None,
+        batch_statistics: bool = False,
+    ) -> Tensor:
         values = ops.cast(inputs, "float32")  # float16 sums of squares overflow
         updating = training and self.trainable
         if updating or batch_statistics:

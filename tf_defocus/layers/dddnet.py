@@ -4,6 +4,8 @@ The views of a dual-pixel sensor are a stereo pair of a baseline within the lens
 matches them measures the blur (Pan et al., CVPR 2021).
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -18,6 +20,7 @@ from tf_defocus.layers.k3dn_stereo import (
     cost_volume,
 )
 from tf_defocus.ops.resizing import resize_bilinear_aligned
+from tf_defocus.ops.tensor import Shape, Tensor
 
 MAX_SHIFT = 12  # [px], the blur map is below it
 NUM_SHIFTS = 4  # planes of the cost volume, a third of MAX_SHIFT
@@ -39,7 +42,7 @@ class PairFeatures(layers.Layer):
         (batch, height, width, 32 / width_divisor).
     """
 
-    def __init__(self, width_divisor=1, **kwargs):
+    def __init__(self, width_divisor: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.width_divisor = width_divisor
         unit, thin = NormalisedConvolution, width_divisor
@@ -63,7 +66,7 @@ class PairFeatures(layers.Layer):
             name="closing",
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         for layer in self.trunk:
             layer.build((None, None, None, channels))
@@ -75,7 +78,7 @@ class PairFeatures(layers.Layer):
         self.merge.build((None, None, None, total))
         self.closing.build((None, None, None, self.merge.filters))
 
-    def context(self, features, training=None):
+    def context(self, features: Tensor, training: bool | None = None) -> list[Tensor]:
         """Means over the cells, each set of them a small map of its own."""
         maps = []
         for cell, layer in zip(CELLS, self.pooled):
@@ -83,7 +86,7 @@ class PairFeatures(layers.Layer):
             maps.append(layer(means, training=training))
         return maps
 
-    def call(self, images, training=None):
+    def call(self, images: Tensor, training: bool | None = None) -> Tensor:
         features = images
         for layer in self.trunk:
             features = layer(features, training=training)
@@ -95,7 +98,7 @@ class PairFeatures(layers.Layer):
         merged = ops.concatenate([*context, features], axis=-1)
         return self.closing(self.merge(merged, training=training))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "width_divisor": self.width_divisor}
 
 
@@ -119,7 +122,7 @@ class BlurEstimator(layers.Layer):
         (batch, height, width, 1) float32 [px] in [0, 11].
     """
 
-    def __init__(self, width_divisor=1, **kwargs):
+    def __init__(self, width_divisor: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.width_divisor = thin = width_divisor
         self.features = PairFeatures(width_divisor, name="features")
@@ -154,7 +157,7 @@ class BlurEstimator(layers.Layer):
             1, 3, kernel_initializer=uniform_initializer(), name="costs", **common
         )
 
-    def build(self, left_shape, right_shape=None):
+    def build(self, left_shape: Shape, right_shape: Shape | None = None) -> None:
         self.features.build(left_shape)
         channels = 2 * self.features.closing.filters
         for layer in (*self.start, *self.coarse, self.rising):
@@ -165,7 +168,7 @@ class BlurEstimator(layers.Layer):
         self.finer_normalisation.build((None,) * 4 + (self.finer.filters,))
         self.costs.build((None,) * 4 + (self.finer.filters,))
 
-    def match(self, volume, training=None):
+    def match(self, volume: Tensor, training: bool | None = None) -> dict[str, Tensor]:
         """Every step from a cost volume to the costs of its planes.
 
         Args:
@@ -189,13 +192,13 @@ class BlurEstimator(layers.Layer):
         costs = self.costs(ops.relu(finer))
         return {"start": start, "coarse": coarse, "joined": joined, "costs": costs}
 
-    def call(self, left, right, training=None):
+    def call(self, left: Tensor, right: Tensor, training: bool | None = None) -> Tensor:
         features = [self.features(view, training=training) for view in (left, right)]
         volume = cost_volume(*features, NUM_SHIFTS)
         costs = ops.cast(self.match(volume, training)["costs"], "float32")
         return expected_shift(costs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "width_divisor": self.width_divisor}
 
 

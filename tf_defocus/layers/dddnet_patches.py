@@ -1,10 +1,13 @@
 """DDDNet's encoders and decoders of patches (Pan et al., CVPR 2021)."""
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from tf_defocus.layers.common import doubling_convolution, evenly_padded_convolution
 from tf_defocus.layers.residual import BaseResidualUnits
+from tf_defocus.ops.tensor import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -14,7 +17,7 @@ class ResidualPair(BaseResidualUnits):
     Args, call arguments, returns: of `BaseResidualUnits`.
     """
 
-    def __init__(self, filters, num_units=2, **kwargs):
+    def __init__(self, filters: int, num_units: int = 2, **kwargs: Any) -> None:
         super().__init__(filters, num_units, **kwargs)
         self.units = [
             (
@@ -39,7 +42,7 @@ class PatchEncoder(layers.Layer):
         (batch, height / 4, width / 4, 4 * base_filters).
     """
 
-    def __init__(self, base_filters=32, **kwargs):
+    def __init__(self, base_filters: int = 32, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.base_filters = base_filters
         self.levels = [
@@ -52,21 +55,21 @@ class PatchEncoder(layers.Layer):
             for i in range(3)
         ]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         for entrance, residual in self.levels:
             entrance.build((None, None, None, channels))
             channels = entrance.filters
             residual.build((None, None, None, channels))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         for entrance, residual in self.levels:
             if entrance.strides[0] > 1:
                 inputs = ops.pad(inputs, [[0, 0], [1, 1], [1, 1], [0, 0]])
             inputs = residual(entrance(inputs))
         return inputs
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "base_filters": self.base_filters}
 
 
@@ -85,7 +88,7 @@ class PatchDecoder(layers.Layer):
         (batch, 4 height, 4 width, filters) float32.
     """
 
-    def __init__(self, filters, base_filters=32, **kwargs):
+    def __init__(self, filters: int, base_filters: int = 32, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.base_filters = base_filters
@@ -102,20 +105,20 @@ class PatchDecoder(layers.Layer):
         # It makes an image, or what is added to one: bfloat16 would leave 8 bits.
         self.closing = convolution(filters, dtype="float32", name="closing")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         for residual in self.residuals:
             residual.build((None, None, None, residual.filters))
         for before, rise in zip(self.residuals, self.rises):
             rise.build((None, None, None, before.filters))
         self.closing.build((None, None, None, self.base_filters))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         features = self.residuals[0](inputs)
         for rise, residual in zip(self.rises, self.residuals[1:]):
             features = residual(rise(features))
         return self.closing(features)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -138,10 +141,10 @@ class UnlikeChannelAttention(layers.Layer):
         The shape of `inputs`.
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.gamma = self.add_weight(name="gamma", shape=(1,), initializer="zeros")
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         shape = ops.shape(inputs)
         pixels = ops.reshape(inputs, (shape[0], -1, inputs.shape[-1]))
         exact = ops.cast(pixels, "float32")

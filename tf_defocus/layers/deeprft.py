@@ -4,11 +4,14 @@ A rectifier on the spectrum selects frequencies, and a frequency belongs to the 
 image: one such block sees all of it (Mao et al., AAAI 2023).
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from tf_defocus.layers.common import uniform_initializer
 from tf_defocus.ops.image_spectrum import inverse_real_transform, real_transform
+from tf_defocus.ops.tensor import Shape, Tensor
 
 TAPS = 9  # of a 3x3 kernel
 
@@ -42,13 +45,13 @@ class OverparameterizedConvolution(layers.Layer):
 
     def __init__(
         self,
-        filters,
-        kernel_size,
-        strides=1,
-        activation=None,
-        overparameterized=True,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: int,
+        strides: int = 1,
+        activation: str | None = None,
+        overparameterized: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
@@ -57,7 +60,7 @@ class OverparameterizedConvolution(layers.Layer):
         self.overparameterized = overparameterized
         self.depthwise = None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         size, channels = self.kernel_size, input_shape[-1]
         self.kernel = self.add_weight(
             name="kernel",
@@ -69,7 +72,7 @@ class OverparameterizedConvolution(layers.Layer):
                 name="depthwise", shape=(channels, TAPS, TAPS), initializer="zeros"
             )
 
-    def folded_kernel(self):
+    def folded_kernel(self) -> Tensor:
         """(kernel_size, kernel_size, channels, filters), the kernel that acts."""
         if self.depthwise is None:
             return self.kernel
@@ -80,7 +83,7 @@ class OverparameterizedConvolution(layers.Layer):
         change = ops.transpose(ops.matmul(self.depthwise, by_channel), (1, 0, 2))
         return self.kernel + ops.reshape(change, shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         edge = self.kernel_size // 2
         if edge:
             inputs = ops.pad(inputs, [[0, 0], [edge, edge], [edge, edge], [0, 0]])
@@ -93,7 +96,7 @@ class OverparameterizedConvolution(layers.Layer):
         )
         return self.activation(outputs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -124,7 +127,9 @@ class ResidualFourierBlock(layers.Layer):
         The shape of `inputs`.
     """
 
-    def __init__(self, filters, overparameterized=True, **kwargs):
+    def __init__(
+        self, filters: int, overparameterized: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.overparameterized = overparameterized
@@ -141,25 +146,25 @@ class ResidualFourierBlock(layers.Layer):
             for i, activation in enumerate(("relu", None), start=1)
         ]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         for layer in self.spatial:
             layer.build((None, None, None, self.filters))
         for layer in self.spectral:
             layer.build((None, None, None, 2 * self.filters))
 
-    def filtered_spectrum(self, inputs):
+    def filtered_spectrum(self, inputs: Tensor) -> Tensor:
         """The spectrum after its convolutions; real parts first."""
         first, second = self.spectral
         return second(first(ops.concatenate(real_transform(inputs), axis=-1)))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         first, second = self.spatial
         real, imaginary = ops.split(self.filtered_spectrum(inputs), 2, axis=-1)
         frequencies = inverse_real_transform(real, imaginary, ops.shape(inputs)[2])
         frequencies = ops.cast(frequencies, inputs.dtype)
         return second(first(inputs)) + inputs + frequencies
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

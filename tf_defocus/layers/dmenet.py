@@ -1,7 +1,11 @@
 """DMENet's blocks: convolutions that repeat the border, normalised without a scale."""
 
+from typing import Any
+
 import keras
 from keras import layers, ops
+
+from tf_defocus.ops.tensor import Shape, Tensor
 
 SLOPE = 0.2  # of the leaky ReLU
 
@@ -27,16 +31,16 @@ class SymmetricConvolution(layers.Conv2D):
         (batch, height, width, filters).
     """
 
-    def __init__(self, filters, kernel_size=3, **kwargs):
+    def __init__(self, filters: int, kernel_size: int = 3, **kwargs: Any) -> None:
         super().__init__(filters, kernel_size, **{**kwargs, "padding": "valid"})
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         reach = [(size // 2, size // 2) for size in self.kernel_size]
         if any(before for before, _ in reach):
             inputs = ops.pad(inputs, [(0, 0), *reach, (0, 0)], mode="symmetric")
         return super().call(inputs)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: Shape) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.filters)
 
 
@@ -60,7 +64,9 @@ class NormalizedConvolution(layers.Layer):
         (batch, height, width, filters).
     """
 
-    def __init__(self, filters, kernel_size=3, activated=True, **kwargs):
+    def __init__(
+        self, filters: int, kernel_size: int = 3, activated: bool = True, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
@@ -74,15 +80,15 @@ class NormalizedConvolution(layers.Layer):
             scale=False, momentum=0.9, epsilon=1e-5, name="normalization"
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.convolution.build(input_shape)
         self.normalization.build((*input_shape[:-1], self.filters))
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         outputs = self.normalization(self.convolution(inputs), training=training)
         return ops.leaky_relu(outputs, SLOPE) if self.activated else outputs
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -110,21 +116,21 @@ class AuxiliaryHead(layers.Layer):
         Lee et al., CVPR 2019, Sec. 4.2.
     """
 
-    def __init__(self, filters, **kwargs):
+    def __init__(self, filters: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.hidden = NormalizedConvolution(filters, name="hidden")
         self.map = NormalizedConvolution(1, activated=False, name="map")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.hidden.build(input_shape)
         self.map.build((*input_shape[:-1], self.filters))
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         logits = self.map(self.hidden(inputs, training=training), training=training)
         return ops.sigmoid(ops.cast(logits, "float32"))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "filters": self.filters}
 
 
@@ -144,21 +150,21 @@ class RefinementBlock(layers.Layer):
         The shape of `inputs`; not activated after the sum.
     """
 
-    def __init__(self, filters, **kwargs):
+    def __init__(self, filters: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.shortcut = NormalizedConvolution(filters, 1, name="shortcut")
         self.first = NormalizedConvolution(filters, name="first")
         self.second = NormalizedConvolution(filters, name="second")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         for layer in (self.shortcut, self.first, self.second):
             layer.build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         features = self.first(inputs, training=training)
         features = self.second(features, training=training)
         return features + self.shortcut(inputs, training=training)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "filters": self.filters}

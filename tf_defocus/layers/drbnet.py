@@ -5,6 +5,9 @@ small ones do. So the image is filtered at an eighth of its size, enlarged, filt
 again, and so on (Ruan et al., CVPR 2022).
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -16,6 +19,7 @@ from tf_defocus.layers.common import (
 from tf_defocus.layers.ifan import leaky_relu
 from tf_defocus.layers.residual import BaseResidualUnit
 from tf_defocus.ops.adaptive_convolution import dense_adaptive_convolution
+from tf_defocus.ops.tensor import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -25,7 +29,7 @@ class ResidualUnit(BaseResidualUnit):
     Args, call arguments, returns: of `BaseResidualUnit`.
     """
 
-    def __init__(self, filters, **kwargs):
+    def __init__(self, filters: int, **kwargs: Any) -> None:
         super().__init__(filters, **kwargs)
         self.first = convolution(filters, filters, name="first")
         self.second = convolution(filters, filters, activation=None, name="second")
@@ -55,8 +59,13 @@ class DynamicResidualBlock(layers.Layer):
     """
 
     def __init__(
-        self, image_widths, filter_widths, residual_widths, filter_size=7, **kwargs
-    ):
+        self,
+        image_widths: Sequence[int],
+        filter_widths: Sequence[int],
+        residual_widths: Sequence[int],
+        filter_size: int = 7,
+        **kwargs: Any,
+    ) -> None:
         # The image keeps its float32 precision: only the convolutions cast.
         super().__init__(autocast=False, **kwargs)
         self.image_widths = tuple(image_widths)
@@ -64,7 +73,7 @@ class DynamicResidualBlock(layers.Layer):
         self.residual_widths = tuple(residual_widths)
         self.filter_size = filter_size
 
-    def build(self, images_shape, features_shape):
+    def build(self, images_shape: Shape, features_shape: Shape) -> None:
         self.image_features = _chain(images_shape[-1], self.image_widths, "image")
         channels = features_shape[-1] + self.image_widths[-1]
         self.filters = _chain(channels, self.filter_widths, "filter")
@@ -87,12 +96,14 @@ class DynamicResidualBlock(layers.Layer):
                 layer.build((*features_shape[:-1], width))
                 width = layer.filters
 
-    def call(self, images, features):
+    def call(self, images: Tensor, features: Tensor) -> Tensor:
         filters, residual = self.predict(images, features)
         filtered = dense_adaptive_convolution(images, filters, self.filter_size)
         return images + filtered + residual
 
-    def predict(self, images, features):
+    def predict(
+        self, images: Tensor, features: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """The filters, (batch, height, width, filter_size**2), and the residual."""
         seen = _run(self.image_features, images)
         features = ops.cast(features, seen.dtype)
@@ -100,7 +111,7 @@ class DynamicResidualBlock(layers.Layer):
         branches = (self.filters, self.residual)
         return tuple(ops.cast(_run(b, features), "float32") for b in branches)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "image_widths": self.image_widths,

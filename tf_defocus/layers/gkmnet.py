@@ -5,11 +5,14 @@ of Gaussian-filtered images, weighted per pixel (Quan et al., NeurIPS 2021).
 The weights come from `gkmnet_attention.py`.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from tf_defocus.ops import gaussian
 from tf_defocus.ops.adaptive_convolution import computed_after
+from tf_defocus.ops.tensor import Shape, Tensor
 
 COLOURS = 3
 
@@ -73,7 +76,7 @@ class GaussianConvolution(BankLayer):
         (batch, height, width, 3 * kernels), the maps of red first; zero padding.
     """
 
-    def __init__(self, *arguments, **kwargs):
+    def __init__(self, *arguments: Any, **kwargs: Any) -> None:
         super().__init__(*arguments, **kwargs)
         bank = self.num_gaussians, self.max_kernel_size, self.bank
         taps = gaussian.gaussian_bank(*bank)
@@ -83,7 +86,7 @@ class GaussianConvolution(BankLayer):
         self.taps = taps[order(self.num_kernels, COLOURS)]
         self.kernels = None
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         if not self.trainable_gaussians:
             return
         size = self.max_kernel_size
@@ -100,7 +103,7 @@ class GaussianConvolution(BankLayer):
         kernels = gaussian.outer_products(self.taps)  # (colours, kernels, size, size)
         return ops.convert_to_tensor(kernels.transpose(2, 3, 0, 1), dtype=dtype)
 
-    def colour_maps(self, image, colour):
+    def colour_maps(self, image: Tensor, colour: int) -> list[tuple[slice, Tensor]]:
         """The maps of one colour's plane, in parts.
 
         Returns:
@@ -114,7 +117,7 @@ class GaussianConvolution(BankLayer):
         maps = ops.conv(image, kernels, padding="same", data_format="channels_last")
         return [(slice(0, self.num_kernels), maps)]
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Tensor:
         parts = []
         for colour in range(COLOURS):
             plane = images[..., colour : colour + 1]
@@ -142,7 +145,7 @@ class WeightedSummation(BankLayer):
         (batch, height, width, 3).
     """
 
-    def __init__(self, *arguments, **kwargs):
+    def __init__(self, *arguments: Any, **kwargs: Any) -> None:
         super().__init__(*arguments, **kwargs)
         self.convolution = GaussianConvolution(
             **self.bank_arguments(),
@@ -150,7 +153,12 @@ class WeightedSummation(BankLayer):
             name="gaussian_convolution",
         )
 
-    def build(self, blurred_shape, previous_shape=None, weights_shape=None):
+    def build(
+        self,
+        blurred_shape: Shape,
+        previous_shape: Shape | None = None,
+        weights_shape: Shape | None = None,
+    ) -> None:
         self.convolution.build((None, None, None, COLOURS))
         self.kernel = self.add_weight(
             name="kernel",
@@ -159,7 +167,7 @@ class WeightedSummation(BankLayer):
         )
         self.bias = self.add_weight(name="bias", shape=(COLOURS,), initializer="zeros")
 
-    def call(self, blurred, previous, weights):
+    def call(self, blurred: Tensor, previous: Tensor, weights: Tensor) -> Tensor:
         count = self.convolution.num_kernels
         total = 0 * weights[..., :COLOURS] + self.bias
         for source, images in enumerate((blurred, previous)):

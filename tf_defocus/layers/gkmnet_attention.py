@@ -5,6 +5,8 @@ carries what was found at a coarser scale to the next (Quan et al., NeurIPS 2021
 Fig. 2).
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -12,95 +14,8 @@ from tf_defocus.layers.common import (
     UnbiasedBatchNormalization,
     normalized_convolution,
 )
-
-# Axes of what a gate pooled over height (1), width (2) or channels (3), as a map whose
-# rows and columns are (channels, width), (height, channels), (height, width); and back.
-_TO_MAP = {1: (0, 2, 1, 3), 2: (0, 1, 2, 3), 3: (0, 1, 2, 3)}
-_FROM_MAP = {1: (0, 3, 2, 1), 2: (0, 1, 3, 2), 3: (0, 1, 2, 3)}
-
-
-@keras.saving.register_keras_serializable(package="tf_defocus")
-class AttentionGate(layers.Layer):
-    """A gate from the largest and the mean value along one axis.
-
-    Args:
-        pooled_axis: 1 (height), 2 (width) or 3 (channels).
-
-    Call arguments:
-        inputs: (batch, height, width, channels).
-        training, batch_statistics: of `UnbiasedBatchNormalization`.
-
-    Returns:
-        The shape of `inputs` with 1 in place of the pooled axis, in (0, 1).
-
-    Reference:
-        [Misra et al., 2021](https://arxiv.org/abs/2010.03045), Sec. 3.2.
-    """
-
-    def __init__(self, pooled_axis, **kwargs):
-        super().__init__(**kwargs)
-        self.pooled_axis = pooled_axis
-        self.convolution = layers.Conv2D(
-            1, 7, padding="same", use_bias=False, name="convolution"
-        )
-        self.normalization = UnbiasedBatchNormalization(
-            momentum=0.99, name="normalization"
-        )
-
-    def build(self, input_shape):
-        self.convolution.build((None, None, None, 2))
-        self.normalization.build((None, None, None, 1))
-
-    def call(self, inputs, training=None, batch_statistics=False):
-        axis = self.pooled_axis
-        pooled = [ops.max(inputs, axis=axis), ops.mean(inputs, axis=axis)]
-        maps = ops.transpose(ops.stack(pooled, axis=-1), _TO_MAP[axis])
-        maps = self.normalization(
-            self.convolution(maps), training=training, batch_statistics=batch_statistics
-        )
-        return ops.transpose(ops.sigmoid(maps), _FROM_MAP[axis])
-
-    def get_config(self):
-        return {**super().get_config(), "pooled_axis": self.pooled_axis}
-
-
-@keras.saving.register_keras_serializable(package="tf_defocus")
-class TripletAttention(layers.Layer):
-    """Mean of three gatings: over space, rows and columns of channels.
-
-    The last two pool over the whole height and width, so a tile's answer differs from
-    the image's.
-
-    Call arguments:
-        inputs: (batch, height, width, channels).
-        training, batch_statistics: of `UnbiasedBatchNormalization`.
-
-    Returns:
-        The shape of `inputs`.
-
-    Reference:
-        [Misra et al., 2021](https://arxiv.org/abs/2010.03045), Fig. 4.
-    """
-
-    def __init__(self, **kwargs):
-        super().__init__(**kwargs)
-        self.gates = [
-            AttentionGate(3, name="space"),
-            AttentionGate(1, name="channel_width"),
-            AttentionGate(2, name="height_channel"),
-        ]
-
-    def build(self, input_shape):
-        for gate in self.gates:
-            gate.build(input_shape)
-
-    def call(self, inputs, training=None, batch_statistics=False):
-        mode = {"training": training, "batch_statistics": batch_statistics}
-        # The mean of the three; only their sum is as large as the image.
-        space, channel_width, height_channel = (
-            gate(inputs, **mode) / 3 for gate in self.gates
-        )
-        return inputs * (space + channel_width + height_channel)
+from tf_defocus.layers.gkmnet_gates import TripletAttention
+from tf_defocus.ops.tensor import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -122,7 +37,13 @@ class ResidualAttentionBlock(layers.Layer):
         (batch, height or half or double, the same of width, filters).
     """
 
-    def __init__(self, filters, resampling=None, normalize=True, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        resampling: str | None = None,
+        normalize: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.resampling = resampling
@@ -140,7 +61,7 @@ class ResidualAttentionBlock(layers.Layer):
         ]
         self.attention = TripletAttention(name="attention")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.head.build((None, None, None, input_shape[-1]))
         shape = (None, None, None, self.filters)
         if self.normalize:
@@ -148,7 +69,12 @@ class ResidualAttentionBlock(layers.Layer):
         for layer in (*self.residuals[0], *self.residuals[1], self.attention):
             layer.build(shape)
 
-    def residual_features(self, inputs, training=None, batch_statistics=False):
+    def residual_features(
+        self,
+        inputs: Tensor,
+        training: bool | None = None,
+        batch_statistics: bool = False,
+    ) -> Tensor:
         """What the attention is applied to."""
         mode = {"training": training, "batch_statistics": batch_statistics}
         if self.resampling == "down":
@@ -165,13 +91,18 @@ class ResidualAttentionBlock(layers.Layer):
             features = features + ops.relu(residual)
         return features
 
-    def call(self, inputs, training=None, batch_statistics=False):
+    def call(
+        self,
+        inputs: Tensor,
+        training: bool | None = None,
+        batch_statistics: bool = False,
+    ) -> Tensor:
         features = self.residual_features(inputs, training, batch_statistics)
         return self.attention(
             features, training=training, batch_statistics=batch_statistics
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -202,7 +133,7 @@ class ConvLSTMCell(layers.Layer):
         [Shi et al., 2015](https://arxiv.org/abs/1506.04214), Eq. 3.
     """
 
-    def __init__(self, filters, kernel_size=5, **kwargs):
+    def __init__(self, filters: int, kernel_size: int = 5, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
@@ -210,16 +141,23 @@ class ConvLSTMCell(layers.Layer):
             4 * filters, kernel_size, padding="same", name="gates"
         )
 
-    def build(self, inputs_shape, hidden_shape=None, cell_shape=None):
+    def build(
+        self,
+        inputs_shape: Shape,
+        hidden_shape: Shape | None = None,
+        cell_shape: Shape | None = None,
+    ) -> None:
         self.gates.build((None, None, None, inputs_shape[-1] + self.filters))
 
-    def call(self, inputs, hidden, cell):
+    def call(
+        self, inputs: Tensor, hidden: Tensor, cell: Tensor
+    ) -> tuple[Tensor, Tensor]:
         gates = self.gates(ops.concatenate([inputs, hidden], axis=-1))
         take, keep, show, candidate = ops.split(gates, 4, axis=-1)
         cell = ops.sigmoid(keep) * cell + ops.sigmoid(take) * ops.tanh(candidate)
         return ops.sigmoid(show) * ops.tanh(cell), cell
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -249,7 +187,13 @@ class AttentionPredictionUnit(layers.Layer):
         (weights (batch, height, width, num_maps) in (-1, 1), next state or None).
     """
 
-    def __init__(self, num_maps, recurrent=True, variant="paper", **kwargs):
+    def __init__(
+        self,
+        num_maps: int,
+        recurrent: bool = True,
+        variant: str = "paper",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_maps = num_maps
         self.recurrent = recurrent
@@ -265,13 +209,19 @@ class AttentionPredictionUnit(layers.Layer):
         )
         self.upsample = layers.UpSampling2D(2, interpolation="nearest", name="upsample")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         shape = (None, None, None, input_shape[-1])
         self.convolution.build(shape)
         self.normalization.build((None, None, None, self.num_maps))
         self.memory.build(shape)
 
-    def call(self, inputs, state=None, training=None, batch_statistics=False):
+    def call(
+        self,
+        inputs: Tensor,
+        state: tuple[Tensor, Tensor] | None = None,
+        training: bool | None = None,
+        batch_statistics: bool = False,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
         mode = {"training": training, "batch_statistics": batch_statistics}
         own = normalized_convolution(self.convolution, self.normalization, inputs, mode)
         pooled = ops.average_pool(inputs, 2, strides=2, data_format="channels_last")
@@ -288,7 +238,7 @@ class AttentionPredictionUnit(layers.Layer):
         zeros = ops.zeros((*ops.shape(pooled)[:3], self.num_maps), pooled.dtype)
         return zeros, zeros
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             **_arguments(self),
@@ -315,8 +265,13 @@ class ScaleRecurrentAttention(layers.Layer):
     """
 
     def __init__(
-        self, num_maps, recurrent=True, variant="paper", base_filters=32, **kwargs
-    ):
+        self,
+        num_maps: int,
+        recurrent: bool = True,
+        variant: str = "paper",
+        base_filters: int = 32,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_maps = num_maps
         self.recurrent = recurrent
@@ -333,7 +288,7 @@ class ScaleRecurrentAttention(layers.Layer):
             num_maps, recurrent, variant, name="prediction"
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         base = self.base_filters
         for layer, channels in (
             (self.full_in, input_shape[-1]),
@@ -346,7 +301,12 @@ class ScaleRecurrentAttention(layers.Layer):
         ):
             layer.build((None, None, None, channels))
 
-    def features(self, images, training=None, batch_statistics=False):
+    def features(
+        self,
+        images: Tensor,
+        training: bool | None = None,
+        batch_statistics: bool = False,
+    ) -> tuple[Tensor, ...]:
         """The outputs of the six blocks, in order."""
         mode = {"training": training, "batch_statistics": batch_statistics}
         full = self.full_in(images, **mode)
@@ -357,7 +317,13 @@ class ScaleRecurrentAttention(layers.Layer):
         full_out = self.full_out(half_out + half, **mode)  # `full` is not skipped
         return full, half, quarter, bottleneck, half_out, full_out
 
-    def call(self, images, state=None, training=None, batch_statistics=False):
+    def call(
+        self,
+        images: Tensor,
+        state: tuple[Tensor, Tensor] | None = None,
+        training: bool | None = None,
+        batch_statistics: bool = False,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor] | None]:
         features = self.features(images, training, batch_statistics)[-1]
         return self.prediction(
             features,
@@ -366,7 +332,7 @@ class ScaleRecurrentAttention(layers.Layer):
             batch_statistics=batch_statistics,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             **_arguments(self),

@@ -3,10 +3,14 @@
 The filters that it predicts per pixel are in `ifan_filters.py`.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from tf_defocus.layers.common import evenly_padded_convolution
+from tf_defocus.ops.tensor import Shape, Tensor
 
 NEGATIVE_SLOPE = 0.1
 
@@ -36,7 +40,14 @@ class ResidualGroup(layers.Layer):
         (batch, height, width, filters).
     """
 
-    def __init__(self, filters, num_units, kernel_size=3, gain=1.0, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        num_units: int,
+        kernel_size: int = 3,
+        gain: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.num_units = num_units
@@ -52,18 +63,18 @@ class ResidualGroup(layers.Layer):
             for i in range(1, num_units + 1)
         ]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         for first, second in self.units:
             first.build(input_shape)
             second.build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         features = inputs
         for first, second in self.units:
             features = _leaky_relu_of_sum(features, second(first(features)))
         return features + inputs if self.num_units > 1 else features
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -92,8 +103,14 @@ class ResidualTrunk(layers.Layer):
     """
 
     def __init__(
-        self, filters, group_sizes, kernel_size=3, closing=False, gain=1.0, **kwargs
-    ):
+        self,
+        filters: int,
+        group_sizes: Sequence[int],
+        kernel_size: int = 3,
+        closing: bool = False,
+        gain: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.group_sizes = tuple(group_sizes)
@@ -113,20 +130,20 @@ class ResidualTrunk(layers.Layer):
             else None
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.opening_layer.build(input_shape)
         inner = (*input_shape[:-1], self.filters)
         for layer in [*self.groups, self.closing_layer]:
             if layer is not None:
                 layer.build(inner)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         features = self.opening_layer(inputs)
         for group in self.groups:
             features = group(features)
         return features if self.closing_layer is None else self.closing_layer(features)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -153,7 +170,9 @@ class FeatureEncoder(layers.Layer):
         List of four tensors, finest first.
     """
 
-    def __init__(self, base_filters, kernel_size=3, gain=1.0, **kwargs):
+    def __init__(
+        self, base_filters: int, kernel_size: int = 3, gain: float = 1.0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.base_filters = base_filters
         self.kernel_size = kernel_size
@@ -173,14 +192,14 @@ class FeatureEncoder(layers.Layer):
             for level, width in enumerate(self.widths, start=1)
         ]
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         for level, width in zip(self.levels, self.widths):
             for layer in level:
                 layer.build((None, None, None, channels))
                 channels = width
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         features, stages = inputs, []
         radius = self.kernel_size // 2
         border = [[0, 0], [radius, radius], [radius, radius], [0, 0]]
@@ -192,7 +211,7 @@ class FeatureEncoder(layers.Layer):
             stages.append(features)
         return stages
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "base_filters": self.base_filters,
@@ -220,13 +239,13 @@ class DisparityEstimator(layers.Layer):
 
     def __init__(
         self,
-        filters,
-        num_residual_units=2,
-        kernel_size=3,
-        gain=1.0,
-        last_gain=1.0,
-        **kwargs,
-    ):
+        filters: int,
+        num_residual_units: int = 2,
+        kernel_size: int = 3,
+        gain: float = 1.0,
+        last_gain: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.num_residual_units = num_residual_units
@@ -241,14 +260,14 @@ class DisparityEstimator(layers.Layer):
             1, 3, activation=None, gain=last_gain, name="disparity"
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.trunk.build(input_shape)
         self.disparity.build((*input_shape[:-1], self.filters))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self.disparity(self.trunk(inputs))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

@@ -4,6 +4,8 @@ A large blur needs large filters, too many numbers to predict one by one; a sequ
 small separable ones reaches as far (Lee et al., CVPR 2021, Sec. 3).
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -14,6 +16,7 @@ from tf_defocus.ops.adaptive_convolution import (
     dense_adaptive_convolution,
     separable_adaptive_convolution,
 )
+from tf_defocus.ops.tensor import Shape, Tensor
 
 FILTER_GAIN = 1.5  # of the filter predictor's initial weights
 
@@ -51,15 +54,15 @@ class IterativeAdaptiveConvolution(layers.Layer):
 
     def __init__(
         self,
-        num_iterations,
-        filter_size=3,
-        predictor_size=1,
-        last_activation=True,
-        reuse_vertical=False,
-        gain=FILTER_GAIN,
-        identity_start=False,
-        **kwargs,
-    ):
+        num_iterations: int,
+        filter_size: int = 3,
+        predictor_size: int = 1,
+        last_activation: bool = True,
+        reuse_vertical: bool = False,
+        gain: float = FILTER_GAIN,
+        identity_start: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_iterations = num_iterations
         self.filter_size = filter_size
@@ -71,7 +74,7 @@ class IterativeAdaptiveConvolution(layers.Layer):
         if keras.backend.backend() == "tensorflow":
             self.supports_jit = False  # XLA does not know the native kernel
 
-    def build(self, features_shape, context_shape):
+    def build(self, features_shape: Shape, context_shape: Shape) -> None:
         step = (2 * self.filter_size + 1) * features_shape[-1]
         size = (self.predictor_size, self.predictor_size)
         self.kernel = self.add_weight(
@@ -96,7 +99,9 @@ class IterativeAdaptiveConvolution(layers.Layer):
         filters = np.broadcast_to(filters, (*filters.shape[:2], channels))
         return ops.convert_to_tensor(filters.reshape(shape), dtype=dtype)
 
-    def call(self, features, context, return_filters=False):
+    def call(
+        self, features: Tensor, context: Tensor, return_filters: bool = False
+    ) -> Tensor | tuple[Tensor, Tensor]:
         kernel, bias = (ops.convert_to_tensor(w) for w in (self.kernel, self.bias))
         step = bias.shape[0] // self.num_iterations
         predicted = []
@@ -118,7 +123,7 @@ class IterativeAdaptiveConvolution(layers.Layer):
             return features, ops.concatenate(predicted, axis=-1)
         return features
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_iterations": self.num_iterations,
@@ -152,13 +157,19 @@ class FilterAdaptiveConvolution(layers.Layer):
         [Zhou et al., 2019](https://arxiv.org/abs/1904.12257), Sec. 3.3.
     """
 
-    def __init__(self, filter_size=11, gain=FILTER_GAIN, predictor_size=1, **kwargs):
+    def __init__(
+        self,
+        filter_size: int = 11,
+        gain: float = FILTER_GAIN,
+        predictor_size: int = 1,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filter_size = filter_size
         self.gain = gain
         self.predictor_size = predictor_size
 
-    def build(self, features_shape, context_shape):
+    def build(self, features_shape: Shape, context_shape: Shape) -> None:
         self.predictor = convolution(
             self.filter_size**2 * features_shape[-1],
             self.predictor_size,
@@ -168,12 +179,14 @@ class FilterAdaptiveConvolution(layers.Layer):
         )
         self.predictor.build(context_shape)
 
-    def call(self, features, context, return_filters=False):
+    def call(
+        self, features: Tensor, context: Tensor, return_filters: bool = False
+    ) -> Tensor:
         filters = self.predictor(context)
         features = dense_adaptive_convolution(features, filters, self.filter_size)
         return (features, filters) if return_filters else features
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filter_size": self.filter_size,

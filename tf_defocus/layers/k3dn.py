@@ -6,6 +6,8 @@ the blurred ones, the photograph was sharp already and is kept (Yang et al., CVP
 Sec. 3.2 to 3.4). The blocks as the paper prints them: `k3dn_mixture.py`.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -16,6 +18,7 @@ from tf_defocus.layers.k3dn_invertible import (
 )
 from tf_defocus.layers.residual import BaseResidualUnits
 from tf_defocus.ops.local_correlation import local_correlation
+from tf_defocus.ops.tensor import Shape, Tensor
 
 ACTIVATION = "leaky_relu"  # Keras' default slope, 0.2, is the authors'
 
@@ -34,7 +37,7 @@ class KernelQuery(layers.Layer):
         (windows, units), r'.
     """
 
-    def build(self, vectors_shape, half_kernels_shape):
+    def build(self, vectors_shape: Shape, half_kernels_shape: Shape) -> None:
         units, kernels = vectors_shape[-1], half_kernels_shape[0]
         self.tap_weights = self.add_weight(
             name="tap_weights", shape=half_kernels_shape, initializer="zeros"
@@ -44,7 +47,7 @@ class KernelQuery(layers.Layer):
         self.project.build((None, units))
         self.expand.build((None, kernels))
 
-    def call(self, vectors, half_kernels):
+    def call(self, vectors: Tensor, half_kernels: Tensor) -> Tensor:
         responses = ops.sum(self.tap_weights * half_kernels, axis=(1, 2))
         answers = self.expand(self.project(vectors) * responses)
         # released form of [K3DN Eq. 8]; its softmax is in the mixing
@@ -71,7 +74,13 @@ class PSFBlock(layers.Layer):
         The shape of `inputs`.
     """
 
-    def __init__(self, truncate=100, spectrum="blur", frozen=False, **kwargs):
+    def __init__(
+        self,
+        truncate: float = 100,
+        spectrum: str = "blur",
+        frozen: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.truncate = truncate
         self.spectrum = spectrum
@@ -82,19 +91,19 @@ class PSFBlock(layers.Layer):
         self.query = KernelQuery(name="query")
         self.pointwise = InvertiblePointwiseConvolution(truncate, name="pointwise")
 
-    def build(self, inputs_shape, vectors_shape):
+    def build(self, inputs_shape: Shape, vectors_shape: Shape) -> None:
         size = self.depthwise.kernel_size
         half_kernels_shape = (inputs_shape[-1], size, size // 2 + 1)
         self.depthwise.build(inputs_shape)
         self.query.build(vectors_shape, half_kernels_shape)
         self.pointwise.build(inputs_shape, vectors_shape)
 
-    def answer(self, vectors):
+    def answer(self, vectors: Tensor) -> Tensor:
         """The vectors after their query of the kernel set."""
         kernels = self.depthwise.kernels()
         return self.query(vectors, kernels[..., : kernels.shape[-1] // 2 + 1])
 
-    def call(self, inputs, vectors, reverse=False):
+    def call(self, inputs: Tensor, vectors: Tensor, reverse: bool = False) -> Tensor:
         activate = keras.activations.leaky_relu
         vectors = self.answer(vectors)
         if reverse:
@@ -105,7 +114,7 @@ class PSFBlock(layers.Layer):
             features = self.pointwise(features, vectors)
         return inputs + activate(features)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "truncate": self.truncate,
@@ -121,7 +130,7 @@ class ResidualUnits(BaseResidualUnits):
     Args, call arguments, returns: of `BaseResidualUnits`.
     """
 
-    def __init__(self, filters, num_units, **kwargs):
+    def __init__(self, filters: int, num_units: int, **kwargs: Any) -> None:
         super().__init__(filters, num_units, **kwargs)
         self.units = [
             (
@@ -153,7 +162,9 @@ class SharpRegionPreservation(layers.Layer):
         (batch, height, width, filters).
     """
 
-    def __init__(self, filters, num_units, reduction="mean", **kwargs):
+    def __init__(
+        self, filters: int, num_units: int, reduction: str = "mean", **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.num_units = num_units
@@ -164,26 +175,26 @@ class SharpRegionPreservation(layers.Layer):
         )
         self.units = ResidualUnits(filters, num_units, name="units")
 
-    def build(self, old_shape, new_shape):
+    def build(self, old_shape: Shape, new_shape: Shape) -> None:
         del new_shape
         shape = (*old_shape[:-1], self.filters)
         for layer in (self.query, self.key, self.first, self.units, self.last):
             layer.build(shape)
         self.value.build((*old_shape[:-1], 81))
 
-    def similarity(self, old, new):
+    def similarity(self, old: Tensor, new: Tensor) -> Tensor:
         """(batch, height, width, 81): s, row by row of the 9x9 neighbourhood."""
         features = ops.concatenate([old, new], axis=-1)
         query, key = self.query(features), self.key(features)
         return local_correlation(query, key, 4, self.reduction)  # [K3DN Eq. 12]
 
-    def call(self, old, new):
+    def call(self, old: Tensor, new: Tensor) -> Tensor:
         features = ops.concatenate([old, new], axis=-1)
         gated = features * self.value(self.similarity(old, new))
         # released form of [K3DN Eq. 14]
         return features + self.last(self.units(self.first(gated)))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

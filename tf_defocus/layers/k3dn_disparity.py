@@ -5,6 +5,8 @@ estimator compares them at four shifts; the single-image one has to guess from t
 (Yang et al., CVPR 2023, Sec. 3.2). Both answer with 256 numbers per window of features.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -16,6 +18,7 @@ from tf_defocus.layers.k3dn_stereo import (
     cost_volume,
 )
 from tf_defocus.ops.resizing import resize_nearest_floor
+from tf_defocus.ops.tensor import Shape, Tensor
 
 FEATURE_STRIDE = 8  # pixels of the image per pixel of the features that windows cut
 NUM_SHIFTS = 4  # planes of the cost volume
@@ -66,7 +69,14 @@ class WindowVectors(WindowLayer):
         (batch, window rows, window columns, units).
     """
 
-    def __init__(self, window_size, pool_size, pad_scale, units=256, **kwargs):
+    def __init__(
+        self,
+        window_size: tuple[int, int],
+        pool_size: tuple[int, int],
+        pad_scale: tuple[int, int],
+        units: int = 256,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(window_size, pool_size, pad_scale, **kwargs)
         self.units = units
         self.dense = layers.Dense(
@@ -76,11 +86,11 @@ class WindowVectors(WindowLayer):
             name="dense",
         )
 
-    def build(self, inputs_shape, images_shape):
+    def build(self, inputs_shape: Shape, images_shape: Shape) -> None:
         del images_shape
         self.dense.build((None, None, None, inputs_shape[-1]))
 
-    def call(self, inputs, images):
+    def call(self, inputs: Tensor, images: Tensor) -> Tensor:
         # The image, not its size: Keras refuses a size that is known in one axis only.
         image_size = ops.shape(images)[1:3]
         sizes, windows = zip(*(self._sizes(inputs, image_size, i) for i in (0, 1)))
@@ -102,7 +112,7 @@ class WindowVectors(WindowLayer):
             return released if fits else windows * pool, windows
         return ops.where(fits, released, windows * pool), windows
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units}
 
 
@@ -123,7 +133,13 @@ class StereoDisparity(WindowLayer):
         (batch, window rows, window columns, 256).
     """
 
-    def __init__(self, window_size, pool_size, pad_scale, **kwargs):
+    def __init__(
+        self,
+        window_size: tuple[int, int],
+        pool_size: tuple[int, int],
+        pad_scale: tuple[int, int],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(window_size, pool_size, pad_scale, **kwargs)
         self.features = StereoFeatures(name="features")
         widths_and_strides = ((32, 1), (48, 2), (48, 1), (64, 2), (64, 1))
@@ -133,7 +149,7 @@ class StereoDisparity(WindowLayer):
         ]
         self.vectors = WindowVectors(window_size, pool_size, pad_scale, name="vectors")
 
-    def build(self, left_shape, right_shape):
+    def build(self, left_shape: Shape, right_shape: Shape) -> None:
         del right_shape
         self.features.build((None, None, None, left_shape[-1]))
         channels = 2 * self.features.output_convolution.filters
@@ -142,13 +158,13 @@ class StereoDisparity(WindowLayer):
             channels = layer.filters
         self.vectors.build((None, None, None, channels), None)
 
-    def match(self, volume, training=None):
+    def match(self, volume: Tensor, training: bool | None = None) -> Tensor:
         """(batch, 1, height / 4, width / 4, 64) of a cost volume."""
         for layer in self.matching:
             volume = layer(volume, training=training)
         return volume
 
-    def call(self, left, right, training=None):
+    def call(self, left: Tensor, right: Tensor, training: bool | None = None) -> Tensor:
         views = (_quarter(view) for view in (left, right))
         left_features, right_features = (
             self.features(view, training=training) for view in views
@@ -172,7 +188,13 @@ class SingleImageDisparity(WindowLayer):
         (batch, window rows, window columns, 256).
     """
 
-    def __init__(self, window_size, pool_size, pad_scale, **kwargs):
+    def __init__(
+        self,
+        window_size: tuple[int, int],
+        pool_size: tuple[int, int],
+        pad_scale: tuple[int, int],
+        **kwargs: Any,
+    ) -> None:
         super().__init__(window_size, pool_size, pad_scale, **kwargs)
         units = (
             {"filters": 32},
@@ -193,14 +215,14 @@ class SingleImageDisparity(WindowLayer):
         ]
         self.vectors = WindowVectors(window_size, pool_size, pad_scale, name="vectors")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         for layer in self.trunk:
             layer.build((None, None, None, channels))
             channels = layer.filters
         self.vectors.build((None, None, None, channels), None)
 
-    def call(self, images, training=None):
+    def call(self, images: Tensor, training: bool | None = None) -> Tensor:
         features = _quarter(images)
         for layer in self.trunk:
             features = layer(features, training=training)

@@ -5,6 +5,7 @@ spectrum, the inverse of a matrix kept in triangular factors.
 """
 
 import random
+from typing import Any
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from tf_defocus.ops.fourier import (
     normalise_energy,
     reciprocal_spectrum,
 )
+from tf_defocus.ops.tensor import Shape, Tensor
 
 SPECTRA = ("blur", "deblur")
 
@@ -49,7 +51,13 @@ class InvertibleDepthwiseConvolution(layers.Layer):
         ValueError: if `spectrum` is unknown, or if frozen kernels shall reblur.
     """
 
-    def __init__(self, kernel_size=9, spectrum="blur", frozen=False, **kwargs):
+    def __init__(
+        self,
+        kernel_size: int = 9,
+        spectrum: str = "blur",
+        frozen: bool = False,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         if spectrum not in SPECTRA:
             raise ValueError(f"spectrum must be in {SPECTRA}. Received: {spectrum!r}")
@@ -57,7 +65,7 @@ class InvertibleDepthwiseConvolution(layers.Layer):
         self.spectrum = spectrum
         self.frozen = frozen
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels, size = input_shape[-1], self.kernel_size
         half = size // 2 + 1
         # Cast by no policy: a spectrum in 16 bits is another kernel.
@@ -77,7 +85,7 @@ class InvertibleDepthwiseConvolution(layers.Layer):
                 autocast=False,
             )
 
-    def kernels(self, reverse=False):
+    def kernels(self, reverse: bool = False) -> Tensor:
         """(channels, kernel_size, kernel_size) float32, unit energy each."""
         if self.frozen:
             if reverse:
@@ -91,12 +99,12 @@ class InvertibleDepthwiseConvolution(layers.Layer):
         left = kernels[..., :size, : size // 2 + 1]
         return normalise_energy(mirror_columns(left))
 
-    def call(self, inputs, reverse=False):
+    def call(self, inputs: Tensor, reverse: bool = False) -> Tensor:
         kernels = ops.transpose(self.kernels(reverse), (1, 2, 0))[..., None]
         kernels = ops.cast(kernels, self.compute_dtype)
         return ops.depthwise_conv(inputs, kernels, padding="same")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "kernel_size": self.kernel_size,
@@ -133,14 +141,16 @@ class InvertiblePointwiseConvolution(layers.Layer):
         Kingma and Dhariwal, [Glow](https://arxiv.org/abs/1807.03039), Sec. 3.2.
     """
 
-    def __init__(self, truncate=100, seed=None, **kwargs):
+    def __init__(
+        self, truncate: float = 100, seed: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.truncate = truncate
         self.seed = seed
         # Drawn here, not in `build`: there a backend may be tracing.
         self._rotation_seed = random.randrange(2**31) if seed is None else seed
 
-    def build(self, inputs_shape, vectors_shape):
+    def build(self, inputs_shape: Shape, vectors_shape: Shape) -> None:
         channels, units = inputs_shape[-1], vectors_shape[-1]
         parts = _decompose(_random_rotation(channels, self._rotation_seed))
         for name, value in parts.items():
@@ -166,7 +176,7 @@ class InvertiblePointwiseConvolution(layers.Layer):
             autocast=False,
         )
 
-    def matrix(self, reverse=False):
+    def matrix(self, reverse: bool = False) -> Tensor:
         """(channels out, channels in) float32: W, or its inverse."""
         identity = ops.eye(self.lower.shape[0])
         lower = ops.tril(self.lower, -1) + identity
@@ -180,7 +190,7 @@ class InvertiblePointwiseConvolution(layers.Layer):
         )
         return ops.solve_triangular(upper, unmixed)
 
-    def channel_weights(self, vectors, reverse=False):
+    def channel_weights(self, vectors: Tensor, reverse: bool = False) -> Tensor:
         """(windows, 1, 1, channels) float32: a, or z if `reverse`."""
         vectors = ops.cast(vectors, "float32")
         # Unit-variance weights, scaled at run time (equalised learning rate).
@@ -192,14 +202,14 @@ class InvertiblePointwiseConvolution(layers.Layer):
             weights = weights * ops.rsqrt(energy + 1e-8)
         return weights[:, None, None, :]
 
-    def call(self, inputs, vectors, reverse=False):
+    def call(self, inputs: Tensor, vectors: Tensor, reverse: bool = False) -> Tensor:
         matrix = ops.cast(ops.transpose(self.matrix(reverse)), self.compute_dtype)
         weights = ops.cast(self.channel_weights(vectors, reverse), self.compute_dtype)
         if reverse:
             return ops.matmul(inputs, matrix) * weights
         return ops.matmul(inputs * weights, matrix)  # released form of [K3DN Eq. 9]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "truncate": self.truncate,

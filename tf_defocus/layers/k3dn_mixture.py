@@ -4,6 +4,8 @@ The released network filters and mixes channels instead: `k3dn.py`, `k3dn_invert
 (Yang et al., CVPR 2023, Sec. 3.2 and 3.3).
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -11,6 +13,7 @@ from keras import layers, ops
 from tf_defocus.layers.k3dn import ResidualUnits, convolution
 from tf_defocus.ops.fourier import inverse_kernels, mirror_columns
 from tf_defocus.ops.local_correlation import local_correlation
+from tf_defocus.ops.tensor import Shape, Tensor
 
 START_NOISE = 0.02  # of every tap of the set beside the impulse's 1
 
@@ -29,7 +32,7 @@ class KernelWeights(layers.Layer):
         (windows, kernels) float32, a, of sum 1.
     """
 
-    def build(self, vectors_shape, half_kernels_shape):
+    def build(self, vectors_shape: Shape, half_kernels_shape: Shape) -> None:
         self.tap_weights = self.add_weight(
             name="tap_weights",  # W_k
             shape=half_kernels_shape,
@@ -43,7 +46,7 @@ class KernelWeights(layers.Layer):
         self.project.build(vectors_shape)
         self.mix.build((None, kernels))
 
-    def call(self, vectors, half_kernels):
+    def call(self, vectors: Tensor, half_kernels: Tensor) -> Tensor:
         responses = ops.sum(self.tap_weights * half_kernels, axis=(1, 2))
         projected = self.project(ops.cast(vectors, "float32"))
         return ops.softmax(self.mix(responses * projected))  # [K3DN Eq. 8]
@@ -76,14 +79,20 @@ class MixturePSFBlock(layers.Layer):
         The shape of `inputs`.
     """
 
-    def __init__(self, num_kernels, kernel_size=9, truncate=100, **kwargs):
+    def __init__(
+        self,
+        num_kernels: int,
+        kernel_size: int = 9,
+        truncate: float = 100,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_kernels = num_kernels
         self.kernel_size = kernel_size
         self.truncate = truncate
         self.query = KernelWeights(name="query")
 
-    def build(self, inputs_shape, vectors_shape):
+    def build(self, inputs_shape: Shape, vectors_shape: Shape) -> None:
         self.channels = inputs_shape[-1]
         half = self.kernel_size // 2 + 1
         shape = (self.num_kernels, self.kernel_size, half)
@@ -92,11 +101,11 @@ class MixturePSFBlock(layers.Layer):
         )
         self.query.build(vectors_shape, shape)
 
-    def kernel_weights(self, vectors):
+    def kernel_weights(self, vectors: Tensor) -> Tensor:
         """(windows, kernels) float32: a."""
         return self.query(vectors, ops.convert_to_tensor(self.half_kernels))
 
-    def blur_kernels(self, vectors):
+    def blur_kernels(self, vectors: Tensor) -> Tensor:
         """(windows, channels, kernel_size, kernel_size) float32: K^ [K3DN Eq. 9]."""
         pairs = max(self.num_kernels, self.channels)  # of a kernel and its channel
         kernel = np.arange(pairs) % self.num_kernels
@@ -118,14 +127,14 @@ class MixturePSFBlock(layers.Layer):
     def _rounds(self, pairs):
         return -(-pairs // self.channels), self.channels
 
-    def call(self, inputs, vectors, reverse=False):
+    def call(self, inputs: Tensor, vectors: Tensor, reverse: bool = False) -> Tensor:
         kernels = self.blur_kernels(vectors)
         if reverse:
             return _filter_windows(inputs, kernels)  # [K3DN Eq. 17]
         inverse = inverse_kernels(kernels, self.truncate)
         return _filter_windows(inputs, inverse)  # [K3DN Eq. 10]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_kernels": self.num_kernels,
@@ -153,7 +162,7 @@ class SharpRegionRefinement(layers.Layer):
         (batch, height, width, filters).
     """
 
-    def __init__(self, filters, num_units, **kwargs):
+    def __init__(self, filters: int, num_units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.num_units = num_units
@@ -172,7 +181,7 @@ class SharpRegionRefinement(layers.Layer):
         )
         self.units = ResidualUnits(filters, num_units, name="units")
 
-    def build(self, old_shape, new_shape):
+    def build(self, old_shape: Shape, new_shape: Shape) -> None:
         del new_shape
         both = (*old_shape[:-1], 2 * self.filters)
         for layer in (self.query, self.key):
@@ -182,20 +191,20 @@ class SharpRegionRefinement(layers.Layer):
         for layer in (self.first, self.units, self.last):
             layer.build(old_shape)
 
-    def similarity(self, old, new):
+    def similarity(self, old: Tensor, new: Tensor) -> Tensor:
         """(batch, height, width, 81): O, row by row of the 9x9 neighbourhood."""
         features = ops.concatenate([old, new], axis=-1)
         query, key = self.query(features), self.key(features)
         return local_correlation(query, key, 4)  # [K3DN Eq. 12]
 
-    def call(self, old, new):
+    def call(self, old: Tensor, new: Tensor) -> Tensor:
         similarity = self.similarity(old, new)
         old_part = self.old_value(similarity) * old  # [K3DN Eq. 15]
         new_part = self.new_value(similarity) * new  # [K3DN Eq. 16]
         mixed = self.first(old_part + new_part)
         return self.last(self.units(mixed))  # FFN [K3DN Eq. 14]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

@@ -4,11 +4,14 @@ The pyramid stereo networks' recipe, small: dilated convolutions at a quarter of
 image, means over large cells for context, a volume of paired features at a few shifts.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from tf_defocus.layers.common import UnbiasedBatchNormalization, uniform_initializer
 from tf_defocus.ops.resizing import resize_bilinear_aligned
+from tf_defocus.ops.tensor import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -33,14 +36,14 @@ class NormalisedConvolution(layers.Layer):
 
     def __init__(
         self,
-        filters,
-        kernel_size=3,
-        strides=1,
-        dilation_rate=1,
-        margin=None,
-        rank=2,
-        **kwargs,
-    ):
+        filters: int,
+        kernel_size: int = 3,
+        strides: int = 1,
+        dilation_rate: int = 1,
+        margin: int | None = None,
+        rank: int = 2,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
@@ -74,11 +77,11 @@ class NormalisedConvolution(layers.Layer):
         self._padding = [[0, 0], *[[half, half]] * rank, [0, 0]]
         self.normalisation = UnbiasedBatchNormalization(name="normalisation")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.convolution.build(input_shape)
         self.normalisation.build((*[None] * (self.rank + 1), self.filters))
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         if self._picks > 1:
             inputs = inputs[:, :: self._picks, :: self._picks]
         if self.convolution.padding == "valid":
@@ -86,7 +89,7 @@ class NormalisedConvolution(layers.Layer):
         normalised = self.normalisation(self.convolution(inputs), training=training)
         return ops.relu(normalised)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -110,7 +113,7 @@ class StereoFeatures(layers.Layer):
         (batch, height / 2, width / 2, 32), rounded up.
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         unit = NormalisedConvolution
         self.trunk = [
@@ -133,7 +136,7 @@ class StereoFeatures(layers.Layer):
             name="output",
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         for layer in self.trunk:
             layer.build((None, None, None, channels))
@@ -144,7 +147,7 @@ class StereoFeatures(layers.Layer):
         self.merge.build((None, None, None, channels))
         self.output_convolution.build((None, None, None, self.merge.filters))
 
-    def call(self, images, training=None):
+    def call(self, images: Tensor, training: bool | None = None) -> Tensor:
         features = images
         for layer in self.trunk:
             features = layer(features, training=training)

@@ -4,8 +4,13 @@ An inverse kernel of a larger blur is the scaled inverse kernel of a smaller one
 small kernel, dilated, serves every blur size (Son et al., ICCV 2021, Sec. 3).
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import layers, ops
+
+from tf_defocus.ops.tensor import Shape, Tensor
 
 ACTIVATION = "leaky_relu"  # Keras' default slope, 0.2, is the paper's
 
@@ -30,15 +35,20 @@ class KernelSharingAtrousConvolution(layers.Layer):
     """
 
     def __init__(
-        self, filters, kernel_size, dilation_rates, share_kernels=True, **kwargs
-    ):
+        self,
+        filters: int,
+        kernel_size: int,
+        dilation_rates: Sequence[int],
+        share_kernels: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
         self.dilation_rates = tuple(dilation_rates)
         self.share_kernels = share_kernels
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         count = 1 if self.share_kernels else len(self.dilation_rates)
         size = (self.kernel_size, self.kernel_size)
         self.kernels = [
@@ -50,7 +60,7 @@ class KernelSharingAtrousConvolution(layers.Layer):
             for i in range(count)
         ]
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> list[Tensor]:
         kernels = self.kernels * (len(self.dilation_rates) // len(self.kernels))
         return [
             keras.activations.leaky_relu(
@@ -59,7 +69,7 @@ class KernelSharingAtrousConvolution(layers.Layer):
             for kernel, rate in zip(kernels, self.dilation_rates)
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -87,7 +97,9 @@ class ScaleAttention(layers.Layer):
         (batch, height, width, num_scales) in (0, 1).
     """
 
-    def __init__(self, num_scales, widths=(32, 32, 16, 16), **kwargs):
+    def __init__(
+        self, num_scales: int, widths: Sequence[int] = (32, 32, 16, 16), **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.num_scales = num_scales
         self.widths = tuple(widths)
@@ -97,19 +109,19 @@ class ScaleAttention(layers.Layer):
         ]
         self.weighting = convolution(num_scales, 5, "sigmoid", name="weighting")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         for layer, width in zip(self.hidden, self.widths):
             layer.build((None, None, None, channels))
             channels = width
         self.weighting.build((None, None, None, channels))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         for layer in self.hidden:
             inputs = layer(inputs)
         return self.weighting(inputs)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_scales": self.num_scales,
@@ -135,22 +147,22 @@ class ShapeAttention(layers.Layer):
         (batch, 1, 1, filters) in (0, 1).
     """
 
-    def __init__(self, filters, hidden_units, **kwargs):
+    def __init__(self, filters: int, hidden_units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.hidden_units = hidden_units
         self.squeeze = convolution(hidden_units, 1, name="squeeze")
         self.excite = convolution(filters, 1, "sigmoid", name="excite")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.squeeze.build((None, 1, 1, input_shape[-1]))
         self.excite.build((None, 1, 1, self.hidden_units))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         pooled = ops.mean(inputs, axis=(1, 2), keepdims=True)
         return self.excite(self.squeeze(pooled))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -184,16 +196,16 @@ class KPACBlock(layers.Layer):
 
     def __init__(
         self,
-        filters,
-        atrous_filters,
-        kernel_size=5,
-        dilation_rates=(1, 2, 3, 4, 5),
-        shape_hidden_units=16,
-        share_kernels=True,
-        scale_attention=True,
-        shape_attention=True,
-        **kwargs,
-    ):
+        filters: int,
+        atrous_filters: int,
+        kernel_size: int = 5,
+        dilation_rates: Sequence[int] = (1, 2, 3, 4, 5),
+        shape_hidden_units: int = 16,
+        share_kernels: bool = True,
+        scale_attention: bool = True,
+        shape_attention: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.atrous_filters = atrous_filters
@@ -218,14 +230,16 @@ class KPACBlock(layers.Layer):
         )
         self.fusion = convolution(filters, 3, name="fusion")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         for layer in (self.atrous, self.scale, self.shape):
             if layer is not None:
                 layer.build(input_shape)
         concatenated = self.atrous_filters * len(self.dilation_rates)
         self.fusion.build((None, None, None, concatenated))
 
-    def call(self, inputs, scale_weights=None):
+    def call(
+        self, inputs: Tensor, scale_weights: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         alpha = self.scale(inputs) if self.scale is not None else None
         if scale_weights is not None:
             alpha = ops.cast(scale_weights, self.compute_dtype)
@@ -239,7 +253,7 @@ class KPACBlock(layers.Layer):
             branches.append(branch)
         return self.fusion(ops.concatenate(branches, axis=-1)), alpha, beta
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

@@ -1,5 +1,7 @@
 """What KPAC is compared with in its Table 2: plain residual blocks."""
 
+from typing import Any
+
 import keras
 from keras import layers
 
@@ -22,7 +24,7 @@ class ResidualBlock(BaseResidualUnit):
         kernel_size: int, odd.
     """
 
-    def __init__(self, filters, kernel_size=3, **kwargs):
+    def __init__(self, filters: int, kernel_size: int = 3, **kwargs: Any) -> None:
         super().__init__(filters, **kwargs)
         self.kernel_size = kernel_size
         self.first = layers.Conv2D(
@@ -41,5 +43,5 @@ class ResidualBlock(BaseResidualUnit):
             name="second",
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "kernel_size": self.kernel_size}

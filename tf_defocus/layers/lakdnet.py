@@ -5,6 +5,8 @@ it works on each channel alone it costs little (Ruan et al., 2023). The gated
 feed-forward network and the normalisation are Restormer's.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -15,6 +17,7 @@ from tf_defocus.layers.restormer import (
 )
 from tf_defocus.layers.restormer_attention import pointwise_convolution
 from tf_defocus.ops.strips import join_strips, map_strips, needs_strips
+from tf_defocus.ops.tensor import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -35,11 +38,11 @@ class LargeKernelMixer(layers.Layer):
         The same shape.
     """
 
-    def __init__(self, kernel_size=9, **kwargs):
+    def __init__(self, kernel_size: int = 9, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.kernel_size = kernel_size
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         initializer = uniform_initializers(self.kernel_size**2)["kernel_initializer"]
         self.steps = [
@@ -61,7 +64,7 @@ class LargeKernelMixer(layers.Layer):
             for convolution in step:
                 convolution.build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         features = inputs
         for step in self.steps:
             for convolution in step:
@@ -69,7 +72,7 @@ class LargeKernelMixer(layers.Layer):
                 features = inputs + mixed
         return features
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "kernel_size": self.kernel_size}
 
 
@@ -95,12 +98,14 @@ class LargeKernelBlock(layers.Layer):
         The same shape.
     """
 
-    def __init__(self, kernel_size=9, expansion_factor=2.3, **kwargs):
+    def __init__(
+        self, kernel_size: int = 9, expansion_factor: float = 2.3, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.kernel_size = kernel_size
         self.expansion_factor = expansion_factor
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         hidden = int(input_shape[-1] * self.expansion_factor)
         self.norm1 = ChannelNormalization(name="norm1")
         self.mixer = LargeKernelMixer(self.kernel_size, name="mixer")
@@ -109,7 +114,7 @@ class LargeKernelBlock(layers.Layer):
         for part in (self.norm1, self.mixer, self.norm2, self.feed_forward):
             part.build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         mixed = inputs + self.mixer(self.norm1(inputs))
         if training or not needs_strips(inputs):
             return inputs + self.feed_forward(self.norm2(mixed))
@@ -119,7 +124,7 @@ class LargeKernelBlock(layers.Layer):
     def _transform(self, strip, inside):
         return self.feed_forward(self.norm2(strip), inside)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "kernel_size": self.kernel_size,

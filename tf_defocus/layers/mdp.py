@@ -4,10 +4,14 @@ The halves meet at half the size, where every late decoder sees what all the ear
 found.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from tf_defocus.layers.common import rectified_convolution
+from tf_defocus.ops.tensor import Shape, Tensor
 
 
 class HalfDecoder(layers.Layer):
@@ -45,7 +49,7 @@ class EarlyDecoder(HalfDecoder):
         `conv4` (1/4), `up2` (1/2), of 2 base_filters, the result.
     """
 
-    def __init__(self, base_filters, **kwargs):
+    def __init__(self, base_filters: int, **kwargs: Any) -> None:
         super().__init__(base_filters, **kwargs)
         self.bottleneck = rectified_convolution(16 * base_filters, 3, name="bottleneck")
         self.up8 = rectified_convolution(8 * base_filters, 2, name="up8")
@@ -55,7 +59,7 @@ class EarlyDecoder(HalfDecoder):
         self.conv4_2 = rectified_convolution(4 * base_filters, 3, name="conv4_2")
         self.up2 = rectified_convolution(2 * base_filters, 2, name="up2")
 
-    def build(self, features_shape, skips_shape):
+    def build(self, features_shape: Shape, skips_shape: Sequence[Shape]) -> None:
         base, (eighth, quarter) = self.base_filters, (s[-1] for s in skips_shape)
         for layer, channels in (
             (self.bottleneck, features_shape[-1]),
@@ -68,7 +72,7 @@ class EarlyDecoder(HalfDecoder):
         ):
             layer.build((None, None, None, channels))
 
-    def call(self, features, skips):
+    def call(self, features: Tensor, skips: Sequence[Tensor]) -> dict[str, Tensor]:
         stages = {}
         features = stages["bottleneck"] = self.bottleneck(features)
         features = stages["up8"] = self.up8(self.upsample(features))
@@ -97,7 +101,7 @@ class LateDecoder(HalfDecoder):
         `image` (batch, height, width, 3) float32 in (0, 1), the result.
     """
 
-    def __init__(self, base_filters, **kwargs):
+    def __init__(self, base_filters: int, **kwargs: Any) -> None:
         super().__init__(base_filters, **kwargs)
         self.conv2_1 = rectified_convolution(2 * base_filters, 3, name="conv2_1")
         self.conv2_2 = rectified_convolution(2 * base_filters, 3, name="conv2_2")
@@ -110,7 +114,7 @@ class LateDecoder(HalfDecoder):
             3, 1, activation="sigmoid", dtype="float32", name="image"
         )
 
-    def build(self, features_shape, skip_shape):
+    def build(self, features_shape: Shape, skip_shape: Shape) -> None:
         base = self.base_filters
         for layer, channels in (
             (self.conv2_1, features_shape[-1]),
@@ -123,7 +127,7 @@ class LateDecoder(HalfDecoder):
         ):
             layer.build((None, None, None, channels))
 
-    def call(self, features, skip):
+    def call(self, features: Tensor, skip: Tensor) -> dict[str, Tensor]:
         stages = {}
         features = stages["conv2"] = self.conv2_2(self.conv2_1(features))
         features = stages["up1"] = self.up1(self.upsample(features))

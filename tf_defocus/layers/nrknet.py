@@ -5,6 +5,9 @@ widened by three learned taps. The mixture is fixed by one map per kernel, which
 convolutional LSTM predicts (Quan, Wu, Ji, CVPR 2023).
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -12,6 +15,7 @@ from tf_defocus.layers.common import UnbiasedBatchNormalization, uniform_initial
 from tf_defocus.layers.gkmnet_attention import ConvLSTMCell
 from tf_defocus.layers.residual import BaseResidualUnits
 from tf_defocus.ops.padding import reflect_border
+from tf_defocus.ops.tensor import Shape, Tensor
 
 COLOURS = 3
 
@@ -32,7 +36,13 @@ class ReflectedConvolution(layers.Layer):
         (batch, height / strides, width / strides, filters).
     """
 
-    def __init__(self, filters, strides=1, activation=None, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        strides: int = 1,
+        activation: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.convolution = layers.Conv2D(
             filters,
@@ -44,13 +54,13 @@ class ReflectedConvolution(layers.Layer):
             name="convolution",
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.convolution.build((None, None, None, input_shape[-1]))
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return self.convolution(reflect_border(inputs))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         inner = self.convolution
         return {
             **super().get_config(),
@@ -67,7 +77,7 @@ class ReflectedResidualUnits(BaseResidualUnits):
     Args, call arguments, returns: of `BaseResidualUnits`.
     """
 
-    def __init__(self, filters, num_units, **kwargs):
+    def __init__(self, filters: int, num_units: int, **kwargs: Any) -> None:
         super().__init__(filters, num_units, **kwargs)
         self.units = [
             (
@@ -97,11 +107,11 @@ class RecursiveKernels(layers.Layer):
         (batch, height, width, 3 * (num_kernels + 1)), the colours of b_0 first.
     """
 
-    def __init__(self, num_kernels, **kwargs):
+    def __init__(self, num_kernels: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_kernels = num_kernels
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         # The outer tap, of both sides, and the inner one.
         self.half_kernels = self.add_weight(
             name="half_kernels",
@@ -109,13 +119,13 @@ class RecursiveKernels(layers.Layer):
             initializer=keras.initializers.RandomUniform(0, 1),
         )
 
-    def kernels(self):
+    def kernels(self) -> Tensor:
         """(num_kernels, 3, 3, colours), every kernel of sum 1."""
         outer, inner = self.half_kernels[..., 0], self.half_kernels[..., 1]
         taps = ops.softmax(ops.stack([outer, inner, outer], axis=1), axis=1)
         return taps[:, :, None] * taps[:, None]
 
-    def blurs(self, images):
+    def blurs(self, images: Tensor) -> Iterator[Tensor]:
         """Yields b_0, b_1, ...; only one of them need exist at a time."""
         kernels = self.kernels()
         yield images
@@ -128,10 +138,10 @@ class RecursiveKernels(layers.Layer):
             )
             yield images
 
-    def call(self, images):
+    def call(self, images: Tensor) -> Tensor:
         return ops.concatenate(list(self.blurs(images)), axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_kernels": self.num_kernels}
 
 
@@ -154,14 +164,14 @@ class MixedBlur(layers.Layer):
         The shape of `images`.
     """
 
-    def __init__(self, num_kernels, **kwargs):
+    def __init__(self, num_kernels: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_kernels = num_kernels
         self.bank = RecursiveKernels(
             num_kernels, dtype=self.dtype_policy, name="recursive_kernels"
         )
 
-    def build(self, images_shape, mixing_shape=None):
+    def build(self, images_shape: Shape, mixing_shape: Shape | None = None) -> None:
         self.bank.build(images_shape)
         channels = COLOURS * (self.num_kernels + 1)
         self.kernel = self.add_weight(
@@ -176,7 +186,7 @@ class MixedBlur(layers.Layer):
             initializer=keras.initializers.RandomUniform(-limit, limit),
         )
 
-    def call(self, images, mixing):
+    def call(self, images: Tensor, mixing: Tensor) -> Tensor:
         total = 0.0
         for index, blurred in enumerate(self.bank.blurs(images)):
             first = COLOURS * index
@@ -187,7 +197,7 @@ class MixedBlur(layers.Layer):
             )
         return total + self.bias
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_kernels": self.num_kernels}
 
 
@@ -207,7 +217,7 @@ class MixingPrediction(layers.Layer):
         (maps (batch, height, width, num_maps), next state).
     """
 
-    def __init__(self, num_maps, **kwargs):
+    def __init__(self, num_maps: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_maps = num_maps
         self.convolution = ReflectedConvolution(num_maps, name="convolution")
@@ -216,12 +226,18 @@ class MixingPrediction(layers.Layer):
         self.memory.gates.kernel_initializer = uniform_initializer()
         self.upsample = layers.UpSampling2D(2, interpolation="nearest", name="upsample")
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.convolution.build(input_shape)
         self.normalization.build((None, None, None, self.num_maps))
         self.memory.build(input_shape)
 
-    def call(self, inputs, state=None, training=None, batch_statistics=False):
+    def call(
+        self,
+        inputs: Tensor,
+        state: tuple[Tensor, Tensor] | None = None,
+        training: bool | None = None,
+        batch_statistics: bool = False,
+    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         own = ops.relu(
             self.normalization(
                 self.convolution(inputs),
@@ -237,5 +253,5 @@ class MixingPrediction(layers.Layer):
         shared = self.upsample(state[0])
         return shared * own + shared, state
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "num_maps": self.num_maps}

@@ -4,8 +4,12 @@ Abuolaim et al., ICCV 2021. The gates are those of Keras 2, whose hard sigmoid h
 another slope than Keras 3's.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
+
+from tf_defocus.ops.tensor import Shape, Tensor
 
 
 def hard_sigmoid(values):
@@ -65,7 +69,13 @@ class FrameLSTM(layers.Layer):
         [Shi et al., 2015](https://arxiv.org/abs/1506.04214), Eq. 3, without peepholes.
     """
 
-    def __init__(self, filters, kernel_size=3, dropout_rate=0.0, **kwargs):
+    def __init__(
+        self,
+        filters: int,
+        kernel_size: int = 3,
+        dropout_rate: float = 0.0,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
@@ -75,7 +85,7 @@ class FrameLSTM(layers.Layer):
             dropout_rate, noise_shape=same_in_all_frames, name="dropout"
         )
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         size, filters = self.kernel_size, self.filters
         self.kernel = self.add_weight(
             name="kernel",
@@ -91,7 +101,7 @@ class FrameLSTM(layers.Layer):
             name="bias", shape=(4 * filters,), initializer=_remember
         )
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         num_frames = inputs.shape[1]
         if num_frames is None:
             raise ValueError(
@@ -123,7 +133,7 @@ class FrameLSTM(layers.Layer):
         ]
         return ops.concatenate(parts, axis=-1) + self.bias
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,

@@ -5,6 +5,8 @@ channels can: a small matrix says how much of every channel goes into every othe
 how alike the two are over the whole image (Zamir et al., CVPR 2022).
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -15,6 +17,7 @@ from tf_defocus.layers.restormer_attention import (
     pointwise_convolution,
 )
 from tf_defocus.ops.strips import join_strips, map_strips, needs_strips
+from tf_defocus.ops.tensor import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -37,18 +40,20 @@ class ChannelNormalization(layers.Layer):
         The same shape; computed in float32.
     """
 
-    def __init__(self, center=True, epsilon=1e-5, **kwargs):
+    def __init__(
+        self, center: bool = True, epsilon: float = 1e-5, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.center = center
         self.epsilon = epsilon
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         shape = (input_shape[-1],)
         self.gamma = self.add_weight(name="gamma", shape=shape, initializer="ones")
         if self.center:
             self.beta = self.add_weight(name="beta", shape=shape, initializer="zeros")
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         values = ops.cast(inputs, "float32")
         centred = values - ops.mean(values, axis=-1, keepdims=True)
         variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
@@ -59,7 +64,7 @@ class ChannelNormalization(layers.Layer):
             values = values + ops.cast(self.beta, "float32")
         return ops.cast(values, self.compute_dtype)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "center": self.center,
@@ -84,12 +89,14 @@ class GatedFeedForward(layers.Layer):
         As `LocalProjection`, with the channels of the inputs.
     """
 
-    def __init__(self, hidden_filters, use_bias=False, **kwargs):
+    def __init__(
+        self, hidden_filters: int, use_bias: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.hidden_filters = hidden_filters
         self.use_bias = use_bias
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.projection = LocalProjection(
             2 * self.hidden_filters, self.use_bias, name="projection"
         )
@@ -99,12 +106,12 @@ class GatedFeedForward(layers.Layer):
         )
         self.output_convolution.build((*input_shape[:-1], self.hidden_filters))
 
-    def call(self, inputs, inside=None):
+    def call(self, inputs: Tensor, inside: Tensor | None = None) -> Tensor:
         gate, features = ops.split(self.projection(inputs, inside), 2, axis=-1)
         gate = ops.gelu(gate, approximate=False)
         return self.output_convolution(gate * features)  # [Restormer Eq. 2]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "hidden_filters": self.hidden_filters,
@@ -138,19 +145,19 @@ class TransformerBlock(layers.Layer):
 
     def __init__(
         self,
-        num_heads,
-        expansion_factor=2.66,
-        use_bias=False,
-        center_normalization=True,
-        **kwargs,
-    ):
+        num_heads: int,
+        expansion_factor: float = 2.66,
+        use_bias: bool = False,
+        center_normalization: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.expansion_factor = expansion_factor
         self.use_bias = use_bias
         self.center_normalization = center_normalization
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         hidden = int(input_shape[-1] * self.expansion_factor)
         center, use_bias = self.center_normalization, self.use_bias
         self.norm1 = ChannelNormalization(center, name="norm1")
@@ -160,7 +167,7 @@ class TransformerBlock(layers.Layer):
         for part in (self.norm1, self.attention, self.norm2, self.feed_forward):
             part.build(input_shape)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         if training or not needs_strips(inputs):
             features = inputs + self.attention(self.norm1(inputs))
             return features + self.feed_forward(self.norm2(features))
@@ -178,7 +185,7 @@ class TransformerBlock(layers.Layer):
     def _transform(self, strip, inside):
         return strip[:, 1:-1] + self.feed_forward(self.norm2(strip), inside)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_heads": self.num_heads,
@@ -201,12 +208,12 @@ class Halving(layers.Layer):
         (batch, height/2, width/2, 2 * channels).
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         self.convolution = convolution(channels, channels // 2, name="convolution")
         self.convolution.build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         features = ops.space_to_depth(self.convolution(inputs), 2)
         batch, height, width, channels = ops.shape(features)
         # From all channels of one pixel together to all pixels of one channel.
@@ -226,12 +233,12 @@ class Doubling(layers.Layer):
         (batch, 2 * height, 2 * width, channels/2).
     """
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         self.convolution = convolution(channels, 2 * channels, name="convolution")
         self.convolution.build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         return ops.depth_to_space(self.convolution(inputs), 2)
 
 

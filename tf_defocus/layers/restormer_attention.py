@@ -4,10 +4,13 @@ What it needs of the image is a sum over pixels, so parts of the image can be pr
 one after another (Zamir et al., CVPR 2022, Sec. 3.1).
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from tf_defocus.layers.common import uniform_initializers
+from tf_defocus.ops.tensor import Shape, Tensor
 
 SMALLEST_NORM = 1e-12  # of a channel, before it is divided by
 
@@ -29,12 +32,12 @@ class LocalProjection(layers.Layer):
         (batch, height, width, filters), without the two rows if `inside` is given.
     """
 
-    def __init__(self, filters, use_bias=False, **kwargs):
+    def __init__(self, filters: int, use_bias: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.use_bias = use_bias
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         self.pointwise = pointwise_convolution(
             input_shape[-1], self.filters, self.use_bias, name="pointwise"
         )
@@ -50,13 +53,13 @@ class LocalProjection(layers.Layer):
         self.pointwise.build(input_shape)
         self.depthwise.build((*input_shape[:-1], self.filters))
 
-    def call(self, inputs, inside=None):
+    def call(self, inputs: Tensor, inside: Tensor | None = None) -> Tensor:
         features = self.pointwise(inputs)
         if inside is None:
             return self.depthwise(features)
         return self.depthwise(features * _as_rows(inside, features))[:, 1:-1]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "filters": self.filters,
@@ -87,12 +90,12 @@ class ChannelAttention(layers.Layer):
         The same shape.
     """
 
-    def __init__(self, num_heads, use_bias=False, **kwargs):
+    def __init__(self, num_heads: int, use_bias: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.num_heads = num_heads
         self.use_bias = use_bias
 
-    def build(self, input_shape):
+    def build(self, input_shape: Shape) -> None:
         channels = input_shape[-1]
         self.projection = LocalProjection(
             3 * channels, self.use_bias, name="projection"
@@ -106,11 +109,13 @@ class ChannelAttention(layers.Layer):
         )
         self.output_convolution.build(input_shape)
 
-    def call(self, inputs):
+    def call(self, inputs: Tensor) -> Tensor:
         values, products = self.project(inputs)
         return self.mix(values, self.mixing_matrix(products))
 
-    def project(self, inputs, inside=None):
+    def project(
+        self, inputs: Tensor, inside: Tensor | None = None
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """v of the pixels given, and what they add to the sums over the image.
 
         Args:
@@ -133,7 +138,7 @@ class ChannelAttention(layers.Layer):
         products = ops.einsum("bphc,bphd->bhcd", query, key)
         return value, {"products": products, "lengths": ops.stack(lengths, axis=1)}
 
-    def mixing_matrix(self, sums):
+    def mixing_matrix(self, sums: dict[str, Tensor]) -> Tensor:
         """Attention and the last convolution in one: (batch, channels, channels)."""
         lengths = ops.sqrt(ops.maximum(sums["lengths"], SMALLEST_NORM**2))
         cosines = sums["products"] / (
@@ -147,7 +152,7 @@ class ChannelAttention(layers.Layer):
         matrix = ops.einsum("bhcd,hco->bhdo", attention, kernel)
         return ops.reshape(matrix, (-1, channels, channels))
 
-    def mix(self, values, matrix):
+    def mix(self, values: Tensor, matrix: Tensor) -> Tensor:
         """Every pixel of v times the image's matrix of `mixing_matrix`."""
         batch, height, width, channels = ops.shape(values)
         pixels = ops.reshape(values, (batch, height * width, channels))
@@ -156,7 +161,7 @@ class ChannelAttention(layers.Layer):
             mixed = mixed + ops.cast(self.output_convolution.bias, self.compute_dtype)
         return ops.reshape(mixed, (batch, height, width, channels))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_heads": self.num_heads,

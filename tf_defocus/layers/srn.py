@@ -4,11 +4,14 @@ Deblurring at a small size is easier and alike: the same weights serve every sca
 et al., CVPR 2018).
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from tf_defocus.layers.common import doubling_convolution
 from tf_defocus.layers.residual import BaseResidualUnit
+from tf_defocus.ops.tensor import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -18,7 +21,7 @@ class LargeResidualBlock(BaseResidualUnit):
     Args, call arguments, returns: of `BaseResidualUnit`.
     """
 
-    def __init__(self, filters, **kwargs):
+    def __init__(self, filters: int, **kwargs: Any) -> None:
         super().__init__(filters, **kwargs)
         self.first = convolution(filters, name="first")
         self.second = convolution(filters, activation=None, name="second")
@@ -42,7 +45,7 @@ class ScaleMemory(layers.Layer):
         (h', next state).
     """
 
-    def __init__(self, filters, **kwargs):
+    def __init__(self, filters: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.filters = filters
         self.gates = layers.Conv2D(
@@ -53,10 +56,12 @@ class ScaleMemory(layers.Layer):
             name="gates",
         )
 
-    def build(self, inputs_shape, state_shape=None):
+    def build(self, inputs_shape: Shape, state_shape: Shape | None = None) -> None:
         self.gates.build((None, None, None, 2 * self.filters))
 
-    def call(self, inputs, state=None):
+    def call(
+        self, inputs: Tensor, state: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         if state is None:
             cell = hidden = ops.zeros_like(inputs)
         else:
@@ -67,7 +72,7 @@ class ScaleMemory(layers.Layer):
         hidden = ops.tanh(cell) * ops.sigmoid(read)
         return hidden, ops.concatenate([cell, hidden], axis=-1)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "filters": self.filters}
 
 
@@ -89,7 +94,13 @@ class ScaleNetwork(layers.Layer):
         (image (batch, height, width, channels) float32, next state or None).
     """
 
-    def __init__(self, base_filters=32, channels=3, recurrent=True, **kwargs):
+    def __init__(
+        self,
+        base_filters: int = 32,
+        channels: int = 3,
+        recurrent: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
         self.base_filters = base_filters
         self.channels = channels
@@ -117,7 +128,7 @@ class ScaleNetwork(layers.Layer):
             channels, activation=None, dtype="float32", name="closing"
         )
 
-    def build(self, inputs_shape, state_shape=None):
+    def build(self, inputs_shape: Shape, state_shape: Shape | None = None) -> None:
         before = 2 * self.channels
         for entrance, blocks in self.encoder:
             entrance.build((None, None, None, before))
@@ -134,7 +145,7 @@ class ScaleNetwork(layers.Layer):
                 block.build((None, None, None, before))
         self.closing.build((None, None, None, before))
 
-    def stages(self, inputs, state=None):
+    def stages(self, inputs: Tensor, state: Tensor | None = None) -> dict[str, Tensor]:
         """Every named result.
 
         Returns:
@@ -156,11 +167,13 @@ class ScaleNetwork(layers.Layer):
         found["image"] = self.closing(features)
         return found
 
-    def call(self, inputs, state=None):
+    def call(
+        self, inputs: Tensor, state: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         found = self.stages(inputs, state)
         return found["image"], found["state"]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "base_filters": self.base_filters,

@@ -44,6 +44,7 @@ from keras import layers, ops
 from tf_defocus.layers.bambnet import LEVELS, BlurBranch, convolution
 from tf_defocus.layers.common import uniform_initializers
 from tf_defocus.models.base import RestorationNetwork, check_arguments
+from tf_defocus.ops.tensor import Tensor
 from tf_defocus.ops.view_reblurring import MAX_RADIUS
 
 BRANCH_BLOCKS = (0, 1, 2, 3)  # blocks of every residual group, by branch
@@ -143,7 +144,12 @@ class BaMBNet(BranchedNetwork):
         [Liang et al., 2022](https://arxiv.org/abs/2105.14766).
     """
 
-    def call(self, inputs, training=None, mask_strength=0.0):
+    def call(
+        self,
+        inputs: dict[str, Tensor],
+        training: bool | None = None,
+        mask_strength: float = 0.0,
+    ) -> dict[str, Tensor]:
         """Deblurs.
 
         Args:
@@ -180,7 +186,9 @@ class BlurRadiusNetwork(BranchedNetwork):
 
     output_name = "blur_radius"
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Estimates; (batch, height, width, 3) [px], one radius for every colour."""
         del training
         radius = self.tail(self.summed(inputs))

@@ -5,7 +5,12 @@ A new network derives from `RestorationNetwork` and states what is asked below; 
 names and nothing else.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
+
+from tf_defocus.ops.tensor import Shape, Tensor
 
 
 class RestorationNetwork(keras.Model):
@@ -56,7 +61,7 @@ class RestorationNetwork(keras.Model):
     works_in_stages = False
     offers_batch_statistics = False
 
-    def __init__(self, variant="paper", **kwargs):
+    def __init__(self, variant: str = "paper", **kwargs: Any) -> None:
         if keras.config.image_data_format() != "channels_last":
             raise ValueError(
                 "Expected images with channels last. Received: image_data_format "
@@ -68,7 +73,7 @@ class RestorationNetwork(keras.Model):
         check_choice("variant", variant, ("paper", "released"))
         self.variant = variant
 
-    def frame_maps(self, height, width):
+    def frame_maps(self, height: int, width: int) -> dict[str, Tensor]:
         """Further inputs that tell of every pixel where in the photograph it lies.
 
         Args:
@@ -80,7 +85,7 @@ class RestorationNetwork(keras.Model):
         del height, width
         return {}
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape | None = None) -> None:
         """Creates every weight by tracing the smallest image, one that divides.
 
         JAX cannot trace strided skips at unknown sizes. No layer remembers the size.
@@ -90,7 +95,7 @@ class RestorationNetwork(keras.Model):
             {name: keras.KerasTensor(shape) for name in self.view_names}
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "variant": self.variant}
 
 
@@ -107,21 +112,21 @@ class MonoOrDualNetwork(RestorationNetwork):
 
     dual_view_names = ("left", "right")  # the inputs for `views=2`
 
-    def __init__(self, views=1, **kwargs):
+    def __init__(self, views: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         check_choice("views", views, (1, 2))
         self.views = views
 
     @property
-    def view_names(self):
+    def view_names(self) -> tuple[str, ...]:
         """Names of the input images."""
         return ("blurred",) if self.views == 1 else self.dual_view_names
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "views": self.views}
 
 
-def check_restores(network):
+def check_restores(network: RestorationNetwork) -> None:
     """Refuses a network whose result is no image.
 
     Args:
@@ -137,7 +142,7 @@ def check_restores(network):
         )
 
 
-def check_views(network, inputs):
+def check_views(network: RestorationNetwork, inputs: dict[str, Tensor]) -> None:
     """Refuses inputs that a network cannot compute with.
 
     Args:
@@ -166,7 +171,7 @@ def check_views(network, inputs):
             )
 
 
-def check_arguments(*rows):
+def check_arguments(*rows: tuple[str, Any, bool, str]) -> None:
     """Refuses a constructor argument that is none of its values.
 
     Args:
@@ -180,7 +185,7 @@ def check_arguments(*rows):
             raise ValueError(f"{name} must be {expected}. Received: {name}={value!r}")
 
 
-def check_choice(name, value, allowed):
+def check_choice(name: str, value: Any, allowed: Sequence) -> None:
     """Refuses a constructor argument that is not one of the allowed values.
 
     Raises:

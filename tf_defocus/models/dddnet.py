@@ -28,6 +28,8 @@ Differences from the released code
   parameters, are left out. Its training was not released, so there is no recipe.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -39,6 +41,7 @@ from tf_defocus.layers.dddnet_patches import (
     UnlikeChannelAttention,
 )
 from tf_defocus.models.base import RestorationNetwork, check_choice
+from tf_defocus.ops.tensor import Tensor
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -60,7 +63,9 @@ class DDDNet(RestorationNetwork):
     size_multiple = (8, 8)
     exact_tiling = False  # halves and quarters are those of the whole image
 
-    def __init__(self, width_divisor=1, variant="paper", **kwargs):
+    def __init__(
+        self, width_divisor: int = 1, variant: str = "paper", **kwargs: Any
+    ) -> None:
         super().__init__(variant=variant, **kwargs)
         check_choice("width_divisor", width_divisor, (1, 2, 4, 8))
         self.width_divisor = width_divisor
@@ -83,7 +88,7 @@ class DDDNet(RestorationNetwork):
         self.attention = UnlikeChannelAttention(name="attention")
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> int:
         """Extent of the pixels an output pixel depends on through convolutions [px].
 
         Or a little more. Beyond it reach the attention, which sums over the whole
@@ -93,7 +98,9 @@ class DDDNet(RestorationNetwork):
         stereo = 14 + 3 * 64 + 32
         return 2 * (patches + stereo) + 1
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Deblurs; see the module's docstring for inputs and outputs."""
         left, right = (ops.convert_to_tensor(inputs[name]) for name in self.view_names)
         blur_map = self.blur_estimator(left, right, training=training)
@@ -104,7 +111,9 @@ class DDDNet(RestorationNetwork):
             "depth_map": stages["depth_map"],
         }
 
-    def patches(self, left, right, blur_map):
+    def patches(
+        self, left: Tensor, right: Tensor, blur_map: Tensor
+    ) -> dict[str, Tensor]:
         """Every named result of the patch network.
 
         Returns:
@@ -143,7 +152,7 @@ class DDDNet(RestorationNetwork):
             "depth_map": self.depth_decoder(features),
         }
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "width_divisor": self.width_divisor,

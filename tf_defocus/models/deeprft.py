@@ -27,6 +27,8 @@ Differences from the released code
   whole photograph at once gives another result.
 """
 
+from typing import Any
+
 import keras
 import numpy as np
 from keras import layers, ops
@@ -37,6 +39,7 @@ from tf_defocus.layers.deeprft import (
     ResidualFourierBlock,
 )
 from tf_defocus.models.base import RestorationNetwork, check_arguments
+from tf_defocus.ops.tensor import Tensor
 
 WINDOW = 512  # [px], of the authors' test
 
@@ -66,12 +69,12 @@ class DeepRFT(RestorationNetwork):
 
     def __init__(
         self,
-        base_filters=32,
-        num_residual_units=8,
-        overparameterized=True,
-        variant="paper",
-        **kwargs,
-    ):
+        base_filters: int = 32,
+        num_residual_units: int = 8,
+        overparameterized: bool = True,
+        variant: str = "paper",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(variant=variant, **kwargs)
         check_arguments(
             ("base_filters", base_filters, base_filters >= 2, "at least 2"),
@@ -84,7 +87,7 @@ class DeepRFT(RestorationNetwork):
         self._add_decoder()
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> int:
         """Extent of the pixels an output pixel depends on through convolutions [px].
 
         Or a little more. Beyond it reach the spectra, which are of the whole image.
@@ -92,7 +95,9 @@ class DeepRFT(RestorationNetwork):
         units = 4 * self.num_residual_units
         return 2 * ((units + 3) + 2 * (units + 2) + 4 * (units + 1) + 12) + 1
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Deblurs; see the module's docstring for inputs and outputs."""
         del training
         full = ops.convert_to_tensor(inputs["blurred"])
@@ -203,7 +208,7 @@ class DeepRFT(RestorationNetwork):
             for i in range(1, self.num_residual_units + 1)
         ]
 
-    def folded(self):
+    def folded(self) -> "DeepRFT":
         """The same function with plain kernels, for inference.
 
         Returns:
@@ -220,7 +225,7 @@ class DeepRFT(RestorationNetwork):
                 other.set_weights(layer.get_weights())
         return plain
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "base_filters": self.base_filters,

@@ -27,6 +27,8 @@ Differences from the released weights
   None in the network; `variant` is accepted and changes nothing.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -38,6 +40,7 @@ from tf_defocus.layers.dmenet import (
 )
 from tf_defocus.models.base import RestorationNetwork, check_arguments
 from tf_defocus.ops.colors import to_caffe_colors
+from tf_defocus.ops.tensor import Tensor
 
 LARGEST_COC = 15.0  # [px], where the map is one
 # VGG-19: (factor of the channels, convolutions) from full size to 1/16
@@ -64,7 +67,9 @@ class DMENet(RestorationNetwork):
     view_names = ("blurred",)
     size_multiple = (16, 16)
 
-    def __init__(self, base_filters=64, variant="paper", **kwargs):
+    def __init__(
+        self, base_filters: int = 64, variant: str = "paper", **kwargs: Any
+    ) -> None:
         super().__init__(variant=variant, **kwargs)
         even = base_filters >= 2 and base_filters % 2 == 0
         check_arguments(
@@ -75,14 +80,16 @@ class DMENet(RestorationNetwork):
         self._add_decoder()
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> int:
         """Extent of the pixels an output pixel depends on [px]."""
         encoder = sum(count * 2**level for level, (_, count) in enumerate(ENCODER))
         decoder = 3 * (8 + 4 + 2) + 1 + 2 * NUM_REFINEMENTS + 3
         pooling = 16 - 1  # the rest of the coarse pixel that is reached
         return 2 * (encoder + decoder + pooling) + 1
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Estimates the map; see the module."""
         stages = self.stages(inputs, training=training)
         names = ["defocus", *(f"auxiliary_{2**level}" for level in range(5))]
@@ -90,7 +97,9 @@ class DMENet(RestorationNetwork):
             names.append("features")
         return {name: stages[name] for name in names}
 
-    def stages(self, inputs, training=None):
+    def stages(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Every named intermediate.
 
         Returns:
@@ -164,7 +173,7 @@ class DMENet(RestorationNetwork):
             1, activation="sigmoid", dtype="float32", name="defocus"
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "base_filters": self.base_filters,

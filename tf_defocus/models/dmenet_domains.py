@@ -5,11 +5,14 @@ one turns its map into what people marked, the other tells features of rendered
 photographs from those of real ones.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from tf_defocus.layers.dmenet import SLOPE, NormalizedConvolution, decoder_initializer
 from tf_defocus.models.base import check_arguments
+from tf_defocus.ops.tensor import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -32,7 +35,7 @@ class BinaryNetwork(keras.Model):
         Lee et al., CVPR 2019, Sec. 4.2.
     """
 
-    def __init__(self, base_filters=64, **kwargs):
+    def __init__(self, base_filters: int = 64, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         good = base_filters >= 4 and base_filters % 4 == 0
         check_arguments(("base_filters", base_filters, good, "a multiple of 4"))
@@ -44,17 +47,19 @@ class BinaryNetwork(keras.Model):
         ]
         self.logits = layers.Conv2D(1, 1, dtype="float32", name="logits")
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         features = ops.convert_to_tensor(inputs)
         for layer in self.hidden:
             features = layer(features, training=training)
         return self.logits(features)
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape | None = None) -> None:
         """Creates every weight."""
         self.compute_output_spec(keras.KerasTensor((1, 16, 16, 1)))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "base_filters": self.base_filters}
 
 
@@ -76,7 +81,7 @@ class FeatureDiscriminator(keras.Model):
         Lee et al., CVPR 2019, Sec. 4.2.
     """
 
-    def __init__(self, base_filters=64, **kwargs):
+    def __init__(self, base_filters: int = 64, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         check_arguments(("base_filters", base_filters, base_filters >= 1, "at least 1"))
         self.base_filters = base_filters
@@ -92,18 +97,20 @@ class FeatureDiscriminator(keras.Model):
         ]
         self.logits = _halving(1, "glorot_uniform", "logits")
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         features = ops.convert_to_tensor(inputs)
         for convolution, normalization in zip(self.convolutions, self.normalizations):
             features = normalization(convolution(features), training=training)
             features = ops.leaky_relu(features, SLOPE)
         return ops.cast(self.logits(features), "float32")
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape | None = None) -> None:
         """Creates every weight."""
         self.compute_output_spec(keras.KerasTensor((1, 32, 32, self.base_filters)))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "base_filters": self.base_filters}
 
 

@@ -21,12 +21,15 @@ Differences from the released weights
   and its files hold the colours as blue, green, red: `conversion.dpdnet` undoes that.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from tf_defocus.layers.common import rectified_convolution
 from tf_defocus.models.base import MonoOrDualNetwork, check_arguments
 from tf_defocus.models.five_scales import SCALES, FiveScalesNetwork
+from tf_defocus.ops.tensor import Tensor
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -48,8 +51,13 @@ class DPDNet(FiveScalesNetwork, MonoOrDualNetwork):
     """
 
     def __init__(
-        self, base_filters=64, views=2, dropout_rate=0.4, variant="paper", **kwargs
-    ):
+        self,
+        base_filters: int = 64,
+        views: int = 2,
+        dropout_rate: float = 0.4,
+        variant: str = "paper",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(views=views, variant=variant, **kwargs)
         _check(base_filters, dropout_rate)
         self.base_filters = base_filters
@@ -57,10 +65,14 @@ class DPDNet(FiveScalesNetwork, MonoOrDualNetwork):
         self._add_encoder()
         self._add_decoder()
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         return {"deblurred": self.stages(inputs, training=training)["conv10"]}
 
-    def stages(self, inputs, training=None):
+    def stages(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Every named intermediate, finest first on the way down, then up.
 
         Returns:
@@ -101,7 +113,7 @@ class DPDNet(FiveScalesNetwork, MonoOrDualNetwork):
             3, 1, activation="sigmoid", dtype="float32", name="conv10"
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "base_filters": self.base_filters,

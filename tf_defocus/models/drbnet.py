@@ -27,6 +27,8 @@ Differences from the released weights
   None; `variant` is accepted and changes nothing.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -37,6 +39,7 @@ from tf_defocus.layers.drbnet import (
     doubling,
 )
 from tf_defocus.models.base import MonoOrDualNetwork, check_arguments
+from tf_defocus.ops.tensor import Tensor
 
 STRIDE = 8  # pixels of the image per pixel of the coarsest features
 WIDTHS = (1, 2, 4, 8)  # of the features at each size, times base_filters
@@ -71,8 +74,13 @@ class DRBNet(MonoOrDualNetwork):
     size_multiple = (STRIDE, STRIDE)
 
     def __init__(
-        self, base_filters=32, filter_size=7, views=1, variant="paper", **kwargs
-    ):
+        self,
+        base_filters: int = 32,
+        filter_size: int = 7,
+        views: int = 1,
+        variant: str = "paper",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(views=views, variant=variant, **kwargs)
         odd = filter_size >= 1 and filter_size % 2 == 1
         check_arguments(
@@ -85,7 +93,7 @@ class DRBNet(MonoOrDualNetwork):
         self._add_decoder()
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> int:
         """Extent of the pixels an output pixel depends on [px], or a little more."""
         encoder = (
             38 + 6 * STRIDE
@@ -97,11 +105,13 @@ class DRBNet(MonoOrDualNetwork):
         shifts = STRIDE - 1  # the rest of the coarse pixel that is reached
         return 2 * (coarsest + (4 + 2 + 1) * block + shifts) + 1
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         output = self.stages(inputs)["output"]
         return {"deblurred": (output + 1) / 2}
 
-    def stages(self, inputs):
+    def stages(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Every named intermediate, in the order it is computed; images in [-1, 1].
 
         Returns:
@@ -189,7 +199,7 @@ class DRBNet(MonoOrDualNetwork):
     def _scaled(self, widths):
         return tuple(self.base_filters * width for width in widths)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "base_filters": self.base_filters,

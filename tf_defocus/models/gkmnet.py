@@ -21,7 +21,7 @@ Paper -> code
                                                        tests/optics/fixed_point_test.py
   [GKMNet Eq. 8]  layers.gkmnet.WeightedSummation            tests/layers/gkmnet_test.py
   [GKMNet Eq. 9]  models.gkmnet.GKMNet._step                 tests/models/gkmnet_test.py
-  [GKMNet Fig. 2] layers.gkmnet_attention         tests/layers/gkmnet_attention_test.py
+  [GKMNet Fig. 2] layers.gkmnet_attention, _gates tests/layers/gkmnet_attention_test.py
   [GKMNet Tab. 4] models.gkmnet.GKMNet: num_scales, recurrent, gaussian_mixture,
                   trainable_gaussians                        tests/models/gkmnet_test.py
   [GKMNet Tab. 5] models.gkmnet.GKMNet: num_scales, num_iterations, share_iterations
@@ -40,6 +40,8 @@ Differences from the released code, of `variant="paper"`
   The weights are tanh(.); released, 2 sigmoid(.) - 1, which is tanh(. / 2).
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -47,6 +49,7 @@ from tf_defocus.layers.gkmnet import WeightedSummation
 from tf_defocus.layers.gkmnet_attention import ScaleRecurrentAttention
 from tf_defocus.models.base import RestorationNetwork, check_arguments
 from tf_defocus.ops.resizing import double_bilinear, halve_antialiased
+from tf_defocus.ops.tensor import Shape, Tensor
 
 # Suffixes of the names of inputs and outputs, finest scale first.
 SCALES = ("", "_half", "_quarter", "_eighth")
@@ -90,19 +93,19 @@ class GKMNet(RestorationNetwork):
 
     def __init__(
         self,
-        num_gaussians=None,
-        max_kernel_size=21,
-        bank="default",
-        num_scales=3,
-        recurrent=True,
-        trainable_gaussians=False,
-        pyramid="internal",
-        variant="paper",
-        num_iterations=1,
-        gaussian_mixture=True,
-        share_iterations=True,
-        **kwargs,
-    ):
+        num_gaussians: int | None = None,
+        max_kernel_size: int = 21,
+        bank: str = "default",
+        num_scales: int = 3,
+        recurrent: bool = True,
+        trainable_gaussians: bool = False,
+        pyramid: str = "internal",
+        variant: str = "paper",
+        num_iterations: int = 1,
+        gaussian_mixture: bool = True,
+        share_iterations: bool = True,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(variant=variant, **kwargs)
         _check(num_scales, num_iterations, trainable_gaussians, pyramid)
         self.num_gaussians = num_gaussians
@@ -147,20 +150,20 @@ class GKMNet(RestorationNetwork):
         return steps * (self.num_iterations if self.share_iterations else 1)
 
     @property
-    def view_names(self):
+    def view_names(self) -> tuple[str, ...]:
         """Names of the input images, coarser scales included if they are inputs."""
         if self.pyramid == "internal":
             return ("blurred",)
         return tuple(f"blurred{suffix}" for suffix in SCALES[: self.num_scales])
 
     @property
-    def size_multiple(self):
+    def size_multiple(self) -> tuple[int, int]:
         """What height and width must divide by."""
         multiple = 4 * 2 ** (self.num_scales - 1)
         return multiple, multiple
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> int:
         """Extent of the pixels an output pixel depends on through convolutions [px].
 
         Beyond it reach the gates, which pool over whole rows and columns.
@@ -175,7 +178,12 @@ class GKMNet(RestorationNetwork):
             reach = 2 * (reach + 2) + self.num_iterations * carried
         return 2 * reach + 1
 
-    def call(self, inputs, training=None, batch_statistics=False):
+    def call(
+        self,
+        inputs: dict[str, Tensor],
+        training: bool | None = None,
+        batch_statistics: bool = False,
+    ) -> dict[str, Tensor]:
         """Deblurs.
 
         Args:
@@ -224,7 +232,7 @@ class GKMNet(RestorationNetwork):
         total = summation(blurred, previous, weights)
         return (total if self.variant == "released" else blurred + total), state
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape | None = None) -> None:
         """Creates every weight; sizes stay dynamic."""
         for summation, attention in [
             (self.summation, self.attention),
@@ -233,7 +241,7 @@ class GKMNet(RestorationNetwork):
             attention.build((None, None, None, 3))
             summation.build((None, None, None, attention.num_maps))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_gaussians": self.num_gaussians,

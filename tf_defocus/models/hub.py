@@ -38,7 +38,7 @@ _KNOWN_LICENCES = (  # by the hub's names
 _SHARED = ("model", "overrides", "inputs", "description", "licence", "recipe", "data")
 
 
-def parse_address(address):
+def parse_address(address: str) -> tuple[str, str | None]:
     """(repository, revision or None) of an address.
 
     Args:

@@ -39,6 +39,8 @@ Differences from the released weights
   The released code filters twice with the vertical filter; `variant="released"` does.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -63,6 +65,7 @@ from tf_defocus.models.base import (
     check_choice,
 )
 from tf_defocus.ops.adaptive_convolution import portable
+from tf_defocus.ops.tensor import Shape, Tensor
 
 STRIDE = 8  # pixels of the image per pixel of the coarsest features
 RECONSTRUCTION_UNITS = 3
@@ -110,18 +113,18 @@ class IFAN(MonoOrDualNetwork):
 
     def __init__(
         self,
-        base_filters=32,
-        num_iterations=17,
-        filter_size=3,
-        kernel_size=3,
-        num_residual_units=2,
-        views=1,
-        use_disparity=True,
-        adaptive_filters="iac",
-        variant="paper",
-        start="random",
-        **kwargs,
-    ):
+        base_filters: int = 32,
+        num_iterations: int = 17,
+        filter_size: int = 3,
+        kernel_size: int = 3,
+        num_residual_units: int = 2,
+        views: int = 1,
+        use_disparity: bool = True,
+        adaptive_filters: str = "iac",
+        variant: str = "paper",
+        start: str = "random",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(views=views, variant=variant, **kwargs)
         check_sizes(num_iterations, filter_size, kernel_size)
         check_choice("adaptive_filters", adaptive_filters, ("iac", "fac", None))
@@ -139,14 +142,14 @@ class IFAN(MonoOrDualNetwork):
         self._add_reconstruction()
 
     @property
-    def halo(self):
+    def halo(self) -> int:
         """Margin [px] that makes `encode` and `decode` exact on a tile's inside."""
         # The quarter-size skip reads 18 kernel radii, its way back to full size 29.
         needed = 47 * (self.kernel_size // 2) + 6
         return -(-needed // STRIDE) * STRIDE
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> int:
         """Extent of the pixels an output pixel depends on [px], or a little more."""
         kernel, units = self.kernel_size // 2, 4 * self.num_residual_units
         context = (units + 2) * kernel  # conv4_4
@@ -161,30 +164,32 @@ class IFAN(MonoOrDualNetwork):
         encoder, decoder = 38 * kernel, 14 + 29 * kernel
         return 2 * (encoder + STRIDE * context + decoder) + 1
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Deblurs; see the module's docstring for inputs and outputs."""
         stages = self.feature_encoder(ops.convert_to_tensor(inputs["blurred"]))
         encoded = self._encode_for_filters(inputs)
         features, extras = self._transform(stages[-1], encoded, bool(training))
         return {"deblurred": self._decode(inputs, stages, features), **extras}
 
-    def encode(self, inputs):
+    def encode(self, inputs: dict[str, Tensor]) -> Tensor:
         """The coarsest features of the image or of a tile, of both encoders."""
         stages = self.feature_encoder(ops.convert_to_tensor(inputs["blurred"]))
         encoded = self._encode_for_filters(inputs)
         return ops.concatenate([stages[-1], encoded], axis=-1)
 
-    def transform(self, features):
+    def transform(self, features: Tensor) -> Tensor:
         """Filtered features; `features` are those of the whole image."""
         blurred, encoded = ops.split(features, 2, axis=-1)
         return self._transform(blurred, encoded, False)[0]
 
-    def decode(self, inputs, features):
+    def decode(self, inputs: dict[str, Tensor], features: Tensor) -> dict[str, Tensor]:
         """The deblurred image or tile from its transformed features."""
         stages = self.feature_encoder(ops.convert_to_tensor(inputs["blurred"]))
         return {"deblurred": self._decode(inputs, stages, features)}
 
-    def estimate_disparity(self, inputs):
+    def estimate_disparity(self, inputs: dict[str, Tensor]) -> Tensor:
         """Disparity of what the filter encoder sees [IFAN Sec. 3].
 
         Args:
@@ -317,12 +322,12 @@ class IFAN(MonoOrDualNetwork):
         blurred = ops.convert_to_tensor(inputs["blurred"])
         return blurred + ops.cast(self.residual(features), "float32")
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape | None = None) -> None:
         """Creates every weight; sizes stay dynamic."""
         with portable():  # tracing needs no compiled kernel
             super().build(input_shape)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "base_filters": self.base_filters,

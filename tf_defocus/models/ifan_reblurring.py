@@ -1,5 +1,7 @@
 """The network that teaches IFAN's filters the shape of the blur, in training only."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -11,6 +13,7 @@ from tf_defocus.layers.ifan_filters import (
 from tf_defocus.models.base import check_choice
 from tf_defocus.models.ifan import check_sizes, check_start
 from tf_defocus.ops.adaptive_convolution import portable
+from tf_defocus.ops.tensor import Shape, Tensor
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -49,18 +52,18 @@ class ReblurringNetwork(keras.Model):
 
     def __init__(
         self,
-        num_iterations=17,
-        filter_size=3,
-        base_filters=32,
-        kernel_size=3,
-        num_residual_units=2,
-        filter_channels=15_232,
-        variant="paper",
-        start="random",
-        filter_scale=1.0,
-        adaptive_filters="iac",
-        **kwargs,
-    ):
+        num_iterations: int = 17,
+        filter_size: int = 3,
+        base_filters: int = 32,
+        kernel_size: int = 3,
+        num_residual_units: int = 2,
+        filter_channels: int = 15_232,
+        variant: str = "paper",
+        start: str = "random",
+        filter_scale: float = 1.0,
+        adaptive_filters: str = "iac",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(autocast=False, **kwargs)
         check_sizes(num_iterations, filter_size, kernel_size)
         check_choice("adaptive_filters", adaptive_filters, ("iac", "fac"))
@@ -95,7 +98,9 @@ class ReblurringNetwork(keras.Model):
             name="adaptive_convolution",
         )
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Blurs the sharp image."""
         sharp = ops.convert_to_tensor(inputs["sharp"])
         filters = ops.convert_to_tensor(inputs["filters"])
@@ -103,7 +108,7 @@ class ReblurringNetwork(keras.Model):
         blurred = self.adaptive_convolution(sharp, context)
         return {"reblurred": sharp + ops.cast(blurred, "float32")}
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape | None = None) -> None:
         """Creates every weight; sizes stay dynamic."""
         channels = {"filters": self.filter_channels, "sharp": 3}
         with portable():
@@ -114,7 +119,7 @@ class ReblurringNetwork(keras.Model):
                 }
             )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_iterations": self.num_iterations,

@@ -14,9 +14,9 @@ Outputs:  deblurred        the same shape; not clipped
 Requires: height and width divisible by 16.
 
 Source -> code
-  kernels as functions           layers.iniknet.ImplicitKernel, kernel_coordinates
+  kernels as functions           layers.iniknet_kernels.ImplicitKernel
                                                        tests/layers/iniknet_test.py
-  filtered, weighed, summed      layers.iniknet.ImplicitKernelSum    the same
+  filtered, weighed, summed      layers.iniknet_kernels.ImplicitKernelSum  the same
   features across scales         layers.iniknet.BidirectionalScales  the same
   the network                    models.iniknet.INIKNet
                                                        tests/models/iniknet_test.py
@@ -26,17 +26,17 @@ Differences from the released code
   weights are for blue, green, red: `conversion.iniknet.to_rgb` undoes that.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from tf_defocus.layers.common import uniform_initializers
-from tf_defocus.layers.iniknet import (
-    BidirectionalScales,
-    ImplicitKernelSum,
-    ReflectedUNet,
-)
+from tf_defocus.layers.iniknet import BidirectionalScales, ReflectedUNet
+from tf_defocus.layers.iniknet_kernels import ImplicitKernelSum
 from tf_defocus.models.base import RestorationNetwork, check_arguments
 from tf_defocus.ops.resizing import reduce_bilinear
+from tf_defocus.ops.tensor import Shape, Tensor
 
 SCALES = {4: "deblurred_quarter", 2: "deblurred_half", 1: "deblurred"}
 
@@ -65,14 +65,14 @@ class INIKNet(RestorationNetwork):
 
     def __init__(
         self,
-        base_filters=32,
-        num_bases=10,
-        max_kernel_size=15,
-        hidden_units=64,
-        num_residual_units=2,
-        variant="paper",
-        **kwargs,
-    ):
+        base_filters: int = 32,
+        num_bases: int = 10,
+        max_kernel_size: int = 15,
+        hidden_units: int = 64,
+        num_residual_units: int = 2,
+        variant: str = "paper",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(variant=variant, **kwargs)
         odd = max_kernel_size % 2 == 1 and max_kernel_size >= 3
         check_arguments(
@@ -103,7 +103,7 @@ class INIKNet(RestorationNetwork):
         )
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> int:
         """Extent of the pixels an output pixel depends on [px], or a little more."""
         units = self.num_residual_units
         features = 20 * units + 20
@@ -112,7 +112,7 @@ class INIKNet(RestorationNetwork):
         reach = 4 * features + scales + 4 * (self.max_kernel_size // 2)
         return 2 * reach + 1
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape | None = None) -> None:
         """Creates every weight; to trace all these layers would take much longer."""
         self.features.build((None, None, None, 3))
         features = (None, None, None, self.base_filters)
@@ -122,7 +122,9 @@ class INIKNet(RestorationNetwork):
             layer.build([features] * len(SCALES))
         self.summation.build((None, None, None, 3))
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Deblurs; see the module's docstring for inputs and outputs."""
         del training
         image = ops.convert_to_tensor(inputs["blurred"])
@@ -136,7 +138,7 @@ class INIKNet(RestorationNetwork):
         }
         return dict(reversed(outputs.items()))
 
-    def weights_of(self, features):
+    def weights_of(self, features: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """What every pixel of every scale takes of the kernels.
 
         Args:
@@ -161,7 +163,7 @@ class INIKNet(RestorationNetwork):
             name=name,
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "base_filters": self.base_filters,

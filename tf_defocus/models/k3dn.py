@@ -43,6 +43,8 @@ Differences of variant="released", the authors' code, whose counts are the print
   uninitialised are zero.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -62,6 +64,7 @@ from tf_defocus.layers.k3dn_disparity import (
 from tf_defocus.layers.k3dn_mixture import MixturePSFBlock, SharpRegionRefinement
 from tf_defocus.models.base import check_arguments, check_views
 from tf_defocus.models.k3dn_stages import StagedNetwork
+from tf_defocus.ops.tensor import Tensor
 from tf_defocus.ops.windows import cut_windows, join_windows
 
 
@@ -102,23 +105,23 @@ class K3DN(StagedNetwork):
 
     def __init__(
         self,
-        base_filters=48,
-        encoder_residual_units=4,
-        num_psf_blocks=8,
-        srp_residual_units=4,
-        truncate=100,
-        window_size=(18, 14),
-        pool_size=(5, 4),
-        pad_scale=(288, 224),
-        views=2,
-        sharp_region_preservation=True,
-        reblurring=True,
-        frozen_kernels=False,
-        variant="paper",
-        num_kernels=None,
-        spectrum="deblur",
-        **kwargs,
-    ):
+        base_filters: int = 48,
+        encoder_residual_units: int = 4,
+        num_psf_blocks: int = 8,
+        srp_residual_units: int = 4,
+        truncate: float = 100,
+        window_size: tuple[int, int] = (18, 14),
+        pool_size: tuple[int, int] = (5, 4),
+        pad_scale: tuple[int, int] = (288, 224),
+        views: int = 2,
+        sharp_region_preservation: bool = True,
+        reblurring: bool = True,
+        frozen_kernels: bool = False,
+        variant: str = "paper",
+        num_kernels: int | None = None,
+        spectrum: str = "deblur",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(views=views, variant=variant, **kwargs)
         _check(base_filters, num_psf_blocks)
         _check_kernels(variant, frozen_kernels, num_kernels, 4 * base_filters)
@@ -140,12 +143,12 @@ class K3DN(StagedNetwork):
         self._add_decoder()
 
     @property
-    def size_multiple(self):
+    def size_multiple(self) -> tuple[int, int]:
         """What height and width must divide by: a window, in pixels."""
         return tuple(FEATURE_STRIDE * size for size in self.window_size)
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> int:
         """Extent of the pixels an output pixel depends on [px], estimated.
 
         The image branch reaches a whole window; the disparity estimator's largest
@@ -161,7 +164,9 @@ class K3DN(StagedNetwork):
             reach += max(self.size_multiple) + 2 * 256
         return 2 * reach + 1
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Deblurs; in training also blurs the sharp image, if it is among the inputs.
 
         Args:
@@ -184,12 +189,14 @@ class K3DN(StagedNetwork):
             outputs["reblurred"] = self.reblur(inputs["sharp"], vectors)
         return outputs
 
-    def disparity_vectors(self, inputs, training=None):
+    def disparity_vectors(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> Tensor:
         """(batch, window rows, window columns, 256): what the views say of the blur."""
         views = [_shift(inputs[name]) for name in self.view_names]
         return ops.cast(self.disparity(*views, training=training), "float32")
 
-    def reblur(self, sharp, disparity_vectors):
+    def reblur(self, sharp: Tensor, disparity_vectors: Tensor) -> Tensor:
         """Blurs a sharp image as the views were that gave the vectors [K3DN Eq. 17].
 
         Args:
@@ -202,7 +209,7 @@ class K3DN(StagedNetwork):
         views = [_shift(sharp)] * self.views
         return self._restore(views, disparity_vectors, reverse=True)  # [K3DN Eq. 17]
 
-    def similarity_maps(self, inputs):
+    def similarity_maps(self, inputs: dict[str, Tensor]) -> list[Tensor]:
         """What the preservation blocks see when they deblur [K3DN Eq. 12, Fig. 4].
 
         Args:
@@ -335,7 +342,7 @@ class K3DN(StagedNetwork):
             self.output_convolution,
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "base_filters": self.base_filters,

@@ -31,6 +31,9 @@ Differences from the released weights
   "released" gives the former.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -38,6 +41,7 @@ from tf_defocus.layers.common import doubling_convolution
 from tf_defocus.layers.kpac import ACTIVATION, KPACBlock, convolution, kpac_initializer
 from tf_defocus.layers.kpac_residual import ResidualBlock
 from tf_defocus.models.base import MonoOrDualNetwork, check_arguments
+from tf_defocus.ops.tensor import Tensor
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -69,19 +73,19 @@ class KPAC(MonoOrDualNetwork):
 
     def __init__(
         self,
-        levels=3,
-        num_blocks=2,
-        kernel_size=5,
-        base_filters=48,
-        dilation_rates=(1, 2, 3, 4, 5),
-        views=1,
-        share_kernels=True,
-        scale_attention=True,
-        shape_attention=True,
-        num_residual_blocks=0,
-        variant="paper",
-        **kwargs,
-    ):
+        levels: int = 3,
+        num_blocks: int = 2,
+        kernel_size: int = 5,
+        base_filters: int = 48,
+        dilation_rates: Sequence[int] = (1, 2, 3, 4, 5),
+        views: int = 1,
+        share_kernels: bool = True,
+        scale_attention: bool = True,
+        shape_attention: bool = True,
+        num_residual_blocks: int = 0,
+        variant: str = "paper",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(views=views, variant=variant, **kwargs)
         _check(levels, num_blocks, kernel_size, num_residual_blocks)
         self.levels = levels
@@ -98,17 +102,17 @@ class KPAC(MonoOrDualNetwork):
         self._add_decoder()
 
     @property
-    def feature_stride(self):
+    def feature_stride(self) -> int:
         """Pixels of the image per pixel of the coarsest features."""
         return 2**self.levels
 
     @property
-    def size_multiple(self):
+    def size_multiple(self) -> tuple[int, int]:
         """What height and width must divide by."""
         return self.feature_stride, self.feature_stride
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> int:
         """Extent of the pixels an output pixel depends on [px].
 
         Beyond it only the shape attention reaches, through its mean over the image.
@@ -122,25 +126,30 @@ class KPAC(MonoOrDualNetwork):
         return 2 * (coarse * self.feature_stride + 2 * self.halo) + 1
 
     @property
-    def halo(self):
+    def halo(self) -> int:
         """Margin [px] that makes `encode` and `decode` exact on a tile's inside."""
         return 4 * self.feature_stride
 
-    def call(self, inputs, training=None, scale_weights=None):
+    def call(
+        self,
+        inputs: dict[str, Tensor],
+        training: bool | None = None,
+        scale_weights: Sequence[Tensor] | None = None,
+    ) -> dict[str, Tensor]:
         """Deblurs; `scale_weights` (one per block) replaces the scale attention."""
         stages = self._encoder_stages(inputs)
         features, attention = self._transform(stages[-1], scale_weights)
         return {"deblurred": self._decode(inputs, stages, features), **attention}
 
-    def encode(self, inputs):
+    def encode(self, inputs: dict[str, Tensor]) -> Tensor:
         """The coarsest features of the image or of a tile, before the blocks."""
         return self._encoder_stages(inputs)[-1]
 
-    def transform(self, features):
+    def transform(self, features: Tensor) -> Tensor:
         """The blocks and their fusion; `features` are those of the whole image."""
         return self._transform(features)[0]
 
-    def decode(self, inputs, features):
+    def decode(self, inputs: dict[str, Tensor], features: Tensor) -> dict[str, Tensor]:
         """The deblurred image or tile from its transformed features."""
         stages = self._encoder_stages(inputs)
         return {"deblurred": self._decode(inputs, stages, features)}
@@ -243,7 +252,7 @@ class KPAC(MonoOrDualNetwork):
             + ops.cast(features, "float32") * 0.5
         )
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "levels": self.levels,

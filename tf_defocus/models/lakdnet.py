@@ -25,6 +25,9 @@ Differences from the released weights
   None; `variant` is accepted and changes nothing.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -34,6 +37,7 @@ from tf_defocus.layers.restormer import (
 )
 from tf_defocus.models.base import check_arguments
 from tf_defocus.models.four_sizes import LEVELS, FourSizesNetwork
+from tf_defocus.ops.tensor import Tensor
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -62,14 +66,14 @@ class LaKDNet(FourSizesNetwork):
 
     def __init__(
         self,
-        base_filters=32,
-        num_blocks=(8, 12, 12, 16),
-        kernel_size=9,
-        expansion_factor=2.3,
-        views=1,
-        variant="paper",
-        **kwargs,
-    ):
+        base_filters: int = 32,
+        num_blocks: Sequence[int] = (8, 12, 12, 16),
+        kernel_size: int = 9,
+        expansion_factor: float = 2.3,
+        views: int = 1,
+        variant: str = "paper",
+        **kwargs: Any,
+    ) -> None:
         kwargs.update(views=views, variant=variant)
         super().__init__(base_filters, num_blocks, expansion_factor, **kwargs)
         odd = kernel_size >= 1 and kernel_size % 2 == 1
@@ -78,7 +82,7 @@ class LaKDNet(FourSizesNetwork):
         self._add_layers()
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> int:
         """Extent of the pixels an output pixel depends on [px], or a little more."""
         block = 2 * (self.kernel_size // 2) + 1
         reach = 2  # the first and the last convolution
@@ -89,7 +93,9 @@ class LaKDNet(FourSizesNetwork):
         shifts = 2 ** (LEVELS - 1) - 1  # the rest of the coarse pixel that is reached
         return 2 * (reach + shifts) + 1
 
-    def stages(self, inputs, training=None):
+    def stages(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Every named intermediate, in the order it is computed.
 
         Returns:
@@ -126,7 +132,7 @@ class LaKDNet(FourSizesNetwork):
             for index in range(1, count + 1)
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "kernel_size": self.kernel_size,

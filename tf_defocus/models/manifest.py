@@ -97,7 +97,7 @@ def verify_preset(name: str, folder: str | os.PathLike | None = None) -> pathlib
     return path
 
 
-def check_sha256(path, expected):
+def check_sha256(path: str | os.PathLike, expected: str) -> None:
     """Refuses a file that has changed.
 
     Raises:
@@ -111,7 +111,7 @@ def check_sha256(path, expected):
         )
 
 
-def sha256(path):
+def sha256(path: str | os.PathLike) -> str:
     """The sha256 of a file, in hexadecimal."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
@@ -120,7 +120,7 @@ def sha256(path):
     return digest.hexdigest()
 
 
-def read_json(path):
+def read_json(path: str | os.PathLike) -> dict[str, Any]:
     """The object of a small JSON file.
 
     Raises:

@@ -24,12 +24,15 @@ Differences from the released weights
   hold the colours as blue, green, red: `conversion.mdp` undoes that.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
 from tf_defocus.layers.common import rectified_convolution
 from tf_defocus.layers.mdp import EarlyDecoder, LateDecoder
 from tf_defocus.models.base import RestorationNetwork, check_arguments
+from tf_defocus.ops.tensor import Tensor
 
 IMAGES = ("left", "right", "deblurred")  # in the authors' order, which concatenates
 # (factor of the channels, convolutions) at full size, 1/2, 1/4, 1/8
@@ -54,7 +57,9 @@ class MDP(RestorationNetwork):
     view_names = ("blurred",)
     size_multiple = (16, 16)
 
-    def __init__(self, base_filters=64, variant="paper", **kwargs):
+    def __init__(
+        self, base_filters: int = 64, variant: str = "paper", **kwargs: Any
+    ) -> None:
         super().__init__(variant=variant, **kwargs)
         check_arguments(
             ("base_filters", base_filters, base_filters >= 1, "at least 1"),
@@ -72,7 +77,7 @@ class MDP(RestorationNetwork):
         self.late = [LateDecoder(base_filters, name=f"late_{i}") for i in IMAGES]
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> int:
         """Extent of the pixels an output pixel depends on [px].
 
         Twice its farther reach, and the pixel itself: the 2x2 convolutions look right
@@ -84,13 +89,15 @@ class MDP(RestorationNetwork):
         pooling = 16 - 1  # the rest of the coarse pixel that is reached
         return 2 * (encoder + decoder + shifts + pooling) + 1
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Deblurs, and splits into views; see the module."""
         stages = self.stages(inputs)
         images = {name: stages[f"{name}/image"] for name in IMAGES}
         return {"deblurred": images.pop("deblurred"), **images}
 
-    def stages(self, inputs):
+    def stages(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Every named intermediate.
 
         Returns:
@@ -115,7 +122,7 @@ class MDP(RestorationNetwork):
             stages |= {f"{name}/{key}": value for key, value in found.items()}
         return stages
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "base_filters": self.base_filters,

@@ -3,6 +3,8 @@
 The names are listed without Keras; a class is imported when it is asked for.
 """
 
+from typing import Any
+
 from tf_defocus import models
 
 # name -> (class in `tf_defocus.models`, what differs from its defaults)
@@ -61,12 +63,12 @@ def list_models() -> list[str]:
     return sorted(MODELS)
 
 
-def network_class(name):
+def network_class(name: str) -> type:
     """The class of the network of that name, imported when it is asked for."""
     return getattr(models, MODELS[name][0])
 
 
-def create_model(name: str, **overrides) -> "models.base.RestorationNetwork":
+def create_model(name: str, **overrides: Any) -> "models.base.RestorationNetwork":
     """Builds a network with fresh weights.
 
     Args:

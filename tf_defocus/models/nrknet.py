@@ -37,6 +37,8 @@ Differences from the released weights
   the colours as blue, green, red: `conversion.nrknet.to_rgb` undoes that.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -52,6 +54,7 @@ from tf_defocus.models.base import (
     check_arguments,
 )
 from tf_defocus.ops.resizing import double_bilinear, enlarge_bilinear
+from tf_defocus.ops.tensor import Tensor
 
 # Of every scale, coarse to fine: its name, pixels of the image per pixel, and how many
 # terms its series has beside the image.
@@ -81,12 +84,12 @@ class NRKNet(RestorationNetwork):
 
     def __init__(
         self,
-        base_filters=64,
-        num_kernels=21,
-        num_residual_units=1,
-        variant="paper",
-        **kwargs,
-    ):
+        base_filters: int = 64,
+        num_kernels: int = 21,
+        num_residual_units: int = 1,
+        variant: str = "paper",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(variant=variant, **kwargs)
         check_arguments(
             ("base_filters", base_filters, base_filters >= 1, "at least 1"),
@@ -106,7 +109,7 @@ class NRKNet(RestorationNetwork):
         self.blur = MixedBlur(num_kernels, dtype="float32", name="blur")
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> int:
         """Extent of the pixels an output pixel depends on [px], or a little more."""
         units = 2 * self.num_residual_units
         encoder = 1 + units + 1 + 2 * units + 2 + 4 * units
@@ -122,7 +125,12 @@ class NRKNet(RestorationNetwork):
             memory = 2 * (memory + 2)
         return 2 * reach + 1
 
-    def call(self, inputs, training=None, batch_statistics=False):
+    def call(
+        self,
+        inputs: dict[str, Tensor],
+        training: bool | None = None,
+        batch_statistics: bool = False,
+    ) -> dict[str, Tensor]:
         """Deblurs.
 
         Args:
@@ -150,7 +158,7 @@ class NRKNet(RestorationNetwork):
             outputs |= {f"series{name}": sum(terms), f"mixing{name}": mixing}
         return {"deblurred": deblurred, **(outputs if training else {})}
 
-    def reblur(self, images, mixing):
+    def reblur(self, images: Tensor, mixing: Tensor) -> Tensor:
         """Blurs images as the photographs that `mixing` was predicted from are.
 
         Args:
@@ -162,7 +170,7 @@ class NRKNet(RestorationNetwork):
         """
         return self.blur(images, mixing)
 
-    def stages(self, image):
+    def stages(self, image: Tensor) -> dict[str, Tensor]:
         """Features of one scale.
 
         Args:
@@ -234,7 +242,7 @@ class NRKNet(RestorationNetwork):
     def _units(self, width, name):
         return ReflectedResidualUnits(width, self.num_residual_units, name=name)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "base_filters": self.base_filters,

@@ -8,6 +8,7 @@ so that its shapes can be compared with those of the weights.
 import concurrent.futures
 import inspect
 import math
+from typing import Any
 
 import keras
 
@@ -25,7 +26,7 @@ MAX_ITEMS = 64  # of a list, characters of a word
 MAX_WEIGHTS = 2**28  # 1 GiB; the largest network here has 5e7
 
 
-def check_overrides(name, overrides):
+def check_overrides(name: Any, overrides: Any) -> None:
     """Refuses constructor arguments that no weights can have.
 
     Args:
@@ -56,7 +57,7 @@ def check_overrides(name, overrides):
     check_count(overrides, MAX_PARTS)
 
 
-def check_count(overrides, num_tensors):
+def check_count(overrides: dict[str, Any], num_tensors: int) -> None:
     """Refuses more blocks and units than a file has tensors.
 
     Args:
@@ -73,7 +74,7 @@ def check_count(overrides, num_tensors):
         )
 
 
-def plan_model(name, **overrides):
+def plan_model(name: str, **overrides: Any) -> keras.Model:
     """A built network whose variables have names and shapes but no values.
 
     Args:

@@ -28,6 +28,8 @@ Differences from the released weights
   and its files hold the colours as blue, green, red: `conversion.rdpd` undoes that.
 """
 
+from typing import Any
+
 import keras
 from keras import layers, ops
 
@@ -40,6 +42,7 @@ from tf_defocus.layers.rdpd import (
 )
 from tf_defocus.models.base import check_arguments
 from tf_defocus.models.five_scales import SCALES, FiveScalesNetwork
+from tf_defocus.ops.tensor import Tensor
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -63,7 +66,13 @@ class RDPD(FiveScalesNetwork):
 
     view_names = ("left", "right")
 
-    def __init__(self, base_filters=32, dropout_rate=0.4, variant="paper", **kwargs):
+    def __init__(
+        self,
+        base_filters: int = 32,
+        dropout_rate: float = 0.4,
+        variant: str = "paper",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(variant=variant, **kwargs)
         check_arguments(
             ("base_filters", base_filters, base_filters >= 1, "at least 1"),
@@ -74,11 +83,13 @@ class RDPD(FiveScalesNetwork):
         self._add_encoder()
         self._add_decoder()
 
-    def frame_maps(self, height, width):
+    def frame_maps(self, height: int, width: int) -> dict[str, Tensor]:
         """The distance from the centre of a whole photograph, for its tiles."""
         return {"radial_distance": radial_distance(height, width)}
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Deblurs; see the module's docstring for inputs and outputs.
 
         Raises:
@@ -91,7 +102,9 @@ class RDPD(FiveScalesNetwork):
             deblurred = separate_frames(deblurred, left.shape[1])
         return {"deblurred": deblurred}
 
-    def stages(self, inputs, training=None):
+    def stages(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Every named intermediate, the frames of all clips one after another.
 
         Returns:
@@ -148,7 +161,7 @@ class RDPD(FiveScalesNetwork):
         # It alone makes the image: bfloat16 would leave it 8 bits.
         self.mixing = layers.Conv2D(3, 1, dtype="float32", name="mixing")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "base_filters": self.base_filters,

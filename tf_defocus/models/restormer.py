@@ -39,6 +39,9 @@ Differences from the released weights
   None; `variant` is accepted and changes nothing.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -49,6 +52,7 @@ from tf_defocus.layers.restormer import (
 from tf_defocus.layers.restormer_attention import pointwise_convolution
 from tf_defocus.models.base import check_arguments
 from tf_defocus.models.four_sizes import LEVELS, FourSizesNetwork
+from tf_defocus.ops.tensor import Tensor
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -79,17 +83,17 @@ class Restormer(FourSizesNetwork):
 
     def __init__(
         self,
-        base_filters=48,
-        num_blocks=(4, 6, 6, 8),
-        num_heads=(1, 2, 4, 8),
-        num_refinement_blocks=4,
-        expansion_factor=2.66,
-        use_bias=False,
-        center_normalization=True,
-        views=1,
-        variant="paper",
-        **kwargs,
-    ):
+        base_filters: int = 48,
+        num_blocks: Sequence[int] = (4, 6, 6, 8),
+        num_heads: Sequence[int] = (1, 2, 4, 8),
+        num_refinement_blocks: int = 4,
+        expansion_factor: float = 2.66,
+        use_bias: bool = False,
+        center_normalization: bool = True,
+        views: int = 1,
+        variant: str = "paper",
+        **kwargs: Any,
+    ) -> None:
         kwargs.update(views=views, variant=variant)
         super().__init__(base_filters, num_blocks, expansion_factor, **kwargs)
         heads = len(num_heads) == LEVELS and min(num_heads) >= 1
@@ -109,7 +113,7 @@ class Restormer(FourSizesNetwork):
         self._add_layers()
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> int:
         """Extent of the pixels an output pixel depends on through convolutions [px].
 
         Beyond it reaches the attention, which pools over the whole image.
@@ -125,7 +129,9 @@ class Restormer(FourSizesNetwork):
         shifts = 2 ** (LEVELS - 1) - 1  # the rest of the coarse pixel that is reached
         return 2 * (reach + shifts) + 1
 
-    def stages(self, inputs, training=None):
+    def stages(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Every named intermediate, in the order it is computed.
 
         Returns:
@@ -171,7 +177,7 @@ class Restormer(FourSizesNetwork):
             for index in range(1, count + 1)
         ]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "num_heads": self.num_heads,

@@ -26,12 +26,15 @@ Differences from the released code
   parameters, which none has.
 """
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from tf_defocus.layers.srn import ScaleNetwork
 from tf_defocus.models.base import RestorationNetwork, check_arguments, check_choice
 from tf_defocus.ops.resizing import double_from_corner
+from tf_defocus.ops.tensor import Shape, Tensor
 
 SCALES = {4: "deblurred_quarter", 2: "deblurred_half", 1: "deblurred"}
 
@@ -57,8 +60,13 @@ class SRN(RestorationNetwork):
     size_multiple = (16, 16)
 
     def __init__(
-        self, base_filters=32, recurrent=True, channels=3, variant="paper", **kwargs
-    ):
+        self,
+        base_filters: int = 32,
+        recurrent: bool = True,
+        channels: int = 3,
+        variant: str = "paper",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(variant=variant, **kwargs)
         check_choice("channels", channels, (1, 3))
         check_arguments(
@@ -70,7 +78,7 @@ class SRN(RestorationNetwork):
         self.network = ScaleNetwork(base_filters, channels, recurrent, name="network")
 
     @property
-    def receptive_field(self):
+    def receptive_field(self) -> int:
         """Extent of the pixels an output pixel depends on [px], or a little more."""
         # 5x5 convolutions reach 2 px of their size; strides and transposed ones 7 each
         # way in all; the memory 4.
@@ -80,7 +88,9 @@ class SRN(RestorationNetwork):
             reach = 2 * (reach + 1) + own
         return 2 * reach + 1
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: dict[str, Tensor], training: bool | None = None
+    ) -> dict[str, Tensor]:
         """Deblurs; see the module's docstring for inputs and outputs."""
         del training
         image = ops.convert_to_tensor(inputs["blurred"])
@@ -99,7 +109,7 @@ class SRN(RestorationNetwork):
             outputs = {name: _as_colour(x, colours) for name, x in outputs.items()}
         return dict(reversed(outputs.items()))
 
-    def network_input(self, blurred, estimate):
+    def network_input(self, blurred: Tensor, estimate: Tensor) -> Tensor:
         """The blurred image of a scale beside the estimate of the coarser one.
 
         Args:
@@ -113,11 +123,11 @@ class SRN(RestorationNetwork):
         start = blurred if estimate is None else double_from_corner(estimate)
         return ops.concatenate([blurred, ops.stop_gradient(start)], axis=-1)
 
-    def build(self, input_shape=None):
+    def build(self, input_shape: Shape | None = None) -> None:
         """Creates every weight; sizes stay dynamic."""
         self.network.build((None, None, None, 2 * self.channels))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
             "base_filters": self.base_filters,

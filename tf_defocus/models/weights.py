@@ -2,7 +2,7 @@
 
 import os
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import keras
 import numpy as np
@@ -11,7 +11,7 @@ from tf_defocus import whole_files
 from tf_defocus.array_files import npz
 
 
-def variable_names(model):
+def variable_names(model: keras.Model) -> list[str]:
     """Path of each of the model's weights without the model's own name."""
     names = []
     for variable in model.weights:
@@ -35,7 +35,9 @@ def save_weights(
     write_arrays(path, ((n, a.astype(dtype or a.dtype, copy=False)) for n, a in arrays))
 
 
-def write_arrays(path, named):
+def write_arrays(
+    path: str | os.PathLike, named: Iterable[tuple[str, np.ndarray]]
+) -> None:
     """Writes arrays one by one; the file appears only when it is whole.
 
     Args:
@@ -65,12 +67,14 @@ def load_weights(model: keras.Model, path: str | os.PathLike) -> None:
         weight.assign(arrays.pop(name).astype(weight.dtype, copy=False))
 
 
-def shapes(model):
+def shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
     """Variable name -> shape of each of the model's weights."""
     return dict(zip(variable_names(model), (tuple(w.shape) for w in model.weights)))
 
 
-def check_shapes(name, shapes, path):
+def check_shapes(
+    name: str, shapes: Mapping[str, tuple[int, ...]], path: str | os.PathLike
+) -> None:
     """Compares what a file's headers say with the weights of a model.
 
     Args:
@@ -96,7 +100,7 @@ def check_shapes(name, shapes, path):
             )
 
 
-def listing(names, most=10):
+def listing(names: Iterable[str], most: int = 10) -> str:
     """At most ten names of a list in one line, and how many more there are."""
     shown = ", ".join(str(name)[:100] for name in names[:most])
     more = f" and {len(names) - most} more" if len(names) > most else ""

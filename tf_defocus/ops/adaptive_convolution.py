@@ -9,9 +9,12 @@ import contextlib
 import contextvars
 import os
 import warnings
+from collections.abc import Iterator
 
 import keras
 from keras import ops
+
+from tf_defocus.ops.tensor import Tensor
 
 NATIVE_DTYPES = ("float32", "bfloat16")
 
@@ -21,8 +24,12 @@ _warned = False
 
 
 def separable_adaptive_convolution(
-    features, filters, filter_size, negative_slope=0.1, reuse_vertical=False
-):
+    features: Tensor,
+    filters: Tensor,
+    filter_size: int,
+    negative_slope: float = 0.1,
+    reuse_vertical: bool = False,
+) -> Tensor:
     """One iteration of the iterative adaptive convolution [IFAN Eq. 1].
 
         out = lrelu(features * vertical * horizontal + bias)
@@ -62,7 +69,9 @@ def separable_adaptive_convolution(
     return step(features, filters, filter_size, negative_slope, reuse_vertical)
 
 
-def dense_adaptive_convolution(features, filters, filter_size):
+def dense_adaptive_convolution(
+    features: Tensor, filters: Tensor, filter_size: int
+) -> Tensor:
     """Filter adaptive convolution: one 2-D filter per pixel and channel [IFAN Tab. 5].
 
         out[y, x] = sum_ij features[y + i - r, x + j - r] * filters[y, x, i, j]
@@ -101,7 +110,7 @@ def dense_adaptive_convolution(features, filters, filter_size):
     )
 
 
-def computed_after(value, dependency):
+def computed_after(value: Tensor, dependency: Tensor) -> Tensor:
     """`value`, computed no earlier than `dependency`.
 
     A graph may otherwise compute all iterations' filters at once and hold them all.
@@ -120,7 +129,7 @@ def computed_after(value, dependency):
 
 
 @contextlib.contextmanager
-def native_kernel(choice):
+def native_kernel(choice: bool | None) -> Iterator[None]:
     """Inside, the native kernel or the composite is taken, whatever the environment.
 
     Args:
@@ -135,7 +144,7 @@ def native_kernel(choice):
         _choice.reset(token)
 
 
-def portable():
+def portable() -> Iterator[None]:
     """Inside, no graph gets the native kernel: for exports, XLA and other runtimes."""
     return native_kernel(False)
 

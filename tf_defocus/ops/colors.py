@@ -2,10 +2,12 @@
 
 from keras import ops
 
+from tf_defocus.ops.tensor import Tensor
+
 CAFFE_MEAN_BGR = (103.939, 116.779, 123.68)  # of ImageNet, in [0, 255]
 
 
-def to_caffe_colors(images):
+def to_caffe_colors(images: Tensor) -> Tensor:
     """Red, green, blue in [0, 1] -> blue, green, red in [0, 255] less ImageNet's mean.
 
     Args:

@@ -9,6 +9,8 @@ precision, with its gradient. Nothing in this file knows a network.
 import numpy as np
 from keras import ops
 
+from tf_defocus.ops.tensor import Tensor
+
 
 def inverse_real_transform(real, imaginary, size):
     """Inverse real 2-D Fourier transform of any half spectrum.
@@ -50,7 +52,9 @@ def inverse_real_transform(real, imaginary, size):
     )
 
 
-def reciprocal_spectrum(real, imaginary, stabiliser=1e-8):
+def reciprocal_spectrum(
+    real: Tensor, imaginary: Tensor, stabiliser: float = 1e-8
+) -> tuple[Tensor, Tensor]:
     """1 / (spectrum + stabiliser), and 0 where that is undefined.
 
     Args:
@@ -79,7 +83,7 @@ def mirror_columns(left):
     return ops.concatenate([left, ops.flip(left[..., :-1], axis=-1)], axis=-1)
 
 
-def normalise_energy(kernels, stabiliser=1e-8):
+def normalise_energy(kernels: Tensor, stabiliser: float = 1e-8) -> Tensor:
     """Scales every kernel to unit sum of squares.
 
     Args:

@@ -8,12 +8,14 @@ instead of 441. Nothing is truncated or approximated.
 import numpy as np
 from keras import ops
 
+from tf_defocus.ops.tensor import Tensor
+
 SIGMA_STEP = 0.25  # [px], between two kernels of a bank
 BANKS = ("default", "paper21")
 NARROW = 5  # [px], widest kernel of the first of two `support_groups`
 
 
-def gaussian_taps(sigma, size):
+def gaussian_taps(sigma: float, size: int) -> np.ndarray:
     """Samples a one-dimensional Gaussian.
 
         taps[i] = exp(-(i - (size - 1) / 2)^2 / (2 sigma^2)), divided by their sum
@@ -45,7 +47,9 @@ def gaussian_taps(sigma, size):
     return taps / taps.sum()
 
 
-def gaussian_bank(num_gaussians=None, max_kernel_size=21, bank="default"):
+def gaussian_bank(
+    num_gaussians: int | None = None, max_kernel_size: int = 21, bank: str = "default"
+) -> np.ndarray:
     """The identity and Gaussians of growing width [GKMNet Eq. 3].
 
     "default" is the authors' code: sigma = k/4 for k = 1 .. num_gaussians, three
@@ -85,7 +89,7 @@ def gaussian_bank(num_gaussians=None, max_kernel_size=21, bank="default"):
     return taps
 
 
-def outer_products(taps):
+def outer_products(taps: Tensor) -> Tensor:
     """The two-dimensional kernels of a bank.
 
     Args:
@@ -138,7 +142,7 @@ def repeated_order(num_kernels, num_colours=3):
     return repeated.reshape(num_colours, num_kernels)
 
 
-def convolve_bank(image, taps):
+def convolve_bank(image: Tensor, taps: Tensor) -> Tensor:
     """Convolves one channel with every separable kernel of a bank.
 
     Args:

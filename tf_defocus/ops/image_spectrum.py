@@ -6,8 +6,10 @@ They compute in float32: a sum over a million pixels has no place in half precis
 
 from keras import ops
 
+from tf_defocus.ops.tensor import Tensor
 
-def real_transform(images):
+
+def real_transform(images: Tensor) -> tuple[Tensor, Tensor]:
     """Half spectrum over height and width of every channel of real images.
 
     Args:
@@ -20,7 +22,7 @@ def real_transform(images):
     return _channels_last(_along_rows(ops.rfft(planes)))
 
 
-def inverse_real_transform(real, imaginary, width):
+def inverse_real_transform(real: Tensor, imaginary: Tensor, width: int) -> Tensor:
     """Images whose half spectrum this is, as far as real ones have it.
 
     Args:
@@ -54,7 +56,7 @@ def full_transform(images):
     return _channels_last(ops.fft2((planes, ops.zeros_like(planes))))
 
 
-def transform_modulus(images):
+def transform_modulus(images: Tensor) -> Tensor:
     """Modulus of the full spectrum over height and width, 0 with a gradient of 0.
 
     Args:

@@ -13,8 +13,12 @@ import functools
 import numpy as np
 from keras import ops
 
+from tf_defocus.ops.tensor import Tensor
 
-def local_correlation(query, key, radius=4, reduction="mean"):
+
+def local_correlation(
+    query: Tensor, key: Tensor, radius: int = 4, reduction: str = "mean"
+) -> Tensor:
     """Correlates each pixel with its square neighbourhood; zeros outside the image.
 
     Args:

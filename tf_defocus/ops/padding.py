@@ -2,8 +2,12 @@
 
 from keras import ops
 
+from tf_defocus.ops.tensor import Tensor
 
-def pad_amounts(height, width, multiple, margin=0):
+
+def pad_amounts(
+    height: int, width: int, multiple: tuple[int, int], margin: int = 0
+) -> tuple[tuple[int, int], tuple[int, int]]:
     """Rows and columns to add, so that a network accepts the image.
 
     Args:
@@ -22,7 +26,9 @@ def pad_amounts(height, width, multiple, margin=0):
     )
 
 
-def pad_to_multiple(images, multiple, margin=0):
+def pad_to_multiple(
+    images: Tensor, multiple: tuple[int, int], margin: int = 0
+) -> Tensor:
     """Mirrors an image about its outermost pixels until both sizes divide.
 
         x_2 x_1 | x_0 x_1 ... x_n-1 | x_n-2 x_n-3
@@ -45,7 +51,7 @@ def pad_to_multiple(images, multiple, margin=0):
     return images
 
 
-def crop_like(images, reference, margin=0):
+def crop_like(images: Tensor, reference: Tensor, margin: int = 0) -> Tensor:
     """Keeps the part that `pad_to_multiple` was given.
 
     Args:
@@ -61,7 +67,7 @@ def crop_like(images, reference, margin=0):
     return images[:, rows, columns, :]
 
 
-def reflect_border(images):
+def reflect_border(images: Tensor) -> Tensor:
     """Adds one pixel on every side, mirrored about the outermost one.
 
         x_1 | x_0 x_1 ... x_n-1 | x_n-2      one pixel alone is repeated

@@ -7,8 +7,10 @@ sample is written out. For half-pixel centres, `keras.ops.image.resize` is the t
 import numpy as np
 from keras import ops
 
+from tf_defocus.ops.tensor import Tensor
 
-def resize_nearest_floor(images, height, width):
+
+def resize_nearest_floor(images: Tensor, height: int, width: int) -> Tensor:
     """Nearest neighbour without half-pixel offset: source = floor(target * in / out).
 
     Args:
@@ -40,7 +42,7 @@ def resize_nearest_aligned(images, height, width):
     return images
 
 
-def resize_bilinear_aligned(images, height, width):
+def resize_bilinear_aligned(images: Tensor, height: int, width: int) -> Tensor:
     """Bilinear, corner samples staying on the corners.
 
         source = target * (in - 1) / (out - 1); 0 if out is 1
@@ -57,7 +59,7 @@ def resize_bilinear_aligned(images, height, width):
     return images
 
 
-def halve_antialiased(images):
+def halve_antialiased(images: Tensor) -> Tensor:
     """Half the size by a triangle filter as wide as four pixels.
 
         (1, 3, 3, 1) / 8 along each axis; the taps inside the image divided by their sum
@@ -73,7 +75,7 @@ def halve_antialiased(images):
     return images
 
 
-def halve_binomial(images):
+def halve_binomial(images: Tensor) -> Tensor:
     """Half the size: means of 2x2 pixels of the image blurred by binomial taps.
 
         (1, 4, 6, 4, 1) / 16 along each axis, the border mirrored about its outermost
@@ -97,7 +99,7 @@ def halve_binomial(images):
     return ops.average_pool(images, 2, 2, data_format="channels_last")
 
 
-def double_bilinear(images):
+def double_bilinear(images: Tensor) -> Tensor:
     """Twice the size, see `enlarge_bilinear`.
 
     Args:
@@ -109,7 +111,7 @@ def double_bilinear(images):
     return enlarge_bilinear(images, 2)
 
 
-def enlarge_bilinear(images, factor):
+def enlarge_bilinear(images: Tensor, factor: int) -> Tensor:
     """Bilinear at a multiple of the size, half-pixel centres, borders repeated.
 
     As `keras.ops.image.resize`, which does not take sizes unknown to a graph.

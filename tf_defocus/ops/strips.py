@@ -8,9 +8,13 @@ a strip stays in the processor's cache.
 
 import contextlib
 import contextvars
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
+
+from tf_defocus.ops.tensor import Tensor
 
 STRIP_ROWS = 32  # rows of a strip; two more are read and thrown away
 _KEEPS_WHOLE = contextvars.ContextVar("keeps_whole", default=False)
@@ -26,7 +30,7 @@ def whole_images():
         _KEEPS_WHOLE.reset(token)
 
 
-def needs_strips(images):
+def needs_strips(images: Tensor) -> bool:
     """Whether images have more rows than one strip, or may have.
 
     Args:
@@ -41,7 +45,7 @@ def needs_strips(images):
     return not isinstance(height, int) or height > STRIP_ROWS
 
 
-def map_strips(function, images):
+def map_strips(function: Callable, images: Tensor) -> Any:
     """Applies a function to strips of rows, one after another.
 
     Args:
@@ -72,7 +76,7 @@ def map_strips(function, images):
     )
 
 
-def join_strips(strips, height):
+def join_strips(strips: Tensor, height: int) -> Tensor:
     """Images from their strips.
 
     Args:

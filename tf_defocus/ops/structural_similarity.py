@@ -11,19 +11,23 @@ Reference:
 import numpy as np
 from keras import ops
 
+from tf_defocus.ops.tensor import Tensor
+
 K1, K2 = 0.01, 0.03
 GAUSSIAN_SIZE, GAUSSIAN_SIGMA = 11, 1.5  # [px]
 UNIFORM_SIZE = 7  # [px]
 
 
-def gaussian_window():
+def gaussian_window() -> np.ndarray:
     """The 11-tap window of standard deviation 1.5 px: (11,) float64, sum 1."""
     distance = np.arange(GAUSSIAN_SIZE) - GAUSSIAN_SIZE // 2
     window = np.exp(-(distance**2) / (2 * GAUSSIAN_SIGMA**2))
     return window / window.sum()
 
 
-def structural_similarity(image, other, window="gaussian"):
+def structural_similarity(
+    image: Tensor, other: Tensor, window: str = "gaussian"
+) -> Tensor:
     """Mean structural similarity of each pair of images [SSIM Eq. 13].
 
         ssim = (2 m1 m2 + c1) (2 s12 + c2) / ((m1^2 + m2^2 + c1) (s1^2 + s2^2 + c2))

@@ -10,12 +10,14 @@ import functools
 import numpy as np
 from keras import ops
 
+from tf_defocus.ops.tensor import Tensor
+
 MAX_RADIUS = 24  # [px]
 _SMOOTHING_SIGMA = 1.5  # [px], of the 3x3 window that differences are seen through
 
 
 @functools.lru_cache(maxsize=MAX_RADIUS + 1)
-def growing_disc(radius):
+def growing_disc(radius: int) -> np.ndarray:
     """A disc whose weight grows to the right, of sum 1.
 
     Args:
@@ -35,7 +37,7 @@ def growing_disc(radius):
     return kernel
 
 
-def reblur(views, radius, mirrored):
+def reblur(views: Tensor, radius: int, mirrored: bool) -> Tensor:
     """Cross-correlates every pixel with the disc of its own radius.
 
     Between whole radii the results are interpolated linearly. Zeros lie outside.
@@ -61,7 +63,7 @@ def reblur(views, radius, mirrored):
     return total
 
 
-def view_disagreement(left, right, radius):
+def view_disagreement(left: Tensor, right: Tensor, radius: int) -> Tensor:
     """How unlike the views are, each blurred as the other; 0 for the true radius.
 
         mean |G (left blurred - right blurred)|,  G a 3x3 Gaussian of sigma 1.5
@@ -81,7 +83,7 @@ def view_disagreement(left, right, radius):
     return ops.mean(ops.abs(_correlate(padded, window, padding="valid")))
 
 
-def total_variation(radius):
+def total_variation(radius: Tensor) -> Tensor:
     """Sum of the absolute differences of neighbours, of a whole batch of maps.
 
     Args:

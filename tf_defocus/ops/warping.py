@@ -2,8 +2,10 @@
 
 from keras import ops
 
+from tf_defocus.ops.tensor import Tensor
 
-def horizontal_warp(images, disparity):
+
+def horizontal_warp(images: Tensor, disparity: Tensor) -> Tensor:
     """Reads every pixel from `disparity` columns to its right [IFAN Sec. 3].
 
         out[y, x] = images[y, x + disparity[y, x]]
@@ -39,7 +41,7 @@ def horizontal_warp(images, disparity):
     )
 
 
-def dense_image_warp(images, flow):
+def dense_image_warp(images: Tensor, flow: Tensor) -> Tensor:
     """Reads every pixel from the position that `flow` points back to.
 
         out[y, x] = images[y - flow[y, x, 0], x - flow[y, x, 1]]

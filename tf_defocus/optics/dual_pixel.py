@@ -8,11 +8,13 @@ pinhole images over the aperture: exact, slow, and what `render` is tested again
 """
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import fft, ndimage
 
 from tf_defocus.optics.psf import (
+    ApertureSplit,
     aperture_weights,
     centroid_disparity,
     dual_pixel_pair,
@@ -56,7 +58,9 @@ class DualPixelImage:
     disparity: np.ndarray
 
 
-def render(surfaces, split, radius_step=0.5):
+def render(
+    surfaces: Sequence[Surface], split: ApertureSplit, radius_step: float = 0.5
+) -> DualPixelImage:
     """Render both views of a layered scene.
 
     A surface with radiance T, coverage a and radius map r becomes, in each view, with
@@ -95,7 +99,9 @@ def render(surfaces, split, radius_step=0.5):
     return _image(views[0], views[1], surfaces, split)
 
 
-def render_aperture(surfaces, split, num_samples=128):
+def render_aperture(
+    surfaces: Sequence[Surface], split: ApertureSplit, num_samples: int = 128
+) -> DualPixelImage:
     """Render exactly: the mean over aperture points of occlusion-aware pinhole images.
 
     Each aperture point sees every surface shifted by its own radius times the point's

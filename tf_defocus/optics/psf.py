@@ -78,7 +78,7 @@ class ApertureSplit:
             raise ValueError(f"Expected floor in [0, 1]. Received: {self.floor}")
 
 
-def disc(radius):
+def disc(radius: float) -> np.ndarray:
     """Kernel of a circular aperture.
 
     Args:
@@ -90,7 +90,7 @@ def disc(radius):
     return _rasterize(lambda u, v: _inside(u, v) * 1.0, radius, extent=1.0)
 
 
-def gaussian(radius):
+def gaussian(radius: float) -> np.ndarray:
     """Gaussian of sigma = radius / 2, the disc's own second moment.
 
     Args:
@@ -107,7 +107,9 @@ def half_disc(radius):
     return dual_pixel_pair(2.0 * radius, ApertureSplit("half_disc"))
 
 
-def logistic_split(radius, softness=0.6):
+def logistic_split(
+    radius: float, softness: float = 0.6
+) -> tuple[np.ndarray, np.ndarray]:
     """Kernels behind focus of a split with crosstalk.
 
     Args:
@@ -131,7 +133,7 @@ def butterworth(radius, order=3, cutoff=0.8, floor=0.2):
     return dual_pixel_pair(2.0 * radius, split)
 
 
-def dual_pixel_pair(coc, split):
+def dual_pixel_pair(coc: float, split: ApertureSplit) -> tuple[np.ndarray, np.ndarray]:
     """Point-spread functions of the two views of a dual-pixel sensor.
 
     Args:
@@ -151,7 +153,7 @@ def dual_pixel_pair(coc, split):
 
 
 @functools.lru_cache(maxsize=256)
-def shift_ratio(split):
+def shift_ratio(split: ApertureSplit) -> float:
     """Distance of the views' centroids over the diameter of the disc, for any disc.
 
     0.424 for half discs, 0.25 for linear, 0.295 for translating discs.
@@ -172,7 +174,7 @@ def shift_ratio(split):
     return float(np.sum(mass * across) / np.sum(mass))
 
 
-def softness_for_shift_ratio(ratio):
+def softness_for_shift_ratio(ratio: float) -> float:
     """Softness of the logistic split whose `shift_ratio` is `ratio`.
 
     Args:
@@ -193,7 +195,9 @@ def softness_for_shift_ratio(ratio):
     return float(optimize.brentq(excess, 0.01, 30.0, xtol=1e-6))
 
 
-def centroid_disparity(coc, split):
+def centroid_disparity(
+    coc: float | np.ndarray, split: ApertureSplit
+) -> float | np.ndarray:
     """x_left - x_right of the kernels' centroids, the disparity of a defocused point.
 
     Matching the blurred views finds 6 to 20 % more, because a skewed kernel's peak lies

@@ -4,12 +4,14 @@ The order of a camera: blur, radial warp, gain, noise, clip, tone curve, quantis
 Every function is pure; randomness comes from the generator that the caller seeds.
 """
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from scipy import ndimage
 
 
-def srgb_to_linear(image):
+def srgb_to_linear(image: np.ndarray) -> np.ndarray:
     """Decode sRGB values in [0, 1] to linear light (IEC 61966-2-1).
 
     Args:
@@ -23,7 +25,7 @@ def srgb_to_linear(image):
     return np.where(image <= 0.04045, image / 12.92, bright).astype(image.dtype)
 
 
-def linear_to_srgb(image):
+def linear_to_srgb(image: np.ndarray) -> np.ndarray:
     """Encode linear light as sRGB (IEC 61966-2-1).
 
     Monotone on all reals; [0, 1] maps onto [0, 1], nothing is clipped.
@@ -39,7 +41,7 @@ def linear_to_srgb(image):
     return np.where(image <= 0.0031308, image * 12.92, bright).astype(image.dtype)
 
 
-def quantize16(image):
+def quantize16(image: np.ndarray) -> np.ndarray:
     """Clip to [0, 1] and round to 16 bits.
 
     Args:
@@ -51,7 +53,7 @@ def quantize16(image):
     return _quantize(image, 65535).astype(np.uint16)
 
 
-def quantize8(image):
+def quantize8(image: np.ndarray) -> np.ndarray:
     """Clip to [0, 1] and round to 8 bits.
 
     Args:
@@ -86,7 +88,13 @@ def draw_noise_levels(rng, shot_range=(1e-5, 1e-3)):
     return float(np.exp(log_shot)), float(np.exp(log_read))
 
 
-def add_noise(rng, left, right, shot, read):
+def add_noise(
+    rng: np.random.Generator,
+    left: np.ndarray,
+    right: np.ndarray,
+    shot: float,
+    read: float,
+) -> tuple[np.ndarray, np.ndarray]:
     """Add independent shot and read noise to both views, in linear light.
 
     Each half-pixel collects half the light; scaled to full brightness its noise has the
@@ -168,7 +176,7 @@ def compress(image, quality, subsampling):
     return cv2.imdecode(file, cv2.IMREAD_COLOR)[..., ::-1].astype(np.float32) / 255
 
 
-def warp_radially(image, coefficients):
+def warp_radially(image: np.ndarray, coefficients: Sequence[float]) -> np.ndarray:
     """Distort an image about its centre by bicubic interpolation.
 
     The output at radius r shows the input at (A r^3 + B r^2 + C r + D) r, with r in

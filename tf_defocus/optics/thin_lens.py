@@ -7,7 +7,12 @@ other modules take diameters on the sensor in pixels; only this one knows about 
 import numpy as np
 
 
-def circle_of_confusion(depth, focal_length, f_number, focus_distance):
+def circle_of_confusion(
+    depth: float | np.ndarray,
+    focal_length: float,
+    f_number: float,
+    focus_distance: float,
+) -> np.float64 | np.ndarray:
     """Signed diameter of the circle of confusion on the sensor.
 
         c(Z) = f^2 / (N (s - f)) * (1 - s / Z)
@@ -44,8 +49,12 @@ def circle_of_confusion(depth, focal_length, f_number, focus_distance):
 
 
 def circle_of_confusion_pixels(
-    depth, focal_length, f_number, focus_distance, pixel_pitch
-):
+    depth: float | np.ndarray,
+    focal_length: float,
+    f_number: float,
+    focus_distance: float,
+    pixel_pitch: float,
+) -> np.float64 | np.ndarray:
     """Signed diameter of the circle of confusion in pixels.
 
     Args:

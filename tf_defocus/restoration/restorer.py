@@ -13,6 +13,7 @@ says how it can be tiled (`models.base.RestorationNetwork`):
 
 import os
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -72,7 +73,7 @@ class Restorer:
         margin: int | None = None,
         scales: tuple[int, ...] | str = (1,),
         protect_sharp: bool = False,
-    ):
+    ) -> None:
         check_restores(model)
         over_scales.check_scales(scales)
         if batch_statistics and not model.offers_batch_statistics:
@@ -94,7 +95,7 @@ class Restorer:
         cls,
         name_or_folder: str | os.PathLike,
         precision: str = "float32",
-        **options,
+        **options: Any,
     ) -> "Restorer":
         """A restorer with the weights of a preset; see `presets.load_preset`.
 
@@ -219,7 +220,9 @@ class Restorer:
             view = np.pad(view, (*amounts, (0, 0)), mode="reflect")
         return view
 
-    def plan(self, height, width):
+    def plan(
+        self, height: int, width: int
+    ) -> tuple[list[tuple[tiling.Window, tiling.Window]], int]:
         """How a photograph of this size is tiled.
 
         Args:
