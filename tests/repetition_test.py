@@ -10,9 +10,16 @@ SUFFIXES = (".py", ".cc", ".cu", ".h")
 
 
 def telling_lines(text):
-    """(number, line) of what a file says: no blanks, comments, imports, brackets."""
+    """(number, line) of what a file says: no blanks, comments, imports, brackets.
+
+    A signature is one line, however many it takes.
+    """
+    signature = ""
     for number, line in enumerate(text.splitlines(), start=1):
-        line = " ".join(line.split())
+        line = " ".join([signature, *line.split()]).strip()
+        signature = line if line.startswith("def ") and line[-1] != ":" else ""
+        if signature:
+            continue
         comment = line.startswith(("#", "//", "import ", "from "))
         if re.search(r"\w", line) and not comment:
             yield number, line
