@@ -7,10 +7,12 @@ import pickle
 import numpy as np
 import pytest
 
+from tests import hostile_weights
 from tests.torch_archive import Call, write_archive, write_tensors
 from tf_defocus import Restorer, cli, create_model
 from tf_defocus.conversion import assignments_of
 from tf_defocus.conversion.converter import ConversionError, convert
+from tf_defocus.models import plans
 
 SMALL = {"base_filters": 4}
 
@@ -102,6 +104,38 @@ def test_damaged_and_hostile_files_are_refused(model, tmp_path, rng):
     empty = write_tensors(tmp_path / "empty.pth", {"w": np.zeros(1, "float32")})
     message = refused(tmp_path, "gkmnet", [empty], {})
     assert "none of the networks'" in message
+
+
+# pickles that call or grow, bombs, absurd shapes, links into other files
+HOSTILE = {
+    "gkmnet": [
+        f"torch_{name}.pth"
+        for name in ("unknown_name", "laugh_pid", "bomb", "huge_count", "cut")
+    ],
+    "dmenet": [f"npz_{name}.npz" for name in ("object", "bomb", "huge_shape", "cut")],
+    "dpdnet_dual": [
+        f"h5_{name}.hdf5" for name in ("external_link", "external_raw", "fan")
+    ],
+}
+
+
+def test_hostile_files_end_in_one_line_and_leave_nothing(tmp_path, monkeypatch):
+    folder = tmp_path / "files"
+    folder.mkdir()
+    hostile_weights.write_torch(folder)
+    hostile_weights.write_hdf5(folder)
+    hostile_weights.write_npz(folder)
+    for name, files in HOSTILE.items():
+        plan = plans.plan_model(name)  # once
+        monkeypatch.setattr(plans, "plan_model", lambda *_, made=plan, **__: made)
+        for path in (folder / file for file in files):
+            with pytest.raises(ConversionError) as caught:
+                convert(name, [path], tmp_path / "preset", {})
+            line = str(caught.value)
+            assert "\n" not in line and len(line) < 1500, (path.name, line)
+            assert "is no readable" in line, (path.name, line)
+            assert sorted(p.name for p in tmp_path.iterdir()) == ["files"], path.name
+        monkeypatch.undo()
 
 
 def test_an_optimizer_alone_is_called_by_its_name(tmp_path):

@@ -116,6 +116,13 @@ def drbnet_words(config):
     return {"base_filters": config["ch1"], "filter_size": config["kernel_width"]}
 
 
+def deeprft_words(config):
+    return {
+        "base_filters": config["base_channel"],
+        "num_residual_units": config["num_res"],
+    }
+
+
 def divided(width):
     return lambda config: {"base_filters": width // config["width_divisor"]}
 
@@ -145,8 +152,12 @@ TORCH = {
     "nrknet.npz": ("nrknet", nrknet_words, nrknet.to_rgb),
     "bambnet.npz": ("bambnet", bambnet_words, bambnet.to_rgb),
     "iniknet.npz": ("iniknet", iniknet_words, iniknet.to_rgb),
+    "lakdnet_single.npz": ("lakdnet_small", lakdnet_words, same),
+    "restormer_single.npz": ("restormer", restormer_words, same),
     "restormer_dual.npz": ("restormer_dual", restormer_words, same),
     "drbnet_single.npz": ("drbnet", drbnet_words, same),
+    "drbnet_dual.npz": ("drbnet_dual", drbnet_words, same),
+    "deeprft.npz": ("deeprft", deeprft_words, same),
 }
 KERAS = {
     "dpdnet_single_w8.npz": ("dpdnet_single", divided(64), dpdnet_rgb),

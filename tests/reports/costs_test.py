@@ -31,6 +31,32 @@ def test_counts_agree_with_the_papers_within_a_percent(
     assert number / 1e9 == pytest.approx(printed, rel=0.01)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("convention", "name", "printed"),
+    [
+        ("ifan", "dmenet", 1172.5),
+        ("k3dn", "restormer_dual", 4458.0),
+        ("k3dn_compared", "drbnet_dual", 1273.0),
+        ("k3dn_compared", "bambnet", 1804.0),
+        ("k3dn_twice", "rdpd", 901.0),
+    ],
+)
+def test_counts_of_compared_networks_agree_too(convention, name, printed):
+    number, _ = costs.cost(create_model(name), convention)
+    assert number / 1e9 == pytest.approx(printed, rel=0.01)
+
+
+def test_what_is_computed_strip_by_strip_counts_in_full():
+    small = {"base_filters": 4, "num_blocks": (1,) * 4, "num_heads": (1, 2, 2, 2)}
+    model = create_model("restormer", **small)
+    one, four = (
+        graph_operations.totals(graph_operations.count_operations(model, rows, 16))
+        for rows in (32, 128)  # one strip, and several
+    )
+    assert four["convolution"] == 4 * one["convolution"]
+
+
 def test_dpdnet_is_what_its_layers_say():
     """All its layers are convolutions at known sizes."""
     model = create_model("dpdnet_single", base_filters=2)

@@ -123,10 +123,10 @@ def test_a_named_set_becomes_arrays_batches_and_scored_pairs(case, places, tmp_p
 def test_a_set_without_sharp_images_is_refused_by_both(case, places, tmp_path):
     with pytest.raises(ValueError, match=f"{case.dataset} has no sharp images"):
         testing.load_tool("train").stored_splits(
-            case.dataset, ["test"], tmp_path / "arrays", *places
+            case.dataset, [case.scored[0]], tmp_path / "arrays", *places
         )
     with pytest.raises(ValueError, match=f"{case.dataset} cannot be scored"):
-        list(read_dataset(case.dataset, "test", *places))
+        list(read_dataset(case.dataset, case.scored[0], *places))
     assert not (tmp_path / "arrays").exists()
 
 
