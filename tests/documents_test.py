@@ -12,6 +12,7 @@ import setuptools.config.pyprojecttoml as pyprojecttoml
 
 from tests.testing import ROOT
 from tf_defocus import cli, configs
+from tf_defocus.configs.ablations import ABLATIONS
 from tf_defocus.models import list_models
 
 PAGES = sorted(
@@ -199,7 +200,12 @@ def test_every_recipe_of_the_tables_exists():
     prefixes = f"(?:{networks.replace(' ', '|')})"
     page = read_page("docs/reproduce.md")
     named = set(re.findall(rf"`({prefixes}_\w+)`", page))
-    tables = {"kpac_table2", "kpac_inverse_kernels", "kpac_attention", "k3dn_figures"}
+    tables = set(ABLATIONS) | {
+        "kpac_table2",
+        "kpac_inverse_kernels",
+        "kpac_attention",
+        "k3dn_figures",
+    }
     unknown = named - RECIPES - set(list_models()) - tables
     assert not unknown
     assert len(named & RECIPES) > 30

@@ -27,11 +27,11 @@ RECIPES = {
 }
 # Of all weights together, by norm: every network.
 RELATIVE_NORM = 1e-6
-# Of each weight's own scale. GKMNet's biases and shifts are still 1e-5 to 1e-4 large and
-# have gradients that are zero but for rounding: on *one* device they change by 4e-7,
-# with the batch's examples in another order, on two by 2e-7, while the norm of all
-# changes by 4e-7 and 2e-7 of itself. So there a weight may differ by 1e-6 in units of
-# the weights beside it, besides 1e-5 of its scale (6e-3 before moments were shared).
+# Of each weight's own scale. GKMNet's biases and shifts are still 1e-5 to 1e-4 large,
+# with gradients that are zero but for rounding: on one device they change by 4e-7 when
+# the batch's examples come in another order, on two by 2e-7, and the norm of all weights
+# by 4e-7 and 2e-7 of itself. So a weight of GKMNet may differ by 1e-6 besides 1e-5 of
+# its scale (6e-3 before the moments were shared).
 TOLERANCE = {"gkmnet": 1e-5}
 FLOOR = {"gkmnet": 1e-6}
 CHANGES = {
