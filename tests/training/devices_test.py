@@ -29,7 +29,7 @@ RECIPES = {
 RELATIVE_NORM = 1e-6
 # Of each weight's own scale. GKMNet's biases and shifts are still 1e-5 to 1e-4 large,
 # with gradients that are zero but for rounding: on one device they change by 4e-7 when
-# the batch's examples come in another order, on two by 2e-7, and the norm of all weights
+# the batch's examples come in another order, on two by 2e-7; the norm of all weights
 # by 4e-7 and 2e-7 of itself. So a weight of GKMNet may differ by 1e-6 besides 1e-5 of
 # its scale (6e-3 before the moments were shared).
 TOLERANCE = {"gkmnet": 1e-5}
