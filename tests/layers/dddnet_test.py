@@ -30,7 +30,7 @@ def test_encoder_pads_alike_on_every_side(rng):
         if index > 0:
             images = images[:, ::2, ::2]
         images = naive_residuals(images, residual)
-    np.testing.assert_allclose(actual, images, atol=1e-5)
+    np.testing.assert_allclose(actual, images, atol=1e-5, rtol=2e-6)
 
 
 def test_decoder_undoes_two_halvings(rng):
@@ -44,7 +44,7 @@ def test_decoder_undoes_two_halvings(rng):
     spread = np.asarray(rise(impulse))[0, ..., 0] - np.asarray(rise.bias)[0]
     expected = np.zeros((4, 6))
     expected[1:4, 1:5] = np.asarray(rise.kernel)[:3, :, 0, 0]
-    np.testing.assert_allclose(spread, expected, atol=1e-6)
+    np.testing.assert_allclose(spread, expected, atol=1e-6, rtol=2e-6)
 
 
 def naive_shift(costs):
@@ -78,7 +78,9 @@ def test_attention_mixes_in_the_channels_least_alike(rng):
     weights = np.exp(energy.max(-1, keepdims=True) - energy)
     weights /= weights.sum(-1, keepdims=True)
     mixed = (weights @ flat).transpose(0, 2, 1).reshape(features.shape)
-    np.testing.assert_allclose(layer(features), 0.7 * mixed + features, atol=1e-5)
+    np.testing.assert_allclose(
+        layer(features), 0.7 * mixed + features, atol=1e-5, rtol=2e-6
+    )
 
 
 def test_images_smaller_than_a_cell_have_context(rng):

@@ -32,7 +32,7 @@ def test_folded_kernel_sums_over_the_second_axis_of_taps(rng):
             weight = kernel[other // 3, other % 3, channel, out]
             total += depthwise[channel, tap, other] * weight
         expected[tap // 3, tap % 3, channel, out] = total
-    np.testing.assert_allclose(layer.folded_kernel(), expected, atol=1e-5)
+    np.testing.assert_allclose(layer.folded_kernel(), expected, atol=1e-5, rtol=2e-6)
 
 
 @pytest.mark.parametrize(("size", "strides"), [(1, 1), (3, 1), (3, 2)])
@@ -42,7 +42,7 @@ def test_convolution_pads_alike_on_every_side(images, rng, size, strides):
     fill(layer, rng)
     expected = naive_taps(images, np.asarray(layer.folded_kernel()))
     expected = np.maximum(expected[:, ::strides, ::strides], 0)
-    np.testing.assert_allclose(layer(images), expected, atol=1e-4)
+    np.testing.assert_allclose(layer(images), expected, atol=1e-4, rtol=2e-6)
 
 
 def test_block_adds_what_the_spectrum_became(images, rng):

@@ -55,7 +55,7 @@ def test_convolution_mirrors_the_border(size, shape, rng):
     randomize(layer, rng)
     expected = naive_convolution(image, *layer.get_weights())
     assert layer.compute_output_shape((None, None, None, 2)) == (None, None, None, 3)
-    np.testing.assert_allclose(layer(image), expected, atol=1e-5)
+    np.testing.assert_allclose(layer(image), expected, atol=1e-5, rtol=2e-6)
 
 
 @pytest.mark.parametrize("training", [False, True])
@@ -67,13 +67,15 @@ def test_normalization_has_no_scale_and_a_biased_running_variance(training, rng)
     assert len(layer.trainable_weights) == 3  # kernel, bias, beta
     kernel, bias, _, mean, variance = layer.get_weights()
     expected = naive_normalized(image, layer, training)
-    np.testing.assert_allclose(layer(image, training=training), expected, atol=1e-5)
+    np.testing.assert_allclose(
+        layer(image, training=training), expected, atol=1e-5, rtol=2e-6
+    )
     values = naive_convolution(image, kernel, bias)
     if training:
         mean = 0.9 * mean + 0.1 * values.mean((0, 1, 2))
         variance = 0.9 * variance + 0.1 * values.var((0, 1, 2))
     normalization = layer.normalization
-    np.testing.assert_allclose(normalization.moving_mean, mean, atol=1e-5)
+    np.testing.assert_allclose(normalization.moving_mean, mean, atol=1e-5, rtol=2e-6)
     np.testing.assert_allclose(normalization.moving_variance, variance, rtol=1e-5)
 
 
@@ -84,7 +86,7 @@ def test_head_normalizes_before_the_sigmoid(rng):
     randomize(layer, rng)
     hidden = naive_normalized(image, layer.hidden)
     expected = 1 / (1 + np.exp(-naive_normalized(hidden, layer.map, slope=1.0)))
-    np.testing.assert_allclose(layer(image), expected, atol=1e-5)
+    np.testing.assert_allclose(layer(image), expected, atol=1e-5, rtol=2e-6)
 
 
 def test_refinement_activates_the_shortcut_and_not_the_sum(rng):
@@ -94,7 +96,7 @@ def test_refinement_activates_the_shortcut_and_not_the_sum(rng):
     randomize(layer, rng)
     expected = naive_normalized(naive_normalized(image, layer.first), layer.second)
     expected = expected + naive_normalized(image, layer.shortcut)
-    np.testing.assert_allclose(layer(image), expected, atol=1e-4)
+    np.testing.assert_allclose(layer(image), expected, atol=1e-4, rtol=2e-6)
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_block_adds_the_filtered_image_and_the_residual(rng):
     assert filters.std() > 0.01 and np.abs(residual).max() > 0.01
     for i, image in enumerate(images):
         expected = image + naive_filtering(image, filters[i], 5) + residual[i]
-        np.testing.assert_allclose(actual[i], expected, atol=1e-5)
+        np.testing.assert_allclose(actual[i], expected, atol=1e-5, rtol=2e-6)
 
 
 def test_filters_are_linear_and_the_residual_is_rectified(rng):

@@ -92,7 +92,7 @@ def test_untrained_gates_halve(inputs):
     layer.build(inputs.shape)
     for gate in layer.gates:
         gate.convolution.kernel.assign(np.zeros((7, 7, 2, 1)))
-    np.testing.assert_allclose(layer(inputs), inputs / 2, atol=1e-6)
+    np.testing.assert_allclose(layer(inputs), inputs / 2, atol=1e-6, rtol=2e-6)
 
 
 def naive_residual_block(features, block):
@@ -162,8 +162,12 @@ def test_lstm_cell_forgets_and_keeps_as_told(inputs):
     for gate, kept in ((50, 0.7), (-50, 0)):
         layer.gates.bias.assign([-50, -50, gate, gate, 50, 50, 1, 1])
         following = layer(inputs, hidden, cell)
-        np.testing.assert_allclose(following[1], np.full_like(cell, kept), atol=1e-6)
-        np.testing.assert_allclose(following[0], np.tanh(following[1]), atol=1e-6)
+        np.testing.assert_allclose(
+            following[1], np.full_like(cell, kept), atol=1e-6, rtol=2e-6
+        )
+        np.testing.assert_allclose(
+            following[0], np.tanh(following[1]), atol=1e-6, rtol=2e-6
+        )
 
 
 @pytest.mark.parametrize("variant", ["paper", "released"])
@@ -200,8 +204,8 @@ def test_attention_skips_add_the_encoder(rng):
     state = tuple(rng.normal(size=(2, 1, 4, 6, 6)).astype("float32"))
     expected = layer.prediction(features, state=state)
     actual = layer(images, state=state)
-    np.testing.assert_allclose(actual[0], expected[0], atol=1e-6)
-    np.testing.assert_allclose(actual[1][1], expected[1][1], atol=1e-6)
+    np.testing.assert_allclose(actual[0], expected[0], atol=1e-6, rtol=2e-6)
+    np.testing.assert_allclose(actual[1][1], expected[1][1], atol=1e-6, rtol=2e-6)
 
 
 def test_batch_statistics_reach_every_normalization(rng):
@@ -214,7 +218,7 @@ def test_batch_statistics_reach_every_normalization(rng):
     for old, new in zip(before, layer.non_trainable_weights):
         np.testing.assert_array_equal(old, new)
     trained, _ = layer(images, training=True)
-    np.testing.assert_allclose(evaluated, trained, atol=1e-6)
+    np.testing.assert_allclose(evaluated, trained, atol=1e-6, rtol=2e-6)
     for old, new in zip(before, layer.non_trainable_weights):
         assert np.abs(old - new.numpy()).min() > 0, new.path
     assert float(ops.max(ops.abs(layer(images)[0] - trained))) > 1e-3

@@ -16,13 +16,15 @@ from tf_defocus.layers.iniknet_kernels import (
 
 def test_coordinates_are_polar_about_the_centre():
     coordinates = kernel_coordinates(3)
-    np.testing.assert_allclose(coordinates[1, 1], [0, 1, 0.5], atol=1e-6)
-    np.testing.assert_allclose(coordinates[2, 2, 0], 1, atol=1e-6)  # a corner
+    np.testing.assert_allclose(coordinates[1, 1], [0, 1, 0.5], atol=1e-6, rtol=2e-6)
+    np.testing.assert_allclose(
+        coordinates[2, 2, 0], 1, atol=1e-6, rtol=2e-6
+    )  # a corner
     half = np.sqrt(0.5)
     # Down, the angle is 0; to the right it is a quarter turn.
-    np.testing.assert_allclose(coordinates[2, 1], [half, 1, 0.5], atol=1e-6)
-    np.testing.assert_allclose(coordinates[1, 2], [half, 0.5, 1], atol=1e-6)
-    np.testing.assert_allclose(coordinates[0, 1], [half, 0, 0.5], atol=1e-6)
+    np.testing.assert_allclose(coordinates[2, 1], [half, 1, 0.5], atol=1e-6, rtol=2e-6)
+    np.testing.assert_allclose(coordinates[1, 2], [half, 0.5, 1], atol=1e-6, rtol=2e-6)
+    np.testing.assert_allclose(coordinates[0, 1], [half, 0, 0.5], atol=1e-6, rtol=2e-6)
 
 
 @pytest.mark.parametrize("size", [3, 5])
@@ -35,7 +37,7 @@ def test_kernel_is_sines_of_position_of_equal_sum_at_any_size(rng, size):
         kernel, bias = (np.asarray(w) for w in dense.get_weights())
         hidden = np.sin(2.5 * (hidden @ kernel + bias))
     expected = hidden @ np.asarray(layer.last.kernel) * 9 / size**2
-    np.testing.assert_allclose(layer(coordinates), expected, atol=1e-6)
+    np.testing.assert_allclose(layer(coordinates), expected, atol=1e-6, rtol=2e-6)
 
 
 def test_sum_weighs_sizes_bases_and_colours(rng):
@@ -55,7 +57,7 @@ def test_sum_weighs_sizes_bases_and_colours(rng):
             weighed = filtered * sizes[0, ..., group] * bases[0, ..., basis]
             row = mixing[(group * 3 + colour) * 2 + basis]
             expected += weighed[..., None] * row
-    np.testing.assert_allclose(actual[0], expected, atol=1e-5)
+    np.testing.assert_allclose(actual[0], expected, atol=1e-5, rtol=2e-6)
 
 
 def naive_cell(cell, inputs, hidden, state):
@@ -81,8 +83,8 @@ def test_scales_run_to_the_coarsest_and_back(rng):
     first, state = naive_cell(layer.to_fine, back[0], zeros, zeros)
     doubled = [ndimage_double(x) for x in (first, state)]
     second, _ = naive_cell(layer.to_fine, back[1], *doubled)
-    np.testing.assert_allclose(actual[0], coarse + first, atol=1e-5)
-    np.testing.assert_allclose(actual[1], fine + second, atol=1e-5)
+    np.testing.assert_allclose(actual[0], coarse + first, atol=1e-5, rtol=2e-6)
+    np.testing.assert_allclose(actual[1], fine + second, atol=1e-5, rtol=2e-6)
 
 
 def ndimage_double(images):

@@ -38,7 +38,7 @@ def test_kernel_query_matches_eq_8(rng):
     )
     answers = (projected * responses) @ np.asarray(layer.expand.kernel)
     expected = vectors + lrelu(answers + np.asarray(layer.expand.bias))
-    np.testing.assert_allclose(layer(vectors, kernels), expected, atol=1e-4)
+    np.testing.assert_allclose(layer(vectors, kernels), expected, atol=1e-4, rtol=2e-6)
 
 
 def test_an_untrained_query_returns_the_vectors(rng):

@@ -15,7 +15,7 @@ def test_block_adds_two_convolutions_to_its_input(rng):
     first, first_bias, second, second_bias = layer.get_weights()
     hidden = lrelu(naive_convolution(inputs[0], first, 1, first_bias))
     expected = inputs[0] + naive_convolution(hidden, second, 1, second_bias)
-    np.testing.assert_allclose(layer(inputs)[0], expected, atol=1e-5)
+    np.testing.assert_allclose(layer(inputs)[0], expected, atol=1e-5, rtol=2e-6)
 
 
 def test_ten_fresh_blocks_keep_the_scale_of_their_features(rng):

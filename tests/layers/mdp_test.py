@@ -45,8 +45,8 @@ def test_early_decoder_equals_its_definition(rng):
     conv4 = _rectified(conv4, layer.conv4_2)
     expected = _rectified(_double(conv4), layer.up2)
     assert expected.shape == (1, 16, 24, 2) and expected.std() > 0.01
-    np.testing.assert_allclose(stages["up8"], up8, atol=1e-4)
-    np.testing.assert_allclose(stages["up2"], expected, atol=1e-4)
+    np.testing.assert_allclose(stages["up8"], up8, atol=1e-4, rtol=2e-6)
+    np.testing.assert_allclose(stages["up2"], expected, atol=1e-4, rtol=2e-6)
 
 
 def test_late_decoder_equals_its_definition(rng):
@@ -63,7 +63,7 @@ def test_late_decoder_equals_its_definition(rng):
     kernel, bias = layer.image.get_weights()
     image = 1 / (1 + np.exp(-(colors @ kernel[0, 0] + bias)))
     assert image.std() > 0.01
-    np.testing.assert_allclose(stages["image"], image, atol=1e-5)
+    np.testing.assert_allclose(stages["image"], image, atol=1e-5, rtol=2e-6)
 
 
 @pytest.mark.parametrize("decoder", [EarlyDecoder, LateDecoder])

@@ -14,7 +14,7 @@ def test_block_adds_two_convolutions(rng):
     actual = layer(inputs)
     hidden = np.maximum(naive_convolution(inputs, layer.first), 0)
     expected = inputs + naive_convolution(hidden, layer.second)
-    np.testing.assert_allclose(actual, expected, atol=1e-5)
+    np.testing.assert_allclose(actual, expected, atol=1e-5, rtol=2e-6)
 
 
 def test_memory_is_an_lstm_that_forgets_by_one_less(rng):
@@ -29,8 +29,10 @@ def test_memory_is_an_lstm_that_forgets_by_one_less(rng):
     cell = cell * sigmoid(keep + 1) + sigmoid(write) * np.tanh(content)
     hidden = np.tanh(cell) * sigmoid(read)
     output, state = layer(inputs, state)
-    np.testing.assert_allclose(output, hidden, atol=1e-5)
-    np.testing.assert_allclose(state, np.concatenate([cell, hidden], -1), atol=1e-5)
+    np.testing.assert_allclose(output, hidden, atol=1e-5, rtol=2e-6)
+    np.testing.assert_allclose(
+        state, np.concatenate([cell, hidden], -1), atol=1e-5, rtol=2e-6
+    )
 
 
 def test_memory_starts_from_zeros(rng):

@@ -130,7 +130,7 @@ def test_golden_output_is_unchanged():
         for name, weight in zip(names, model.weights):
             weight.assign(golden[f"w/{name}"].astype("float32"))
         deblurred = model({"blurred": golden["blurred"]})["deblurred"]
-        np.testing.assert_allclose(deblurred, golden["deblurred"], atol=2e-6)
+        np.testing.assert_allclose(deblurred, golden["deblurred"], atol=2e-6, rtol=2e-6)
 
 
 def test_staged_call_on_tiles_equals_the_whole(rng):
@@ -146,12 +146,14 @@ def test_staged_call_on_tiles_equals_the_whole(rng):
     features = ops.concatenate(
         [left[:, :, : 80 // stride], right[:, :, margin:]], axis=2
     )
-    np.testing.assert_allclose(features, model.encode({"blurred": image}), atol=1e-5)
+    np.testing.assert_allclose(
+        features, model.encode({"blurred": image}), atol=1e-5, rtol=2e-6
+    )
     features = model.transform(features)
     cut = 80 + halo
     tile = model.decode({"blurred": image[:, :, :cut]}, features[:, :, : cut // stride])
     np.testing.assert_allclose(
-        tile["deblurred"][:, :, :80], whole[:, :, :80], atol=1e-4
+        tile["deblurred"][:, :, :80], whole[:, :, :80], atol=1e-4, rtol=2e-6
     )
 
 
@@ -162,7 +164,7 @@ def test_scale_weights_change_the_output_as_the_attention_would(rng):
     outputs = model(views)
     alphas = ops.unstack(outputs["scale_attention"], axis=1)
     same = model(views, scale_weights=alphas)["deblurred"]
-    np.testing.assert_allclose(same, outputs["deblurred"], atol=1e-5)
+    np.testing.assert_allclose(same, outputs["deblurred"], atol=1e-5, rtol=2e-6)
     off = model(views, scale_weights=[0 * a for a in alphas])["deblurred"]
     assert float(ops.max(ops.abs(off - same))) > 1e-2
 
@@ -191,7 +193,10 @@ def test_residual_blocks_take_the_place_of_kpac_blocks(rng):
     outputs = model(views)
     assert set(outputs) == {"deblurred"}
     np.testing.assert_allclose(
-        outputs["deblurred"], model.decode(views, features)["deblurred"], atol=1e-6
+        outputs["deblurred"],
+        model.decode(views, features)["deblurred"],
+        atol=1e-6,
+        rtol=2e-6,
     )
     rebuilt = type(model).from_config(model.get_config())
     rebuilt.build()

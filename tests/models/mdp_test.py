@@ -58,7 +58,7 @@ def test_outputs_of_fixed_weights_are_the_stored_ones():
     outputs = _outputs_of_fixed_weights()
     for name in IMAGES:
         assert golden[name].std() > 0.01
-        np.testing.assert_allclose(outputs[name], golden[name], atol=1e-4)
+        np.testing.assert_allclose(outputs[name], golden[name], atol=1e-4, rtol=2e-6)
 
 
 def _outputs_of_fixed_weights():

@@ -88,7 +88,7 @@ def test_golden_output_is_unchanged(model):
         expected = golden["deblurred"]
     assert expected.std() > 0.05
     actual = model(golden_views())["deblurred"]
-    np.testing.assert_allclose(actual, expected, atol=1e-5)
+    np.testing.assert_allclose(actual, expected, atol=1e-5, rtol=2e-6)
 
 
 def test_distance_is_made_of_the_whole_frame_where_it_is_not_given(model):
@@ -96,7 +96,9 @@ def test_distance_is_made_of_the_whole_frame_where_it_is_not_given(model):
     distance = naive_distance(16, 48).astype("float32")[..., None] / 255
     for given in (distance, np.broadcast_to(distance, (1, 2, 16, 48, 1))):
         expected = model({**views, "radial_distance": given})["deblurred"]
-        np.testing.assert_allclose(model(views)["deblurred"], expected, atol=1e-6)
+        np.testing.assert_allclose(
+            model(views)["deblurred"], expected, atol=1e-6, rtol=2e-6
+        )
     other = model({**views, "radial_distance": 0 * distance})["deblurred"]
     difference = np.asarray(other) - np.asarray(model(views)["deblurred"])
     assert np.abs(difference).max() > 1e-3
@@ -106,7 +108,7 @@ def test_frames_are_told_of_those_before_and_not_of_those_after(model):
     views = golden_views((1, 3, 16, 16, 3))
     whole = ops.convert_to_numpy(model(views)["deblurred"])
     begun = model({k: v[:, :2] for k, v in views.items()})["deblurred"]
-    np.testing.assert_allclose(whole[:, :2], begun, atol=1e-6)
+    np.testing.assert_allclose(whole[:, :2], begun, atol=1e-6, rtol=2e-6)
     alone = model({k: v[:, 2:] for k, v in views.items()})["deblurred"]
     assert np.abs(whole[:, 2:] - np.asarray(alone)).max() > 1e-4
 
@@ -119,7 +121,7 @@ def test_tiles_are_told_where_they_lie(model):
     assert len(tiled.plan(*size)[0]) > 1
     restored = tiled.restore(**views)
     whole = Restorer(model, tile=0).restore(**views)
-    np.testing.assert_allclose(restored, whole, atol=1e-5)
+    np.testing.assert_allclose(restored, whole, atol=1e-5, rtol=2e-6)
     distance = naive_distance(*size).astype("float32")[..., None] / 255
     margin, multiple = model.border_margin, model.size_multiple
     padded = {
@@ -128,7 +130,7 @@ def test_tiles_are_told_where_they_lie(model):
     }
     rows, columns = (slice(margin, margin + side) for side in size)
     expected = ops.convert_to_numpy(model(padded)["deblurred"])[0, rows, columns]
-    np.testing.assert_allclose(whole, expected, atol=1e-5)
+    np.testing.assert_allclose(whole, expected, atol=1e-5, rtol=2e-6)
 
 
 def test_receptive_field_is_what_an_impulse_reaches():

@@ -121,7 +121,7 @@ def test_golden_output_is_unchanged(name):
     with np.load(golden_file("restormer.npz"), allow_pickle=False) as golden:
         assert golden[name].std() > 0.1
         actual = model(views)["deblurred"]
-        np.testing.assert_allclose(actual, golden[name], atol=1e-4)
+        np.testing.assert_allclose(actual, golden[name], atol=1e-4, rtol=2e-6)
 
 
 @pytest.mark.parametrize("height", [8, 40, 72])
@@ -134,7 +134,7 @@ def test_strips_are_exact_at_every_size(rng, height, monkeypatch):
     monkeypatch.setattr(strips, "STRIP_ROWS", height)
     whole = model(views)["deblurred"]
     assert np.std(whole - views["blurred"]) > 0.1
-    np.testing.assert_allclose(actual, whole, atol=1e-5)
+    np.testing.assert_allclose(actual, whole, atol=1e-5, rtol=2e-6)
 
 
 def test_one_view_is_added_to_the_output_and_two_are_not(rng):
@@ -182,7 +182,9 @@ def test_any_size_works_in_a_graph_of_dynamic_size(rng):
     for size in ((16, 32), (48, 8)):
         image = rng.random((2, *size, 3), dtype="float32")
         expected = model({"blurred": image})["deblurred"]
-        np.testing.assert_allclose(deblur(image)["deblurred"], expected, atol=1e-5)
+        np.testing.assert_allclose(
+            deblur(image)["deblurred"], expected, atol=1e-5, rtol=2e-6
+        )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -198,7 +200,9 @@ def test_an_exported_graph_loads_and_gives_the_restorers_numbers(name, rng, tmp_
     batch = {name: tf.constant(view[None]) for name, view in views.items()}
     restored = Restorer(model).restore(**views)
     assert restored.shape == (45, 37, 3) and restored.std() > 0.05
-    np.testing.assert_allclose(served(**batch)["deblurred"][0], restored, atol=1e-4)
+    np.testing.assert_allclose(
+        served(**batch)["deblurred"][0], restored, atol=1e-4, rtol=2e-6
+    )
 
 
 def test_attention_is_float32_under_mixed_precision(rng):
