@@ -49,11 +49,15 @@ def draw_panel(points, title):
         raise ValueError("A panel needs a point. Received: none")
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter
 
     height, width = SIZE
     figure = Figure((width / DPI, height / DPI), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     axes.set_xscale("log")
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter(NullFormatter())
     for point in points:
         _draw(axes, point)
     axes.set_xlabel("FLOPs [10^9]", fontsize=9)
