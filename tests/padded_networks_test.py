@@ -56,12 +56,12 @@ def views_of(model, size, rng):
 def restored(model):
     """[(views, photograph of one Restorer)], its size changing from call to call.
 
-    First in one side, then in both: a graph may know one size only. (5, 9) is smaller
-    than one window of K3DN, one cell of GKMNet.
+    In one side only: the graph then knows the other. (5, 9) is smaller than one window
+    of K3DN, one cell of GKMNet.
     """
     rng, restorer = np.random.default_rng(7), Restorer(model)
     made = []
-    for size in ((5, 9), (5, 41), (45, 70)):
+    for size in ((5, 9), (45, 9)):
         views = views_of(model, size, rng)
         made.append((views, restorer.restore(**views)))
     return made
@@ -98,7 +98,7 @@ def test_the_exported_graph_pads_as_the_restorer(model, restored):
     spec = {name: tf.TensorSpec((None, None, None, 3)) for name in model.view_names}
     graph = RestorationGraph(model)
     served = tf.function(graph.restore_floats, input_signature=[spec])
-    for views, photograph in (restored[0], restored[-1]):
+    for views, photograph in restored:
         batch = {name: view[None] for name, view in views.items()}
         exported = served(batch)["deblurred"]
         np.testing.assert_allclose(exported, photograph[None], atol=1e-5, rtol=2e-6)
