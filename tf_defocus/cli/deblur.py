@@ -54,7 +54,8 @@ def _add_control(deblur):
     add = deblur.add_argument_group("control").add_argument
     help_text = (
         "sizes to restore at: 1 is full size, 2 half, ...; wide blur is restored in a "
-        "smaller copy and blended in, for a third more time [auto: 1,2,4,8]"
+        "smaller copy and blended in, for a third more time [auto: by the size of the "
+        "photograph, 1,2,4,8 from 4800 px; give 1,2,4,8 for a crop of such a one]"
     )
     add("--scales", choices=SCALES, default="auto", help=help_text)
     help_text = "leave what is in focus exactly as it is [yes]"

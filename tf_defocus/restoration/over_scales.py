@@ -18,9 +18,11 @@ from tf_defocus.restoration import scale_blending, scale_choice, scale_evidence
 
 AUTO = (1, 2, 4, 8)
 CHOICES = tuple(AUTO[: count + 1] for count in range(len(AUTO)))
-SMALLEST = 32  # [px], the shorter side of a reduction that "auto" still restores
+# [px], the longer side that "auto" does not go below: networks are trained for whole
+# photographs 840 px wide, so in one of that size blur is no wider than they know.
+SMALLEST = 600
 # Blur narrower than the first [px] is left alone, wider than the second is not spared.
-PROTECTED = (2.0, 3.0)
+PROTECTED = (1.5, 2.5)
 _MULTIPLE = 8  # what both sides are padded to, so that every reduction is whole
 
 
@@ -70,10 +72,10 @@ def check_scales(scales):
 
 
 def scales_for(scales, height, width):
-    """The sizes to restore a photograph at; "auto" leaves out what is too small."""
+    """The sizes to restore a photograph at; "auto" goes by its own size."""
     if scales != "auto":
         return tuple(scales)
-    return tuple(s for s in AUTO if s == 1 or min(height, width) >= SMALLEST * s)
+    return tuple(s for s in AUTO if s == 1 or max(height, width) >= SMALLEST * s)
 
 
 def restore_over_scales(views, scales, restore, control, want_defocus=False):

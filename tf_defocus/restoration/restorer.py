@@ -51,8 +51,9 @@ class Restorer:
             `border_margin`, 0 as the authors' test programs do.
         scales: (1,) restores at full size only, as scores of a network need it; the
             first few of (1, 2, 4, 8) also at 1/2, 1/4 and 1/8 of the size and blend,
-            for blur wider than the network has seen; "auto" all four, but none
-            narrower than 32 px. A third more time.
+            for blur wider than the network has seen, at a third more time;
+            "auto" as many as leave a longer side of 600 px: four for a photograph of
+            24 megapixels, one for what is as small as those of the training.
         protect_sharp: bool; True leaves places that are in focus as they are.
 
     Raises:

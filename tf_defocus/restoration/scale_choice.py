@@ -14,6 +14,8 @@ from tf_defocus.restoration.scale_evidence import MAX_SCALES, NUM_FEATURES
 
 WEIGHTS_FILE = pathlib.Path(__file__).with_name("scale_choice.npz")
 LARGEST = 128.0  # [px], the widest blur that was calibrated
+# [px]: up to the first a place may be left as it is, from the second on it never is.
+LEFT_ALONE = (4.0, 8.0)
 _ROWS = 64  # of cells at a time
 
 
@@ -37,7 +39,9 @@ def choose(features, num_scales, weights=None):
         h = relu(W_1 relu(W_0 x + b_0) + b_1),  (z, w) = W_2 h + b_2
         trust = softmax(z) without its first;  width = 2^w
 
-    The first of z stands for leaving the photograph as it is.
+    The first of z stands for leaving the photograph as it is, which only narrow blur
+    deserves: from 4 to 8 px its trust goes over to full size, where a network changes
+    little that it cannot restore.
 
     Args:
         features: (height, width, NUM_FEATURES) float32, of `scale_evidence.gather`.
@@ -61,6 +65,9 @@ def choose(features, num_scales, weights=None):
         scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
         trust[rows] = (scores / scores.sum(axis=-1, keepdims=True))[..., 1:]
         defocus[rows] = np.exp2(outputs[..., -1])
+    low, high = LEFT_ALONE
+    share = np.clip((defocus - low) / (high - low), 0, 1)
+    trust[..., 0] += share * (1 - trust.sum(axis=-1))
     return trust, np.clip(defocus, 1, LARGEST)
 
 

@@ -20,7 +20,8 @@ from tf_defocus.images import levels
 
 CELL = 4  # [px], side of a cell of the grid
 NUM_BANDS = 7
-MAX_SCALES = 4  # full size, half, quarter and eighth
+SCALES = (1, 2, 4, 8)  # reductions of the photograph
+MAX_SCALES = len(SCALES)
 WINDOWS = (1.2, 3.0, 8.0)  # standard deviations [cells, or pixels of a coarser map]
 NUM_FEATURES = len(WINDOWS) * (NUM_BANDS + MAX_SCALES + 2 * (MAX_SCALES - 1))
 STRIP = 512  # [px], rows at a time

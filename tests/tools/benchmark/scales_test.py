@@ -1,0 +1,48 @@
+"""Gains over scales: areas, sums and the table."""
+
+import numpy as np
+import pytest
+
+from tests.testing import load_tool
+
+tool = load_tool("benchmark.scales")
+
+
+@pytest.fixture
+def example(rng):
+    sharp = rng.integers(0, 65535, (96, 128, 3), dtype=np.uint16)
+    coc = np.full((96, 128), 5.0, np.float32)
+    coc[:, 64:] = 30
+    return {"blurred": (sharp // 514).astype(np.uint8), "sharp": sharp, "coc": coc}
+
+
+def test_depth_edges_reach_so_far(example):
+    near = tool.near_depth_edges(example["coc"])
+    reach = tool.NEAR_EDGE + 1  # the jump lies between two columns
+    assert near[:, 64 - reach : 64 + reach].all()
+    assert not near[:, : 64 - reach].any()
+    assert not near[:, 64 + reach :].any()
+
+
+def test_half_the_error_is_six_decibels(example):
+    before = tool.squared_errors(example, example["blurred"])
+    half = (example["sharp"] / 65535 + example["blurred"] / 255) / 2
+    sums = tool.Sums()
+    sums.add("ramps", "half", example, before, half.astype(np.float32))
+    sums.add("ramps", "none", example, before, example["blurred"])
+    for area in ("2-8 px", "20-40 px"):
+        np.testing.assert_allclose(sums.gain("ramps", "half", area), 6.02, atol=0.01)
+    assert sums.gain("ramps", "half", "64-128 px") is None
+    text = tool.table(sums, "ramps", ["half", "none"], ["2-8 px", "64-128 px"])
+    assert "| half | +6.02 (+6.02) |  |" in text
+    assert "| none | +0.00 (+0.00) |  |" in text
+
+
+def test_crops_are_taken_where_the_blur_is_as_wide(example, monkeypatch):
+    monkeypatch.setattr(tool, "CROP", 16)
+    monkeypatch.setattr(tool, "CROP_WIDTHS", (5, 30))
+    ramp = np.stack([example["coc"] / 60] * 3, axis=-1)
+    picture = tool.crops(example, [ramp, ramp])
+    assert picture.shape == (32, 32, 3)
+    np.testing.assert_array_equal(picture[:, :16], round(255 * 5 / 60))
+    np.testing.assert_array_equal(picture[:, 16:], 128)

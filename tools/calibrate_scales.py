@@ -1,0 +1,239 @@
+"""Calibrates the choice of sizes, and compares ways to choose.
+
+    python tools/calibrate_scales.py --photographs PHOTOGRAPHS --presets kpac_3level \\
+        --work runs/scales --page docs/scale_choices.md
+
+Renders defocus over the training photographs of a folder (`split_photographs`),
+restores every rendering at 1, 1/2, 1/4 and 1/8 of its size, and fits the choice to what
+is left of the error. Renderings and restorations are kept in `--work`, so that a second
+run begins where they are. One photograph in five is held out for the comparison; the
+choice that is written, `tf_defocus/restoration/scale_choice.npz`, is fitted to all.
+"""
+
+import itertools
+import pathlib
+import sys
+
+import cv2
+import numpy as np
+import PIL.Image
+from absl import flags
+
+from tf_defocus import commands, whole_files
+from tf_defocus.evaluation import scale_calibration as calibration
+from tf_defocus.images import levels
+from tf_defocus.markdown_table import markdown_table
+from tf_defocus.models import presets
+from tf_defocus.restoration import scale_choice, scale_evidence
+from tf_defocus.restoration.restorer import Restorer
+from tf_defocus.synthesis import scene_ranges, scenes, wide_defocus
+from tf_defocus.synthesis.large_photographs import split_photographs
+
+PHOTOGRAPHS = flags.DEFINE_string("photographs", None, "Folder of sharp photographs.")
+PRESETS = flags.DEFINE_list(
+    "presets", ["kpac_3level"], "Whose changes are the evidence."
+)
+WORK = flags.DEFINE_string("work", None, "Folder for renderings.", required=True)
+SCENES = flags.DEFINE_integer("scenes", 24, "Scenes as of synthetic_dp.", 0)
+EPOCHS = flags.DEFINE_integer("epochs", 12, "Over all cells.", 1)
+WRITE = flags.DEFINE_string("write", str(scale_choice.WEIGHTS_FILE), "File to write.")
+PAGE = flags.DEFINE_string("page", None, "Markdown page to write, for docs.")
+LARGE, SMALL = (1344, 896), (768, 512)  # [px], of ramps
+SCENE = 512  # [px]
+HELD_OUT = 5
+NOISES, COLOURS = (0, 1, 2, 4, 8), (64, 128, 256)  # [of 255], and of a palette
+QUALITIES = (75, 98)  # of JPEG
+MEASURED = 2.0  # [px], narrower blur is not told from none by a ratio of octaves
+
+
+def render(folder):
+    """Writes what is not there yet of ramps and scenes; returns their paths."""
+    paths = split_photographs(PHOTOGRAPHS.value)["train"]
+    wanted = {}
+    for index, path in enumerate(paths):
+        shape = cv2.imread(path).shape[:2]
+        large = min(shape) >= LARGE[1] and max(shape) >= LARGE[0]
+        size, widest = (LARGE, 128) if large else (SMALL, (128, 64, 96, 40)[index % 4])
+        wanted[f"ramp{index}"] = _ramp, (path, index, size, widest)
+    for index in range(SCENES.value):
+        wanted[f"scene{index}"] = _scene, (index, paths)
+    for name, (make, arguments) in wanted.items():
+        target = folder / f"{name}.npz"
+        if not target.exists():
+            _save(target, make(*arguments))
+    return [folder / f"{name}.npz" for name in wanted]
+
+
+def _ramp(path, index, size, widest):
+    example = wide_defocus.make_ramp(path, 500 + index, *size, widest)
+    return {**example, "blurred": _worn(index, example["blurred"])}
+
+
+def _scene(index, paths):
+    """A scene of synthetic_dp, wider, its file worn by noise or JPEG."""
+    ranges = scene_ranges.WIDE
+    drawn = scenes.make_example(77, "train", index, SCENE, paths, ranges)
+    blurred = levels.convert(drawn["blurred"], "uint8")
+    coc = np.abs(drawn["coc"][..., 0])
+    return {"blurred": _worn(index, blurred), "sharp": drawn["sharp"], "coc": coc}
+
+
+def _worn(index, image):
+    """An image with noise, then by turns as it is, of a palette, or of JPEG."""
+    rng = np.random.default_rng(index)
+    noise = rng.choice(NOISES) * rng.standard_normal(image.shape)
+    image = np.clip(np.rint(image + noise), 0, 255).astype(np.uint8)
+    if index % 3 == 0:
+        return image
+    if index % 3 == 1:
+        palette = PIL.Image.fromarray(image).quantize(int(rng.choice(COLOURS)))
+        return np.asarray(palette.convert("RGB"))
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(*QUALITIES))]
+    return cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR)
+
+
+def restore(path, name, restorer):
+    """The four restorations of a rendering, from the folder of the preset or anew."""
+    target = path.parent / name / path.name
+    if not target.exists():
+        reduced = levels.to_float(np.load(path)["blurred"])
+        found = {}
+        for scale in scale_evidence.SCALES:
+            found[f"r{scale}"] = restorer.restore(blurred=reduced).astype(np.float16)
+            reduced = scale_evidence.halve(reduced)
+        _save(target, found)
+    with np.load(target) as arrays:
+        return [arrays[f"r{s}"].astype(np.float32) for s in scale_evidence.SCALES]
+
+
+def _save(path, arrays):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_files.open_whole(path) as file:
+        np.savez(file, **arrays)
+
+
+def gather_cells(paths):
+    """dict, preset -> list of cells of every rendering, None where nothing counts."""
+    rng, found = np.random.default_rng(0), {}
+    for name in PRESETS.value:
+        restorer = Restorer(presets.load_preset(name))
+        key = pathlib.Path(name).name
+        found[key] = []
+        for path in paths:
+            restored = restore(path, key, restorer)
+            with np.load(path) as example:
+                found[key].append(calibration.cells(dict(example), restored, rng))
+            print(key, path.stem, flush=True)
+    return found
+
+
+def by_width(parts, widths):
+    """Trust in each size as a function of the width, by least squares per width.
+
+    Returns:
+        A function of widths (cells,) [px] that returns trust (cells, 4).
+    """
+    edges = np.array([0, 1, 2, 3, 4, 6, 8, 12, 16, 20, 26, 32, 40, 52, 64, 96, 129])
+    rows = []
+    for low, high in itertools.pairwise(edges):
+        products, projections = 1e-9 * np.eye(4), np.zeros(4)
+        for part, width in zip(parts, widths):
+            here = (width >= low) & (width < high)
+            weights = part["weights"][here]
+            products += np.einsum("n,nij->ij", weights, part["products"][here])
+            projections += weights @ part["projections"][here]
+        rows.append(np.linalg.solve(products, projections))
+    return lambda width: np.array(rows)[np.digitize(width, edges[1:-1])]
+
+
+def ratio_width(part):
+    """The width [px] that the finest octave that still holds energy tells.
+
+    Re-blurring by each octave's filter takes the most where the photograph has most:
+    the width is about two pixels of the octave from which on energies stop doubling.
+    """
+    block = part["features"][:, : scale_evidence.NUM_BANDS]
+    fallen = np.diff(block, axis=1) > np.log(2.5)
+    octave = np.where(
+        fallen.any(axis=1), fallen.shape[1] - fallen[:, ::-1].argmax(1), 0
+    )
+    return MEASURED * 2.0**octave * (octave > 0)
+
+
+def compare(found):
+    """Gains of every way on what is held out, fitted to the rest: markdown."""
+    parts = [p for cells in found.values() for p in cells]
+    held = [p for i, p in enumerate(parts) if p and not i % HELD_OUT]
+    kept = [p for i, p in enumerate(parts) if p and i % HELD_OUT]
+    one = np.eye(4)[0]
+    ways = {"full size only": lambda part: np.tile(one, (len(part["widths"]), 1))}
+    choose = by_width(kept, [ratio_width(part) for part in kept])
+    ways["re-blur ratio"] = lambda part, f=choose: f(ratio_width(part))
+    for evidence in ("spectrum", "network", "both"):
+        weights = calibration.fit(kept, evidence, EPOCHS.value)
+        ways[evidence] = lambda part, w=weights: _chosen(part, w)
+    true = by_width(kept, [part["widths"] for part in kept])
+    ways["true width (bound)"] = lambda part: true(part["widths"])
+    lines = []
+    for name, way in ways.items():
+        gains = [
+            calibration.gains(
+                part["errors"], calibration.left_over(part, way(part)), part["widths"]
+            )
+            for part in held
+        ]
+        lines.append([name, *(f"{g:+.2f}" for g in np.nanmean(gains, axis=0))])
+    ranges = [f"{a}-{min(b, 128)} px" for a, b in itertools.pairwise(calibration.EDGES)]
+    return markdown_table(["way to choose", *ranges], lines), len(held)
+
+
+def _chosen(part, weights):
+    features = part["features"][:, None]
+    return scale_choice.choose(features, 4, weights)[0][:, 0]
+
+
+TEXT = """# Ways to choose the size, place by place
+
+How `tf_defocus/restoration/scale_choice.npz` came to be. Each way gives every cell of
+4x4 px a trust in the restorations at 1, 1/2, 1/4 and 1/8 of the size. Mean gain [dB]
+over {held} held-out renderings, by the width of the blur; protection of what is in
+focus is not counted. Made by
+
+{command}
+{table}
+- *re-blur ratio*: the width from the octaves in which re-blurring still takes energy;
+  the trust by least squares for each width.
+- *spectrum*, *network*, *both*: a network of two layers of 32 on the photograph's
+  energy in seven octaves, on the networks' own changes (how large at each size, how
+  alike at neighbouring sizes), or on both. Both is kept: the spectrum tells sharp
+  from blurred, the changes tell which size found something to restore.
+- *true width*: the trust by least squares for the width that was rendered: what the
+  knowledge of the width alone could give.
+
+Also tried, and worse: restoring the next finer size from the blend of the coarser
+ones (at 20 to 128 px half the gain or less, since what the network leaves is no disc
+any more), and the mean trust over a distribution of widths (the network's spectrum
+alone decides too little). Letting every octave have a trust of its own gives 0.1 dB
+with the true width.
+"""
+
+
+def main(_):
+    """Renders, restores, compares, fits and writes."""
+    folder = pathlib.Path(WORK.value)
+    paths = render(folder) if PHOTOGRAPHS.value else sorted(folder.glob("*.npz"))
+    found = gather_cells(paths)
+    table, held = compare(found)
+    print(table)
+    if PAGE.value:
+        places = {"photographs": "PHOTOGRAPHS", "work": "runs/scales"}
+        command = commands.shown_command(sys.argv, places)
+        indented = "".join(f"    {line}\n" for line in command.splitlines())
+        text = TEXT.format(held=held, command=indented, table=table)
+        whole_files.write_text(PAGE.value, text)
+    parts = [p for cells in found.values() for p in cells if p]
+    _save(pathlib.Path(WRITE.value), calibration.fit(parts, epochs=EPOCHS.value))
+
+
+if __name__ == "__main__":
+    commands.run(main)
