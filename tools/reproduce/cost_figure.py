@@ -82,7 +82,8 @@ def count_network(name, convention):
     from tf_defocus.models import create_model
     from tf_defocus.reports import costs
 
-    return costs.cost(create_model(name), convention)[0] / 1e9
+    model = create_model(name, variant="released")  # whose counts are the printed ones
+    return costs.cost(model, convention)[0] / 1e9
 
 
 def cost_of_preset(name):
