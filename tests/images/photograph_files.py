@@ -259,7 +259,12 @@ def tiff_files():
     for dtype in ("uint8", "uint16", "float32"):
         rgb, grey = samples(dtype), samples(dtype, 1)[..., 0]
         files[f"{dtype}.tif"] = tiff_file(
-            rgb, *accents, *more, iccprofile=SRGB, resolution=(300, 200, 2)
+            rgb,
+            *accents,
+            *more,
+            iccprofile=SRGB,
+            resolution=(300, 200),
+            resolutionunit=2,
         )
         files[f"{dtype}_gray.tif"] = tiff_file(grey, *accents)
         files[f"{dtype}_big.tif"] = tiff_file(
