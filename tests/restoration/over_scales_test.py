@@ -14,6 +14,7 @@ from tf_defocus.restoration import (
     scale_choice,
     scale_evidence,
 )
+from tf_defocus.restoration import restorer as restorer_module
 from tf_defocus.restoration.restorer import Restorer
 from tf_defocus.synthesis import textures
 
@@ -270,6 +271,28 @@ def test_tiles_change_nothing(rng, network):
     np.testing.assert_allclose(tiled[1], whole[1], rtol=1e-3)
     assert whole[0].shape == (203, 157, 3)
     assert whole[1].shape == (203, 157)
+
+
+def test_copies_of_a_tiled_photograph_are_tiled_too(rng, network, monkeypatch):
+    """Whole, a copy would need more memory than the tiles of the photograph."""
+    monkeypatch.setattr(restorer_module, "WHOLE_PIXELS", 150 * 150)
+    monkeypatch.setattr(restorer_module, "TILE", 72)
+    image = picture(rng, 160, 176)
+    restorer = Restorer(network, scales=(1, 2))
+    seen, steps, run = [], [], restorer._run
+    monkeypatch.setattr(
+        restorer,
+        "_run",
+        lambda function, inputs, **more: (
+            seen.append(inputs["blurred"].shape[1:3])
+            or run(function, inputs=inputs, **more)
+        ),
+    )
+    tiled = restorer.restore(image, on_progress=lambda *counts: steps.append(counts))
+    assert max(max(shape) for shape in seen) <= 72
+    assert steps[-1] == (len(seen), len(seen))
+    whole = Restorer(network, tile=0, scales=(1, 2)).restore(image)
+    np.testing.assert_allclose(tiled, whole, atol=1e-5)
 
 
 def test_progress_counts_every_size(rng, network):

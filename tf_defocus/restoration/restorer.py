@@ -165,45 +165,54 @@ class Restorer:
         progress = _Progress(on_progress, self._count_steps(scales, *shape[:2]))
         if scales == (1,) and control.is_plain and not return_defocus:
             return self._restore_size(views, progress)
+        tiled = self._is_tiled(*shape[:2])
         restored, defocus = over_scales.restore_over_scales(
             views,
             scales,
-            lambda reduced: self._restore_size(reduced, progress),
+            lambda reduced: self._restore_size(reduced, progress, tiled),
             control,
             return_defocus,
         )
         return (restored, defocus) if return_defocus else restored
 
     def _count_steps(self, scales, height, width):
-        steps = 0
+        steps, tiled = 0, self._is_tiled(height, width)
         for scale in scales:
-            tiles = len(self.plan(-(-height // scale), -(-width // scale))[0])
+            size = -(-height // scale), -(-width // scale)
+            tiles = len(self.plan(*size, tiled)[0])
             phases = tiles > 1 and self.model.works_in_stages
             steps += 2 * tiles + 1 if phases else tiles
         return steps * (len(_ORIENTATIONS) if self.ensemble else 1)
 
-    def _restore_size(self, views, progress):
+    def _is_tiled(self, height, width):
+        """Whether a photograph is not restored whole: nor are its copies then, which
+        would need more memory than its tiles."""
+        return len(self.plan(height, width)[0]) > 1
+
+    def _restore_size(self, views, progress, tiled=False):
         """The views at hand restored, once or in four orientations."""
         if not self.ensemble:
-            return self._restore_once(views, progress)
-        return self._restore_mirrored(views, progress)
+            return self._restore_once(views, progress, tiled)
+        return self._restore_mirrored(views, progress, tiled)
 
-    def _restore_mirrored(self, views, progress):
+    def _restore_mirrored(self, views, progress, tiled):
         """The mean over four orientations, in float32 until it is rounded."""
         dtype = next(iter(views.values())).dtype
         views = {name: levels.to_float(view) for name, view in views.items()}
         total = 0.0
         for down, across in _ORIENTATIONS:
             mirrored = _mirror(views, down, across)
-            total = total + self._restore_once(mirrored, progress)[::down, ::across]
+            total = (
+                total + self._restore_once(mirrored, progress, tiled)[::down, ::across]
+            )
         return levels.to_levels(total / len(_ORIENTATIONS), dtype)
 
-    def _restore_once(self, views, progress):
+    def _restore_once(self, views, progress, tiled):
         height, width, _ = next(iter(views.values())).shape
         maps = self.model.frame_maps(height, width)
         views |= {k: keras.ops.convert_to_numpy(v) for k, v in maps.items()}
         views = {name: self._pad(view) for name, view in views.items()}
-        tiles, halo = self.plan(height, width)
+        tiles, halo = self.plan(height, width, tiled)
         if len(tiles) == 1 or (
             self.model.exact_tiling and not self.model.works_in_stages
         ):
@@ -222,12 +231,13 @@ class Restorer:
         return view
 
     def plan(
-        self, height: int, width: int
+        self, height: int, width: int, tiled: bool = False
     ) -> tuple[list[tuple[tiling.Window, tiling.Window]], int]:
         """How a photograph of this size is tiled.
 
         Args:
             height, width: int [px].
+            tiled: bool; True tiles also what would fit whole, where `tile` is None.
 
         Returns:
             List of (rows, columns), `tiling.Window` each, of the padded photograph; and
@@ -237,7 +247,7 @@ class Restorer:
             ValueError: if the tile size is too small for the model.
         """
         multiples = self.model.size_multiple
-        fits_whole = height * width <= WHOLE_PIXELS
+        fits_whole = height * width <= WHOLE_PIXELS and not tiled
         rows, columns = pad_amounts(height, width, multiples, self.margin)
         height, width = height + sum(rows), width + sum(columns)
         if self.model.works_in_stages:

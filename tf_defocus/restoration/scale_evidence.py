@@ -23,7 +23,8 @@ NUM_BANDS = 7
 SCALES = (1, 2, 4, 8)  # reductions of the photograph
 MAX_SCALES = len(SCALES)
 WINDOWS = (1.2, 3.0, 8.0)  # standard deviations [cells, or pixels of a coarser map]
-NUM_FEATURES = len(WINDOWS) * (NUM_BANDS + MAX_SCALES + 2 * (MAX_SCALES - 1))
+PER_WINDOW = NUM_BANDS + MAX_SCALES + 2 * (MAX_SCALES - 1)
+NUM_FEATURES = len(WINDOWS) * PER_WINDOW
 STRIP = 512  # [px], rows at a time
 FLOOR = 1e-7  # of an energy: a hundredth of a step of 8 bits, squared
 _SOFTENING = np.array([1, 4, 6, 4, 1], np.float32) / 16
@@ -76,11 +77,21 @@ def gather(base, restored):
     energies = [finest[0], *_band_energies(grey(halved))]
     products = _change_products(finest[1], list(map(grey, changes)))
     shape = finest[0].shape
-    columns = []
-    for sigma in WINDOWS:
-        columns += [_log_energy(e, sigma, shape) for e in energies]
-        columns += _of_changes(products, sigma, shape)
-    return np.stack(columns, axis=-1), changes
+    features = np.empty((*shape, len(WINDOWS) * PER_WINDOW), np.float32)
+    columns = (
+        column
+        for sigma in WINDOWS
+        for column in _columns(energies, products, sigma, shape)
+    )
+    for index, column in enumerate(columns):  # one at a time: they are large
+        features[..., index] = column
+    return features, changes
+
+
+def _columns(energies, products, sigma, shape):
+    """The features of one window, map after map."""
+    yield from (_log_energy(energy, sigma, shape) for energy in energies)
+    yield from _of_changes(products, sigma, shape)
 
 
 def _read_full_size(base, restored):
@@ -141,16 +152,13 @@ def _change_products(finest, changes):
 
 def _of_changes(products, sigma, shape):
     squares, halves, pairs = products
-    nothing = np.full(shape, np.log(FLOOR), np.float32)
-    columns = [_log_energy(e, sigma, shape) for e in squares]
-    columns += [nothing] * (MAX_SCALES - len(squares))
+    nothing = np.log(np.float32(FLOOR))
+    yield from (_log_energy(energy, sigma, shape) for energy in squares)
+    yield from [nothing] * (MAX_SCALES - len(squares))
     for index in range(MAX_SCALES - 1):
         known, paired = index < len(halves), index < len(pairs)
-        columns += [
-            _log_energy(halves[index], sigma, shape) if known else nothing,
-            _agreement(pairs[index], sigma, shape) if paired else 0 * nothing,
-        ]
-    return columns
+        yield _log_energy(halves[index], sigma, shape) if known else nothing
+        yield _agreement(pairs[index], sigma, shape) if paired else 0
 
 
 def _window(values, sigma, shape):
