@@ -5,7 +5,11 @@ are those of `synthetic_dp`'s builder: the same seed, split and number give the 
 pixels.
 """
 
+import cv2
+import numpy as np
+
 from tf_defocus.evaluation.examples import VIEWS, Example
+from tf_defocus.optics import psf
 from tf_defocus.synthesis import scenes
 
 SEED = 2021  # of the builder's configurations
@@ -40,3 +44,24 @@ def render_examples(
         views = {view: made[view] for view in VIEWS}
         name = f"{split}_{index:06d}"
         yield Example(name, views, made["sharp"], made["coc"])
+
+
+def blurred_by_disc(photograph, radius):
+    """A photograph behind a disc of that radius [px], mirrored at its edges."""
+    kernel = psf.disc(radius)
+    return cv2.filter2D(photograph, -1, kernel, borderType=cv2.BORDER_REFLECT)
+
+
+def strips_of_blur(photograph, radii):
+    """The photograph in vertical strips of one width, each behind its disc.
+
+    Args:
+        photograph: (height, width, 3) float32 in [0, 1].
+        radii: of the discs [px], from left to right.
+
+    Returns:
+        Like `photograph`.
+    """
+    columns = np.array_split(np.arange(photograph.shape[1]), len(radii))
+    parts = [blurred_by_disc(photograph, r)[:, c] for r, c in zip(radii, columns)]
+    return np.concatenate(parts, axis=1)

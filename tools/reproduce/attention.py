@@ -26,11 +26,10 @@ from absl import flags
 
 import tf_defocus
 from tf_defocus import commands, whole_files
-from tf_defocus.evaluation import blur_detection
+from tf_defocus.evaluation import blur_detection, rendered
 from tf_defocus.images.files import Image, read_image, write_image
 from tf_defocus.images.levels import full_scale
 from tf_defocus.markdown_table import markdown_table
-from tf_defocus.optics import psf
 
 PRESET = flags.DEFINE_string("preset", "kpac_3level", "A KPAC preset or folder.")
 INPUT = flags.DEFINE_string("input", None, "Photograph [four strips].")
@@ -71,20 +70,6 @@ def attention_rows(model, photograph):
     return [photograph, *maps], restorations
 
 
-def blurred_by(photograph, radius):
-    """A photograph behind a disc of that radius [px], mirrored at its edges."""
-    kernel = psf.disc(radius)
-    return cv2.filter2D(photograph, -1, kernel, borderType=cv2.BORDER_REFLECT)
-
-
-def strips(photograph, radii=RADII):
-    """The photograph in vertical strips of one width, each behind its disc."""
-    parts = []
-    for index, columns in enumerate(np.array_split(np.arange(photograph.shape[1]), 4)):
-        parts.append(blurred_by(photograph, radii[index])[:, columns])
-    return np.concatenate(parts, axis=1)
-
-
 def mean_weights(model, photograph):
     """Mean scale attention of an image, a coarse pixel off its edges.
 
@@ -103,7 +88,7 @@ def measure_weights(model, photographs):
         photographs: list of (height, width, 3) float32 in [0, 1].
     """
     by_radius = (
-        [mean_weights(model, blurred_by(p, radius)) for p in photographs]
+        [mean_weights(model, rendered.blurred_by_disc(p, radius)) for p in photographs]
         for radius in RADII
     )
     return np.stack([np.mean(found, axis=0) for found in by_radius])
@@ -205,7 +190,9 @@ def main(_):
     if INPUT.value:
         pixels = read_image(INPUT.value).pixels
     else:
-        pixels = strips(skimage.data.astronaut() / np.float32(255))
+        pixels = rendered.strips_of_blur(
+            skimage.data.astronaut() / np.float32(255), RADII
+        )
     photograph = central_crop(pixels, SIZE.value, model.feature_stride)
     rows = [
         [

@@ -39,11 +39,13 @@ def test_drawing_places_pictures_between_white_gaps():
 
 def test_strips_are_blurred_one_by_one(rng):
     photograph = rng.random((16, 32, 3), dtype=np.float32)
-    drawn = tool.strips(photograph)
+    drawn = tool.rendered.strips_of_blur(photograph, tool.RADII)
     np.testing.assert_array_equal(drawn[:, :8], photograph[:, :8])
     variances = [np.var(drawn[:, 8 * i : 8 * i + 8]) for i in range(4)]
     assert variances == sorted(variances, reverse=True)
-    np.testing.assert_array_equal(drawn[:, 24:], tool.blurred_by(photograph, 4)[:, 24:])
+    np.testing.assert_array_equal(
+        drawn[:, 24:], tool.rendered.blurred_by_disc(photograph, 4)[:, 24:]
+    )
 
 
 def test_the_table_holds_the_mean_weights_of_each_block(rng):

@@ -5,6 +5,7 @@ import pytest
 
 from tests.testing import load_tool
 from tf_defocus.layers.gkmnet import GaussianConvolution
+from tf_defocus.models import create_model
 from tf_defocus.ops import gaussian
 
 tool = load_tool("reproduce.gkm_kernels")
@@ -36,6 +37,30 @@ def test_each_tile_is_red_above_zero_and_blue_below():
     ].astype(float)
     expected = 255 * kernels[2] / np.abs(kernels[2]).max()
     np.testing.assert_allclose(tile[..., 0] - tile[..., 2], expected, atol=0.51)
+
+
+def test_coefficients_are_gammas_times_what_their_maps_weigh(rng):
+    network = create_model(
+        "gkmnet", num_gaussians=3, max_kernel_size=5, num_scales=1, num_iterations=2
+    )
+    photograph = rng.random((16, 24, 3), dtype=np.float32)
+    network({"blurred": photograph[None]})
+    seen, call = [], network.summation.call
+    maps = tool.coefficients(network, photograph)
+    assert network.summation.call == call and maps.shape == (16, 24, 4)
+    state = None
+    for _ in range(2):
+        gamma, state = network.attention(
+            photograph[None], state=state, training=False, batch_statistics=False
+        )
+        seen.append(np.asarray(gamma)[0])
+    omega = np.asarray(network.summation.kernel)[0, 0]
+    for kernel in range(4):
+        weights = [omega[colour * 4 + kernel, colour] for colour in range(3)]
+        expected = seen[-1][..., kernel] * np.mean(weights)
+        np.testing.assert_allclose(maps[..., kernel], expected, rtol=1e-4, atol=1e-6)
+    drawn = tool.picture_of_maps(photograph, maps)
+    assert drawn.shape == (16 + tool.GAP, 6 * (24 + tool.GAP), 3)
 
 
 def test_a_fixed_bank_has_no_learned_kernels():
