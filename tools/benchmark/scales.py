@@ -211,6 +211,10 @@ have all four.
 The same estimate is what `--defocus-map` writes. It is one map from single windows: a
 smooth place, a shadow or a thin thing before a blurred background is told wrongly.
 
+An earlier choice failed on one of the four real scenes of `docs/preset_scores.md`; that
+was looked into, and led to the rule of 600 px and to never leaving wide blur alone. No
+number was fitted to those scenes, but for restoring over scales they are not unseen.
+
 ## Gain by the width of the blur
 
 {count} sharp photographs blurred by discs that grow from 0 to 128 px (ramps of
