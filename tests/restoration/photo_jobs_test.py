@@ -259,7 +259,7 @@ def test_a_limit_that_is_no_number_is_said_once(tmp_path, photos, monkeypatch, c
 @pytest.mark.parametrize("views", [("left", "right"), ("blurred", "left", "right")])
 def test_dual_networks_find_the_scenes_of_published_folders(tree, views, tmp_path):
     naming = photo_jobs.Naming(tmp_path / "output")
-    folder = getattr(dataset_trees, tree)(tmp_path, 2)
+    folder = tree(tmp_path, 2)
     jobs, _ = photo_jobs.find_jobs([folder], views, naming)
     assert len(jobs) == 2
     for job in jobs:
