@@ -3,7 +3,7 @@
 import pytest
 
 from tf_defocus import configs
-from tf_defocus.layers.ifan import FilterAdaptiveConvolution
+from tf_defocus.layers.ifan_filters import FilterAdaptiveConvolution
 from tf_defocus.training.tasks import create_network, create_trainee
 
 # recipe: parameters of the network, and of the reblurring network beside it
