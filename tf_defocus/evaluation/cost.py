@@ -49,8 +49,8 @@ class PeakMemory:
         self.start = process_memory("VmRSS")
 
     def read(self):
-        """Float [MiB]."""
-        return process_memory("VmHWM") - self.start
+        """Float [MiB], at least 0: the kernel counts both in steps of some pages."""
+        return max(0.0, process_memory("VmHWM") - self.start)
 
 
 def process_memory(key):
