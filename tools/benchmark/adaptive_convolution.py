@@ -265,6 +265,7 @@ def torch_is_there():
 
 
 def main(arguments):
+    """Measures what the flags say and prints the table."""
     if len(arguments) != 1:
         raise ValueError(f"takes flags only. Received: {arguments[1:]}")
     results = {}

@@ -246,6 +246,7 @@ def run(mode):
 
 
 def main(arguments):
+    """Measures one of the modes."""
     if len(arguments) != 2 or arguments[1] not in MODES:
         raise ValueError(f"give one of {', '.join(MODES)}; --help tells the flags")
     run(arguments[1])

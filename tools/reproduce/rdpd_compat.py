@@ -130,6 +130,7 @@ def _row(label, name, scores):
 
 
 def main(_):
+    """Compares and writes the table."""
     text = table(SCENES.value, SIZE.value, POINTS.value, SEED.value)
     output = pathlib.Path(OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
