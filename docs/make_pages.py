@@ -18,7 +18,7 @@ import types
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File
 
-from tf_defocus import cli, quiet_tensorflow  # noqa: F401
+from tf_defocus import cli
 from tf_defocus.markdown_table import markdown_table
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent

@@ -93,7 +93,7 @@ def flags_of(tool):
     """Names of the flags that a tool defines, itself or by `define_set_flags`."""
     source = (ROOT / tool).read_text()
     if "define_set_flags(" in source:
-        source += (ROOT / "tf_defocus" / "commands.py").read_text()
+        source += (ROOT / "tf_defocus" / "commands" / "__init__.py").read_text()
     return set(re.findall(r"DEFINE_\w+\(\s*\"(\w+)\"", source))
 
 

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from tf_defocus import quiet_tensorflow
+from tf_defocus.commands import quiet_tensorflow
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 
 from absl import app, flags
 
-from tf_defocus import quiet_tensorflow  # noqa: F401
+from tf_defocus.commands import quiet_tensorflow  # noqa: F401
 
 flags.disclaim_key_flags()  # --help shows them as the tool's own
 BACKENDS = ("tensorflow", "jax")
@@ -41,6 +41,12 @@ def run(main: Callable) -> None:
 
     What is wrong with that which the tool was given is one line on the error output,
     and exit code 1. Any other exception is a fault of ours and keeps its traceback.
+
+    Args:
+        main: function of the list of arguments that are no flags.
+
+    Raises:
+        SystemExit: always, as `absl.app.run` does.
     """
     app.run(functools.partial(_in_one_line, main))
 
@@ -56,7 +62,14 @@ def _in_one_line(main, arguments):
 
 
 def explain(error: BaseException) -> str:
-    """An exception in one line; of a missing package, with what installs it."""
+    """An exception in one line; of a missing package, with what installs it.
+
+    Args:
+        error: the exception.
+
+    Returns:
+        str without line breaks.
+    """
     package = _missing_package(error)
     if package in BACKENDS and importlib.util.find_spec(package) is None:
         try:
@@ -118,6 +131,9 @@ def leave_if_stopped(run: Any) -> None:
 
     Args:
         run: what `training` returns: `stopped_by` (a signal or None) and `step`.
+
+    Raises:
+        SystemExit: if a signal stopped it.
     """
     if run.stopped_by is not None:
         print(
