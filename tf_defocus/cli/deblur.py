@@ -81,31 +81,18 @@ def _add_control(deblur):
 
 def deblur_photographs(options):
     """`tf-defocus deblur`: restores every photograph it can; returns the exit code."""
-    from tf_defocus.restoration.photo_jobs import (
-        BatchError,
-        Naming,
-        check_sources,
-        find_jobs,
-    )
+    from tf_defocus.restoration.photo_jobs import BatchError, check_sources
 
-    naming = Naming(options.output, options.suffix, EXTENSIONS[options.ext])
     one_view = (options.left, options.right, options.mask)
     try:
         check_sources(options.input, options.output, *one_view)
-        with _on_device(options.device):
-            restorer = _load_restorer(options)
+        with on_device(options.device):
+            restorer = load_restorer(options)
             if options.check_views and "left" not in restorer.view_names:
                 problem = "--check-views needs a preset for left and right views"
                 raise BatchError(problem)
-            jobs, left_out = find_jobs(
-                options.input,
-                restorer.view_names,
-                naming,
-                options.left,
-                options.right,
-                options.recursive,
-            )
-            control = _control(options, len(jobs))
+            jobs, left_out = jobs_of(options, restorer)
+            control = control_of(options, len(jobs))
             return _run_batch(jobs, left_out, restorer, options, control)
     except BatchError as error:
         return fail(error, code=2)
@@ -113,7 +100,17 @@ def deblur_photographs(options):
         return fail(error)
 
 
-def _on_device(name):
+def jobs_of(options, restorer):
+    """What is to be restored, and a count of what is not; see `photo_jobs.find_jobs`."""
+    from tf_defocus.restoration.photo_jobs import Naming, find_jobs
+
+    naming = Naming(options.output, options.suffix, EXTENSIONS[options.ext])
+    views = (options.left, options.right)
+    names = restorer.view_names
+    return find_jobs(options.input, names, naming, *views, options.recursive)
+
+
+def on_device(name):
     """Keras' scope of a device that exists, or of none in particular."""
     if not name:
         return contextlib.nullcontext()
@@ -128,7 +125,8 @@ def _on_device(name):
     return keras.device(name)
 
 
-def _control(options, count):
+def control_of(options, count):
+    """The `PhotoControl` of a command for so many photographs."""
     from tf_defocus.restoration.photo_control import PhotoControl
     from tf_defocus.restoration.photo_jobs import BatchError
 
@@ -140,7 +138,8 @@ def _control(options, count):
     return PhotoControl(options.strength, options.mask, target, options.output)
 
 
-def _load_restorer(options):
+def load_restorer(options):
+    """The `Restorer` that the options name."""
     commands.require_backend()
     from tf_defocus.restoration.restorer import Restorer
 
