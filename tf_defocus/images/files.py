@@ -52,6 +52,9 @@ class Image:
             `photoshop` are its image resources, IPTC among them.
         resolution: (x, y, unit) in dots per `"inch"`, `"cm"` or `"metre"`, or a ratio
             of sides with the unit None; or None. TIFF has it in `exif`.
+        bits: int, significant bits of a sample where a format has fewer than the
+            dtype (10 or 12), or None.
+        lossy: bool, whether the file has lost detail to its compression.
         extras: tuple of (name, bytes): chunks of a PNG file or segments of a JPEG file
             that other formats have no place for.
         notes: tuple of str, what was converted or dropped on the way in.
@@ -66,6 +69,8 @@ class Image:
     xmp: bytes | None = None
     photoshop: bytes | None = None
     resolution: tuple | None = None
+    bits: int | None = None
+    lossy: bool = False
     extras: tuple = ()
     notes: tuple = ()
 

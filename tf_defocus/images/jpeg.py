@@ -33,7 +33,7 @@ def read_jpeg(file, check_size):
 
     Returns:
         dict: `colour`, `alpha` (None), `icc`, `exif`, `xmp`, `photoshop` (bytes or
-        None), `resolution`, `extras` and `notes`, as in `files.Image`.
+        None), `resolution`, `lossy`, `extras` and `notes`, as in `files.Image`.
     """
     file.seek(0)
     segments = take_apart(file.read())
@@ -45,7 +45,8 @@ def read_jpeg(file, check_size):
         picture.load()
     colour, _, more, icc = to_samples(picture, found["icc"])
     notes = (*notes, *more)
-    return {**found, "colour": colour, "alpha": None, "icc": icc, "notes": notes}
+    found |= {"colour": colour, "alpha": None, "icc": icc, "lossy": True}
+    return {**found, "notes": notes}
 
 
 def _check_frame(segments, check_size):

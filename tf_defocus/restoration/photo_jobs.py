@@ -23,6 +23,7 @@ from tf_defocus.images.files import (
 )
 from tf_defocus.images.kinds import foreign_of_extension, format_of_extension
 from tf_defocus.images.refusals import ImageFileError, shown
+from tf_defocus.restoration.colour_managed import restore_image
 from tf_defocus.restoration.folder_search import search
 from tf_defocus.restoration.photo_control import PhotoControl, write_map
 from tf_defocus.restoration.view_order import check_view_order
@@ -335,14 +336,13 @@ def run_job(job, restorer, on_progress=None, check_views=False, control=None):
         images = {view: read_image(path) for view, path in job.views.items()}
     first = next(iter(images.values()))
     control = control or PhotoControl()
-    pixels = restorer.restore(
-        **{view: image.pixels for view, image in images.items()},
+    restored, defocus = restore_image(
+        restorer,
+        images,
         on_progress=on_progress,
         **control.keywords(first.pixels, job.name),
     )
-    if control.defocus_map:
-        pixels, defocus = pixels
-    restored = dataclasses.replace(first, pixels=np.ascontiguousarray(pixels))
+    unchanged = first.lossy and np.array_equal(restored.pixels, first.pixels)
     restored = convert_for(restored, job.output)
     try:
         job.output.parent.mkdir(parents=True, exist_ok=True)
@@ -351,9 +351,9 @@ def run_job(job, restorer, on_progress=None, check_views=False, control=None):
             f"{shown(job.output.parent)}: cannot be made ({error.strerror}); choose "
             "another -o"
         ) from error
-    unchanged = first.format == "jpeg" and np.array_equal(pixels, first.pixels)
-    if unchanged and format_of_extension(job.output) == "jpeg":
+    if unchanged and format_of_extension(job.output) == first.format:
         copy_image(next(iter(job.views.values())), job.output)
+        restored = dataclasses.replace(restored, notes=())  # all of it is kept
     else:
         write_image(job.output, restored)
     if control.defocus_map:
