@@ -39,6 +39,7 @@ import tensorflow as tf
 
 import tf_defocus
 from tf_defocus.export.graph_memory import max_pixels
+from tf_defocus.export.portable_graph import restore_views
 from tf_defocus.export.served_images import (
     check_pixels,
     decode_images,
@@ -49,7 +50,6 @@ from tf_defocus.export.served_images import (
 from tf_defocus.models.base import RestorationNetwork, check_restores
 from tf_defocus.models.weights import variable_names
 from tf_defocus.ops.adaptive_convolution import portable
-from tf_defocus.ops.padding import crop_like, pad_to_multiple
 from tf_defocus.restoration.restorer import Restorer
 
 CARD = "model_card.json"
@@ -202,17 +202,7 @@ class RestorationGraph:
         return tf.cond(pixels > 0, lambda: self._run_network(views), lambda: first)
 
     def _run_network(self, views):
-        first = next(iter(views.values()))
-        margin, multiple = self.model.border_margin, self.model.size_multiple
-        _, height, width, _ = tf.unstack(tf.shape(first))
-        maps = self.model.frame_maps(height, width)
-        inputs = {**views, **{name: value[None] for name, value in maps.items()}}
-        padded = {
-            name: pad_to_multiple(value, multiple, margin)
-            for name, value in inputs.items()
-        }
-        deblurred = self.model(padded, training=False)["deblurred"]
-        deblurred = crop_like(deblurred, first, margin)
+        deblurred = restore_views(self.model, views)
         deblurred = tf.debugging.check_numerics(
             deblurred, "The network returned values that are not finite"
         )

@@ -1,0 +1,66 @@
+"""A network as a frozen graph of ordinary operations, for converters to read.
+
+The graph holds no checks, branches or strings, which other runtimes do not have: views
+in, mirrored at their borders, deblurred, cropped and clipped to [0, 1].
+"""
+
+import tensorflow as tf
+from tensorflow.python.framework import convert_to_constants
+
+from tf_defocus.export import dilated_convolutions
+from tf_defocus.models.base import RestorationNetwork, check_restores
+from tf_defocus.ops.adaptive_convolution import portable
+from tf_defocus.ops.padding import crop_like, pad_to_multiple
+from tf_defocus.ops.strips import whole_images
+from tf_defocus.ops.tensor import Tensor
+
+OUTPUT = "deblurred"
+IMAGES = (None, None, None, 3)
+
+
+def restore_views(model: RestorationNetwork, views: dict[str, Tensor]) -> Tensor:
+    """What every exported graph computes.
+
+    Args:
+        model: the network.
+        views: dict of (batch, height, width, 3) float32 in [0, 1], one per view.
+
+    Returns:
+        (batch, height, width, 3) float32; not clipped.
+    """
+    first = next(iter(views.values()))
+    margin, multiple = model.border_margin, model.size_multiple
+    _, height, width, _ = tf.unstack(tf.shape(first))
+    maps = model.frame_maps(height, width)
+    inputs = {**views, **{name: value[None] for name, value in maps.items()}}
+    padded = {
+        name: pad_to_multiple(value, multiple, margin) for name, value in inputs.items()
+    }
+    deblurred = model(padded, training=False)[OUTPUT]
+    return crop_like(deblurred, first, margin)
+
+
+def frozen_graph(model: RestorationNetwork) -> tf.compat.v1.GraphDef:
+    """The graph of a network with its weights as constants.
+
+    Args:
+        model: a network of `create_model`, on the TensorFlow backend.
+
+    Returns:
+        `GraphDef`; its placeholders are named as the views, float32 (batch, height,
+        width, 3), all three sizes free; its result is the node `deblurred`.
+
+    Raises:
+        ValueError: if the network's result is no image.
+    """
+    check_restores(model)
+    views = {n: tf.TensorSpec(IMAGES, tf.float32, name=n) for n in model.view_names}
+
+    def body(views):
+        restored = tf.clip_by_value(restore_views(model, views), 0, 1)
+        return tf.identity(restored, name=OUTPUT)
+
+    with portable(), whole_images():
+        traced = tf.function(body, autograph=False).get_concrete_function(views)
+    frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
+    return dilated_convolutions.joined(frozen.graph.as_graph_def())
