@@ -334,3 +334,36 @@ def test_pictures_that_are_not_rgb_say_how_to_become_so():
     for mode in ("L", "P", "CMYK", "RGBA"):
         with pytest.raises(ValueError, match=rf"mode {mode}; .convert"):
             Restorer(Identity()).restore(blurred=PIL.Image.new(mode, (8, 8)))
+
+
+@pytest.mark.parametrize("protect_sharp", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_a_batch_equals_one_after_another(rng, dtype, protect_sharp):
+    restorer = Restorer(Convolutions(), protect_sharp=protect_sharp)
+    batch = [{"blurred": photograph(rng, 19, 26, dtype)} for _ in range(3)]
+    calls, run = [], restorer._run
+    restorer._run = lambda *a, **k: calls.append(k["inputs"]) or run(*a, **k)
+    together = restorer.restore_batch(batch, strength=0.5)
+    assert [inputs["blurred"].shape[0] for inputs in calls[:1]] == [3]
+    for views, restored in zip(batch, together):
+        expected = restorer.restore(**views, strength=0.5)
+        assert restored.dtype == dtype and restored.shape == (19, 26, 3)
+        difference = np.abs(restored.astype(float) - expected)
+        assert difference.max() <= (1e-6 if dtype == "float32" else 1)
+    assert len(calls) == 1 + len(batch)
+
+
+@pytest.mark.parametrize(
+    "options", [{"ensemble": True}, {"tile": 32}, {"scales": (1, 2)}]
+)
+def test_what_needs_several_calls_is_restored_one_after_another(rng, options):
+    restorer = Restorer(Convolutions(), **options)
+    batch = [{"blurred": photograph(rng, 40, 40)} for _ in range(2)]
+    for views, restored in zip(batch, restorer.restore_batch(batch)):
+        np.testing.assert_array_equal(restored, restorer.restore(**views))
+
+
+def test_a_batch_of_several_sizes_is_refused(rng):
+    batch = [{"blurred": photograph(rng, 8, width)} for width in (8, 9)]
+    with pytest.raises(ValueError, match=r"one size\. Received: .*8, 9, 3"):
+        Restorer(Identity()).restore_batch(batch)

@@ -101,7 +101,7 @@ def deblur_photographs(options):
 
 
 def jobs_of(options, restorer):
-    """What is to be restored, and a count of what is not; see `photo_jobs.find_jobs`."""
+    """What is to be restored, and a count of what is not, as `find_jobs` gives it."""
     from tf_defocus.restoration.photo_jobs import Naming, find_jobs
 
     naming = Naming(options.output, options.suffix, EXTENSIONS[options.ext])
@@ -183,7 +183,8 @@ def _counted(counts):
 def _run_one(job, restorer, options, control, bar, number):
     """What became of a job, and the lines to say about it."""
     from tf_defocus.images.refusals import shown
-    from tf_defocus.restoration.photo_jobs import describe_failure, run_job
+    from tf_defocus.restoration.failures import describe_failure
+    from tf_defocus.restoration.photo_jobs import run_job
 
     exists = os.path.lexists(job.output) and not job.problem
     if exists and options.skip_existing:

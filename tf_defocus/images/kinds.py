@@ -116,12 +116,13 @@ def open_file(path):
     return open(path, "rb")
 
 
-def may_be_photograph(path):
+def may_be_photograph(path, opener=open_file):
     """Whether a file counts as a photograph, be it one that is not read.
 
     Args:
         path: `pathlib.Path`; a pipe, a broken link or an unreadable file counts by its
             extension.
+        opener: function of the path that opens the file, if it must be looked into.
     """
     suffix = path.suffix.lower()
     if suffix in NO_PICTURES:
@@ -129,7 +130,7 @@ def may_be_photograph(path):
     if format_of_extension(path) or foreign_of_extension(path):
         return True
     try:
-        with open_file(path) as file:
+        with opener(path) as file:
             kind = format_of_bytes(file.read(LONGEST_START))
     except (OSError, Refused):
         return False

@@ -28,23 +28,55 @@ def restore_image(restorer, images, **keywords):
         `(image, defocus)`: the restored `images.Image`, and the map if
         `return_defocus` is asked for, or None.
     """
-    first = next(iter(images.values()))
-    found = {view: colour_spaces.space_of(image) for view, image in images.items()}
-    notes = dict.fromkeys(note for _, note in found.values() if note)
-    spaces = {view: space for view, (space, _) in found.items()}
-    pixels = {view: image.pixels for view, image in images.items()}
-    managed = any(spaces.values())
-    seen = pixels
-    if managed:
-        seen = {view: _seen(pixels[view], spaces[view]) for view in images}
-    result = restorer.restore(**seen, **keywords)
+    spaces, notes = _spaces(images)
+    result = restorer.restore(**_shown(images, spaces), **keywords)
     asked = keywords.get("return_defocus")
     restored, defocus = result if asked else (result, None)
-    if managed:
+    return _finished(images, spaces, notes, restored), defocus
+
+
+def restore_images(restorer, batch, strength=1.0):
+    """Restores photographs of one size, as `Restorer.restore_batch` does.
+
+    Args:
+        restorer: `Restorer`.
+        batch: list of `images` as of `restore_image`.
+        strength: as of `Restorer.restore`.
+
+    Returns:
+        List of `images.Image`, restored.
+    """
+    found = [_spaces(images) for images in batch]
+    shown = [_shown(images, spaces) for images, (spaces, _) in zip(batch, found)]
+    restored = restorer.restore_batch(shown, strength)
+    return [
+        _finished(images, *spaces_and_notes, pixels)
+        for images, spaces_and_notes, pixels in zip(batch, found, restored)
+    ]
+
+
+def _spaces(images):
+    """dict, view -> its colour space or None, and what there is to say about them."""
+    found = {view: colour_spaces.space_of(image) for view, image in images.items()}
+    notes = dict.fromkeys(note for _, note in found.values() if note)
+    return {view: space for view, (space, _) in found.items()}, tuple(notes)
+
+
+def _shown(images, spaces):
+    """dict, view -> pixels as the network is shown them."""
+    if not any(spaces.values()):
+        return {view: image.pixels for view, image in images.items()}
+    return {view: _seen(image.pixels, spaces[view]) for view, image in images.items()}
+
+
+def _finished(images, spaces, notes, restored):
+    """The first view's `Image` with what became of its pixels, in its own colours."""
+    first = next(iter(images.values()))
+    if any(spaces.values()):
+        pixels = {view: image.pixels for view, image in images.items()}
         restored = _in_own_colours(pixels, spaces, restored)
     restored = np.ascontiguousarray(restored)
-    notes = (*first.notes, *notes)
-    return dataclasses.replace(first, pixels=restored, notes=notes), defocus
+    return dataclasses.replace(first, pixels=restored, notes=(*first.notes, *notes))
 
 
 def _bands(height):

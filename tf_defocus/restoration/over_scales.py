@@ -94,7 +94,7 @@ def restore_over_scales(views, scales, restore, control, want_defocus=False):
     """
     first = next(iter(views.values()))
     height, width, _ = first.shape
-    padded = {name: _pad(view) for name, view in views.items()}
+    padded = pad_views(views)
     base = centre_view(padded)
     restored = [restore(padded)]
     for _ in scales[1:]:
@@ -117,6 +117,11 @@ def restore_over_scales(views, scales, restore, control, want_defocus=False):
         return result, None
     whole = scale_blending.enlarge_map(defocus, scale_evidence.CELL)
     return result, whole[:height, :width]
+
+
+def pad_views(views):
+    """The views as `restore_over_scales` has them restored at full size."""
+    return {name: _pad(view) for name, view in views.items()}
 
 
 def centre_view(views):

@@ -24,13 +24,10 @@ from tf_defocus.images.files import (
 from tf_defocus.images.kinds import foreign_of_extension, format_of_extension
 from tf_defocus.images.refusals import ImageFileError, shown
 from tf_defocus.restoration.colour_managed import restore_image
+from tf_defocus.restoration.failures import quiet_libraries
 from tf_defocus.restoration.folder_search import search
 from tf_defocus.restoration.photo_control import PhotoControl, write_map
 from tf_defocus.restoration.view_order import check_view_order
-
-# How backends and libraries say that no memory is left.
-NO_MEMORY = ("resourceexhausted", "resource_exhausted", "out of memory", "bad_alloc")
-NO_MEMORY += ("failed to allocate", "insufficient memory", "oom when allocating")
 
 
 class BatchError(ValueError):
@@ -330,10 +327,7 @@ def run_job(job, restorer, on_progress=None, check_views=False, control=None):
     Raises:
         Exception: whatever went wrong; `describe_failure` says it in one line.
     """
-    if job.problem:
-        raise ImageFileError(f"{job.name}: {job.problem}")
-    with _quiet_libraries():
-        images = {view: read_image(path) for view, path in job.views.items()}
+    images = read_views(job)
     first = next(iter(images.values()))
     control = control or PhotoControl()
     restored, defocus = restore_image(
@@ -342,7 +336,41 @@ def run_job(job, restorer, on_progress=None, check_views=False, control=None):
         on_progress=on_progress,
         **control.keywords(first.pixels, job.name),
     )
-    unchanged = first.lossy and np.array_equal(restored.pixels, first.pixels)
+    notes = write_restored(job, first, restored)
+    if control.defocus_map:
+        write_map(control.map_path(job.output), defocus)
+    if check_views:
+        views = (images[side].pixels for side in ("left", "right"))
+        return *notes, check_view_order(*views, warn=False).describe()
+    return notes
+
+
+def read_views(job):
+    """The views of a job, dict of view name -> `Image`.
+
+    Raises:
+        ImageFileError: if the job has a problem or a file cannot be read.
+    """
+    if job.problem:
+        raise ImageFileError(f"{job.name}: {job.problem}")
+    with quiet_libraries():
+        return {view: read_image(path) for view, path in job.views.items()}
+
+
+def write_restored(job, first, restored):
+    """Writes what became of a photograph, with all that its file held besides pixels.
+
+    Args:
+        job: `Job`.
+        first: `Image`, the first view as it was read.
+        restored: `Image`.
+
+    Returns:
+        Tuple of str: what was converted on the way.
+
+    Raises:
+        ImageFileError: if the output cannot be written.
+    """
     restored = convert_for(restored, job.output)
     try:
         job.output.parent.mkdir(parents=True, exist_ok=True)
@@ -351,48 +379,14 @@ def run_job(job, restorer, on_progress=None, check_views=False, control=None):
             f"{shown(job.output.parent)}: cannot be made ({error.strerror}); choose "
             "another -o"
         ) from error
-    if unchanged and format_of_extension(job.output) == first.format:
+    if is_copied(job, first, restored):
         copy_image(next(iter(job.views.values())), job.output)
-        restored = dataclasses.replace(restored, notes=())  # all of it is kept
-    else:
-        write_image(job.output, restored)
-    if control.defocus_map:
-        write_map(control.map_path(job.output), defocus)
-    if check_views:
-        views = (images[side].pixels for side in ("left", "right"))
-        return *restored.notes, check_view_order(*views, warn=False).describe()
+        return ()  # all of it is kept
+    write_image(job.output, restored)
     return restored.notes
 
 
-@contextlib.contextmanager
-def _quiet_libraries():
-    """Keeps what C libraries print over damaged files off the error output.
-
-    `read_image` says the same in one line that names the file.
-    """
-    try:
-        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    except OSError:  # the process has no error output
-        yield
-        return
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def describe_failure(job, error):
-    """An exception of `run_job` in one line, with the remedy where there is one."""
-    text = " ".join(str(error).split())
-    if isinstance(error, ImageFileError):
-        return text
-    kind = type(error).__name__
-    said = f"{kind} {text}".lower()
-    if isinstance(error, MemoryError) or any(words in said for words in NO_MEMORY):
-        return f"{job.name}: out of memory; try smaller tiles, such as -t 512"
-    if isinstance(error, (ValueError, ArithmeticError)):
-        return f"{job.name}: {text}"
-    return f"{job.name}: {kind}: {text[:300]}"
+def is_copied(job, first, restored):
+    """Whether the file itself is the output: written anew, it would change."""
+    unchanged = first.lossy and np.array_equal(restored.pixels, first.pixels)
+    return unchanged and format_of_extension(job.output) == first.format

@@ -22,7 +22,8 @@ from tf_defocus.images import levels
 from tf_defocus.models import presets
 from tf_defocus.models.base import RestorationNetwork, check_restores
 from tf_defocus.ops.padding import pad_amounts
-from tf_defocus.restoration import over_scales, tiling
+from tf_defocus.restoration import over_scales, tile_arrays, tiling
+from tf_defocus.restoration.compiled_network import CompiledNetwork
 from tf_defocus.restoration.inputs import as_views
 
 # Restored whole by default: the papers' largest test size, to which K3DN enlarges.
@@ -89,7 +90,7 @@ class Restorer:
         self.margin = model.border_margin if margin is None else margin
         self.scales = scales
         self.protect_sharp = protect_sharp
-        self._functions = {}
+        self._run = CompiledNetwork(model, batch_statistics)
 
     @classmethod
     def from_preset(
@@ -175,6 +176,47 @@ class Restorer:
         )
         return (restored, defocus) if return_defocus else restored
 
+    def restore_batch(
+        self, photographs: list[dict[str, np.ndarray]], strength: float = 1.0
+    ) -> list[np.ndarray]:
+        """Deblurs photographs of one size, in one call of the network where that fits.
+
+        That is where each is restored whole, at full size and once; others are restored
+        one after another. Sums in batches may round otherwise: by one level at most.
+
+        Args:
+            photographs: list of dict, view name -> array as of `restore`.
+            strength: as of `restore`.
+
+        Returns:
+            List of what `restore` returns.
+
+        Raises:
+            ValueError, ArithmeticError: as `restore`, for any of them.
+        """
+        batch = [as_views(views, self.view_names) for views in photographs]
+        shapes = {view.shape for views in batch for view in views.values()}
+        if len(shapes) > 1:
+            raise ValueError(f"Expected one size. Received: {sorted(shapes)}")
+        (shape,) = shapes
+        control = over_scales.Control(strength, None, self.protect_sharp)
+        control.check(shape)
+        if len(batch) == 1 or not strength or not self._can_stack(*shape[:2]):
+            return [self.restore(**views, strength=strength) for views in batch]
+        if control.is_plain:
+            return self._restore_stacked(batch)
+        restored = self._restore_stacked([over_scales.pad_views(v) for v in batch])
+        return [
+            over_scales.restore_over_scales(views, (1,), lambda _, r=one: r, control)[0]
+            for views, one in zip(batch, restored)
+        ]
+
+    def _can_stack(self, height, width):
+        """Whether photographs of this size need one call each, whatever others hold."""
+        scales = over_scales.scales_for(self.scales, height, width)
+        once = not (self.ensemble or self.batch_statistics) and scales == (1,)
+        return once and not self._is_tiled(height, width)
+
     def _count_steps(self, scales, height, width):
         steps, tiled = 0, self._is_tiled(height, width)
         for scale in scales:
@@ -209,9 +251,7 @@ class Restorer:
 
     def _restore_once(self, views, progress, tiled):
         height, width, _ = next(iter(views.values())).shape
-        maps = self.model.frame_maps(height, width)
-        views |= {k: keras.ops.convert_to_numpy(v) for k, v in maps.items()}
-        views = {name: self._pad(view) for name, view in views.items()}
+        views = self._prepare(views)
         tiles, halo = self.plan(height, width, tiled)
         if len(tiles) == 1 or (
             self.model.exact_tiling and not self.model.works_in_stages
@@ -221,6 +261,30 @@ class Restorer:
             result = self._restore_in_phases(views, tiles, progress)
         else:
             result = self._restore_blended(views, tiles, halo, progress)
+        return self._inside_margin(result, height, width)
+
+    def _restore_stacked(self, photographs):
+        """Photographs of one size, each a dict of views, whole, in one call."""
+        firsts = [next(iter(views.values())) for views in photographs]
+        prepared = [self._prepare(views) for views in photographs]
+        stacked = {
+            name: np.stack([levels.to_float(views[name]) for views in prepared])
+            for name in prepared[0]
+        }
+        results = self._run(self.model, inputs=stacked)
+        return [
+            self._inside_margin(levels.to_levels(result, first.dtype), *first.shape[:2])
+            for first, result in zip(firsts, results)
+        ]
+
+    def _prepare(self, views):
+        """The views, and maps of where in the photograph they lie, padded."""
+        height, width, _ = next(iter(views.values())).shape
+        maps = self.model.frame_maps(height, width)
+        views = views | {k: keras.ops.convert_to_numpy(v) for k, v in maps.items()}
+        return {name: self._pad(view) for name, view in views.items()}
+
+    def _inside_margin(self, result, height, width):
         inside = slice(self.margin, self.margin + height)
         return result[inside, self.margin : self.margin + width]
 
@@ -262,10 +326,10 @@ class Restorer:
         return tiling.plan_tiles(height, width, side, halo, multiples), halo
 
     def _restore_tiles(self, views, tiles, progress):
-        result = _empty_like(views)
+        result = tile_arrays.empty_like(views)
         for tile in progress.over(tiles):
-            deblurred = self._run(self.model, inputs=_read(views, tile))
-            _keep(result, tile, deblurred)
+            deblurred = self._run(self.model, inputs=tile_arrays.read(views, tile))
+            tile_arrays.keep(result, tile, deblurred)
         return result
 
     def _restore_in_phases(self, views, tiles, progress):
@@ -273,22 +337,24 @@ class Restorer:
         height, width, _ = next(iter(views.values())).shape
         features = None
         for tile in progress.over(tiles):
-            part = self._run(self.model.encode, inputs=_read(views, tile))
+            part = self._run(self.model.encode, inputs=tile_arrays.read(views, tile))
             if features is None:
                 shape = (1, height // stride, width // stride, part.shape[-1])
                 features = np.empty(shape, part.dtype)
-            outer, inner = (_region(tile, stride, inside) for inside in (False, True))
-            features[:, inner[0], inner[1]] = _inside(part, outer, inner)
+            outer, inner = (
+                tile_arrays.region(tile, stride, inner) for inner in (False, True)
+            )
+            features[:, inner[0], inner[1]] = tile_arrays.inside(part, outer, inner)
         for _ in progress.over([None]):
             features = self._run(self.model.transform, features=features)
-        result = _empty_like(views)
+        result = tile_arrays.empty_like(views)
         for tile in progress.over(tiles):
-            rows, columns = _region(tile, stride)
+            rows, columns = tile_arrays.region(tile, stride)
             part = features[:, rows, columns]
             deblurred = self._run(
-                self.model.decode, inputs=_read(views, tile), features=part
+                self.model.decode, inputs=tile_arrays.read(views, tile), features=part
             )
-            _keep(result, tile, deblurred)
+            tile_arrays.keep(result, tile, deblurred)
         return result
 
     def _restore_blended(self, views, tiles, halo, progress):
@@ -296,49 +362,15 @@ class Restorer:
         total = np.zeros((height, width, channels), np.float32)
         weights = np.zeros((height, width, 1), np.float32)
         for tile in progress.over(tiles):
-            deblurred = self._run(self.model, inputs=_read(views, tile))
+            deblurred = self._run(self.model, inputs=tile_arrays.read(views, tile))
             down = tiling.feather(tile[0], height, halo)
             across = tiling.feather(tile[1], width, halo)
             weight = (down[:, None] * across)[..., None]
-            rows, columns = _region(tile)
+            rows, columns = tile_arrays.region(tile)
             total[rows, columns] += weight * deblurred[0]
             weights[rows, columns] += weight
         total /= weights
         return levels.to_levels(total, next(iter(views.values())).dtype)
-
-    def _run(self, function, **inputs):
-        """One compiled call of the model or of one of its methods, NumPy in and out."""
-        if function not in self._functions:
-            options = {}
-            if function is self.model:
-                options["training"] = False
-                if self.batch_statistics:
-                    options["batch_statistics"] = True
-            self._functions[function] = _Function(self.model, function, options)
-        output = self._functions[function].predict_on_batch(inputs)
-        if not np.isfinite(output).all():
-            raise ArithmeticError(
-                "The network returned values that are not finite; its weights do not "
-                "fit: check them with `tf-defocus doctor`"
-            )
-        return output
-
-
-class _Function(keras.Model):
-    """A network or a method of it as a model, for Keras to compile on any backend."""
-
-    def __init__(self, network, function, options):
-        # XLA compiles each size anew and is slower than TensorFlow's own CPU kernels.
-        super().__init__(autocast=False, name="restoration")
-        self.jit_compile = keras.backend.backend() == "jax"
-        self.network = network
-        self.function = function
-        self.options = options
-        self.built = True
-
-    def call(self, inputs):
-        output = self.function(**inputs, **self.options)
-        return output["deblurred"] if isinstance(output, dict) else output
 
 
 class _Progress:
@@ -356,24 +388,6 @@ class _Progress:
                 self.report(self.done, self.total)
 
 
-def _region(tile, stride=1, inside=False):
-    """Slices of a tile, or of its inside, in maps `stride` times smaller."""
-    if inside:
-        ends = [(window.inner_start, window.inner_stop) for window in tile]
-    else:
-        ends = [(window.start, window.stop) for window in tile]
-    return tuple(slice(start // stride, stop // stride) for start, stop in ends)
-
-
-def _inside(part, outer, inner):
-    """The inside of what was computed for a tile, (1, height, width, channels)."""
-    rows, columns = (
-        slice(kept.start - read.start, kept.stop - read.start)
-        for read, kept in zip(outer, inner)
-    )
-    return part[:, rows, columns]
-
-
 def _mirror(views, down, across):
     """Views read with these steps; mirrored across, left and right change places."""
     if across == 1:
@@ -381,20 +395,3 @@ def _mirror(views, down, across):
     return {
         _MIRRORED_VIEW[name]: view[::down, ::across] for name, view in views.items()
     }
-
-
-def _read(views, tile):
-    """The tile of every view as (1, height, width, 3) float32 in [0, 1]."""
-    rows, columns = _region(tile)
-    return {
-        name: levels.to_float(view[None, rows, columns]) for name, view in views.items()
-    }
-
-
-def _empty_like(views):
-    return np.empty_like(next(iter(views.values())))
-
-
-def _keep(result, tile, deblurred):
-    outer, inner = _region(tile), _region(tile, inside=True)
-    result[inner] = levels.to_levels(_inside(deblurred, outer, inner)[0], result.dtype)
