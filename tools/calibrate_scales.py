@@ -34,7 +34,9 @@ PRESETS = flags.DEFINE_list(
     "presets", ["kpac_3level"], "Whose changes are the evidence."
 )
 WORK = flags.DEFINE_string("work", None, "Folder for renderings.", required=True)
-SCENES = flags.DEFINE_integer("scenes", 24, "Scenes as of synthetic_dp.", 0)
+RAMPS = flags.DEFINE_integer("ramps", 20, "How many photographs become ramps.", 1)
+SCENES = flags.DEFINE_integer("scenes", 10, "Scenes as of synthetic_dp.", 0)
+LAYERS = flags.DEFINE_integer("layers", 12, "Layered scenes with wide blur.", 0)
 EPOCHS = flags.DEFINE_integer("epochs", 12, "Over all cells.", 1)
 WRITE = flags.DEFINE_string("write", str(scale_choice.WEIGHTS_FILE), "File to write.")
 PAGE = flags.DEFINE_string("page", None, "Markdown page to write, for docs.")
@@ -49,19 +51,27 @@ MEASURED = 2.0  # [px], narrower blur is not told from none by a ratio of octave
 def render(folder):
     """Writes what is not there yet of ramps and scenes; returns their paths."""
     paths = split_photographs(PHOTOGRAPHS.value)["train"]
-    wanted = {}
+    paths = paths[:: max(len(paths) // RAMPS.value, 1)]
+    wanted, large = {}, [path for path in paths if _is_large(path)]
     for index, path in enumerate(paths):
-        shape = cv2.imread(path).shape[:2]
-        large = min(shape) >= LARGE[1] and max(shape) >= LARGE[0]
-        size, widest = (LARGE, 128) if large else (SMALL, (128, 64, 96, 40)[index % 4])
+        size, widest = SMALL, (128, 64, 96, 40)[index % 4]
+        if path in large:
+            size, widest = LARGE, 128
         wanted[f"ramp{index}"] = _ramp, (path, index, size, widest)
     for index in range(SCENES.value):
-        wanted[f"scene{index}"] = _scene, (index, paths)
+        wanted[f"scene{index}"] = _scene, (index, large)
+    for index in range(LAYERS.value):
+        wanted[f"layers{index}"] = _layers, (index, large)
     for name, (make, arguments) in wanted.items():
         target = folder / f"{name}.npz"
         if not target.exists():
             _save(target, make(*arguments))
     return [folder / f"{name}.npz" for name in wanted]
+
+
+def _is_large(path):
+    sides = cv2.imread(path).shape[:2]
+    return min(sides) >= LARGE[1] and max(sides) >= LARGE[0]
 
 
 def _ramp(path, index, size, widest):
@@ -76,6 +86,13 @@ def _scene(index, paths):
     blurred = levels.convert(drawn["blurred"], "uint8")
     coc = np.abs(drawn["coc"][..., 0])
     return {"blurred": _worn(index, blurred), "sharp": drawn["sharp"], "coc": coc}
+
+
+def _layers(index, paths):
+    """Objects whose blur jumps at their outlines, as wide as in a ramp."""
+    example = wide_defocus.make_layers(paths, 9000 + index, SCENE)
+    kept = {name: example[name] for name in ("blurred", "sharp", "coc")}
+    return {**kept, "blurred": _worn(index, example["blurred"])}
 
 
 def _worn(index, image):

@@ -52,7 +52,9 @@ def test_smooth_places_do_not_count(rng, example, restored):
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_fewer_scales_are_what_fewer_restorations_give(rng, example, restored, count):
     def all_cells(images):
-        features = scale_evidence.gather(example["blurred"], images)[0]
+        changes = calibration.changes(example["blurred"], images)
+        evidence, _ = scale_evidence.gather(example["blurred"], images[0], changes[1:])
+        features = evidence.features()
         return features.reshape(-1, features.shape[-1])
 
     cells = {"features": all_cells(restored)}

@@ -151,7 +151,9 @@ def test_blending_is_its_definition_in_strips_too(rng, monkeypatch, count, strip
     restored = [rng.random(size, dtype=np.float32) for size in sizes]
     reduced = [mean_of_blocks(base, 1 << k) for k in range(count)]
     trust = rng.random((18, 22, count), dtype=np.float32)
-    changes = scale_evidence.gather(base, restored)[1]
+    coarser = [r - b for r, b in zip(restored[1:], reduced[1:])]
+    _, halved = scale_evidence.gather(base, restored[0], coarser)
+    changes = [halved, *coarser]
     coarse = scale_blending.blend_coarse(changes, trust)
     strips = scale_blending.blend_strips(base, restored[0], changes[0], coarse, trust)
     blended = np.concatenate([change for _, change in strips])
@@ -163,9 +165,13 @@ def test_blending_is_its_definition_in_strips_too(rng, monkeypatch, count, strip
 def test_evidence_is_its_definition_in_strips_too(rng, monkeypatch, strip):
     monkeypatch.setattr(scale_evidence, "STRIP", strip)
     monkeypatch.setattr(scale_evidence, "WINDOWS", (0.4, 0.7))
-    base, restored = picture(rng, 64, 128), picture(rng, 64, 128)
-    half = rng.random((32, 64, 3), dtype=np.float32)
-    features, _ = scale_evidence.gather(base, [restored, half])
+    base, restored = picture(rng, 192, 128), picture(rng, 192, 128)
+    half = rng.random((96, 64, 3), dtype=np.float32)
+    coarser = half - mean_of_blocks(base, 2)
+    evidence, _ = scale_evidence.gather(base, restored, [coarser])
+    features = evidence.features()
+    strips = [evidence.features(*rows) for rows in ((0, 16), (16, 32), (32, None))]
+    np.testing.assert_allclose(np.concatenate(strips), features, rtol=1e-5, atol=1e-5)
     pair = len(features[0, 0]) // 2
 
     grey = base.mean(axis=-1)

@@ -55,8 +55,11 @@ def cells(example, restored, rng):
         `errors`, `widths` [px] and `weights` (cells,), which make every range of
         widths of every photograph count alike.
     """
-    features, _ = scale_evidence.gather(example["blurred"], restored)
-    statistics = _statistics(example, restored)
+    differences = changes(example["blurred"], restored)
+    evidence, _ = scale_evidence.gather(
+        example["blurred"], restored[0], differences[1:]
+    )
+    statistics = _statistics(example, differences)
     width = _on_cells(example["coc"])
     good = _on_cells(has_detail(example["sharp"]).astype(np.float32)) > 0.5
     chosen, weights = [], []
@@ -71,7 +74,7 @@ def cells(example, restored, rng):
     if not chosen:
         return None
     chosen = np.concatenate(chosen)
-    found = {"features": features, **statistics, "widths": width}
+    found = {"features": evidence.features(), **statistics, "widths": width}
     picked = {
         name: values.reshape(-1, *values.shape[2:])[chosen].astype(np.float32)
         for name, values in found.items()
@@ -79,22 +82,37 @@ def cells(example, restored, rng):
     return {**picked, "weights": np.concatenate(weights).astype(np.float32)}
 
 
-def _statistics(example, restored):
-    """A, b and e of every cell, each averaged over its neighbours."""
-    blurred = reduced = levels.to_float(example["blurred"])
-    changes = []
-    for index, image in enumerate(restored):
-        change = levels.to_float(image) - reduced
-        changes.append(enlarge(change, 1 << index) if index else change)
+def changes(blurred, restored):
+    """What was changed at 1, 1/2, ... of the size, each at that size.
+
+    Args:
+        blurred: (height, width, 3), the photograph.
+        restored: list of its restorations at 1, 1/2, ...
+
+    Returns:
+        list of (height / s, width / s, 3) float32.
+    """
+    reduced, differences = levels.to_float(blurred), []
+    for image in restored:
+        differences.append(levels.to_float(image) - reduced)
         reduced = halve(reduced)
-    target = levels.to_float(example["sharp"]) - blurred
-    shape = (blurred.shape[0] // CELL, blurred.shape[1] // CELL, len(changes))
-    products = np.empty((*shape, len(changes)), np.float32)
+    return differences
+
+
+def _statistics(example, differences):
+    """A, b and e of every cell, each averaged over its neighbours."""
+    enlarged = [
+        enlarge(change, 1 << index) if index else change
+        for index, change in enumerate(differences)
+    ]
+    target = levels.to_float(example["sharp"]) - levels.to_float(example["blurred"])
+    shape = (target.shape[0] // CELL, target.shape[1] // CELL, len(enlarged))
+    products = np.empty((*shape, len(enlarged)), np.float32)
     projections = np.empty(shape, np.float32)
-    for i, one in enumerate(changes):
+    for i, one in enumerate(enlarged):
         projections[..., i] = _mean_product(one, target)
-        for j in range(i, len(changes)):
-            product = _mean_product(one, changes[j])
+        for j in range(i, len(enlarged)):
+            product = _mean_product(one, enlarged[j])
             products[..., i, j] = products[..., j, i] = product
     errors = _mean_product(target, target)
     return {"products": products, "projections": projections, "errors": errors}

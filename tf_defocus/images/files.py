@@ -255,7 +255,9 @@ def samples_of(image):
     """What the file stores: (height, width, 1 to 4); grey is the channels' mean."""
     samples = image.pixels
     if image.is_gray:
-        samples = _mean_of_channels(samples)[..., None]
+        bands = range(0, len(samples), png.BAND)  # the sums are large
+        means = [_mean_of_channels(samples[top : top + png.BAND]) for top in bands]
+        samples = np.concatenate(means)[..., None]
     if image.alpha is not None:
         samples = np.concatenate([samples, image.alpha[..., None]], axis=2)
     return samples

@@ -96,18 +96,20 @@ def restore_over_scales(views, scales, restore, control, want_defocus=False):
     height, width, _ = first.shape
     padded = pad_views(views)
     base = centre_view(padded)
-    restored = [restore(padded)]
+    restored, coarser = restore(padded), []
     for _ in scales[1:]:
         padded = {name: _halve_strips(view) for name, view in padded.items()}
-        restored.append(restore(padded))
-    features, changes = scale_evidence.gather(base, restored)
-    trust, defocus = scale_choice.choose(features, len(scales))
+        coarser.append(restore(padded) - centre_view(padded))
+    del padded
+    evidence, halved = scale_evidence.gather(base, restored, coarser)
+    trust, defocus = scale_choice.choose_everywhere(evidence, len(scales))
+    del evidence
     if len(scales) == 1:
         trust = np.ones_like(trust)
-    coarse = scale_blending.blend_coarse(changes, trust)
-    del features, padded
+    coarse = scale_blending.blend_coarse([halved, *coarser], trust)
+    del coarser
     result = np.empty_like(first)
-    blended = scale_blending.blend_strips(base, restored[0], changes[0], coarse, trust)
+    blended = scale_blending.blend_strips(base, restored, halved, coarse, trust)
     for rows, change in blended:
         amount = _amount(control, defocus, rows, (height, width))
         kept = slice(rows.start, min(rows.stop, height))

@@ -14,6 +14,7 @@ import numpy as np
 from tf_defocus.images import levels
 from tf_defocus.images.files import Image, read_image, write_image
 from tf_defocus.images.refusals import ImageFileError, shown
+from tf_defocus.restoration.scale_blending import strips
 
 STEPS_PER_PIXEL = 256  # a value of the grey map is so many times the diameter in px
 WIDEST = 128.0  # [px], red in the picture; in focus (1 px) is dark blue
@@ -107,12 +108,16 @@ def write_map(path, defocus):
             f"{shown(path.parent)}: cannot be made ({error.strerror}); choose another "
             "--defocus-map"
         ) from error
-    values = np.rint(np.clip(STEPS_PER_PIXEL * defocus, 0, 65535)).astype(np.uint16)
-    pixels = np.repeat(values[..., None], 3, axis=2)
+    values, colours = np.empty(defocus.shape, np.uint16), []
+    for rows in strips(len(defocus)):  # all of the map at once needs several times more
+        steps = np.clip(STEPS_PER_PIXEL * defocus[rows], 0, 65535)
+        values[rows] = np.rint(steps)
+        colours.append(colour_map(defocus[rows]))
+    pixels = np.broadcast_to(values[..., None], (*values.shape, 3))
     extras = ((b"tEXt", _SCALE_TEXT),)
     write_image(path, Image(pixels, is_gray=True, extras=extras))
     picture = path.with_name(f"{path.stem}_colours.png")
-    write_image(picture, Image(colour_map(defocus)))
+    write_image(picture, Image(np.concatenate(colours)))
 
 
 def colour_map(defocus):

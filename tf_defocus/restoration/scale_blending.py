@@ -44,40 +44,24 @@ def blend_coarse(changes, trust):
     Returns:
         (height / 2, width / 2, 3) float32, C_1; None if there is one size only.
     """
-    num_scales = len(changes)
-    if num_scales == 1:
-        return None
     octaves = [[changes[0]]]  # octaves[k - 1] = [P_k(D_1), P_k(D_2), ...]
     for change in changes[1:]:
         octaves[-1].append(change)
         octaves.append([halve(image) for image in octaves[-1]])
-    octaves.pop()
+    octaves[-1] = []  # the coarsest keeps all that it has
     blended = None
-    for octave in reversed(range(1, num_scales)):
-        images = octaves[octave - 1]
-        weights = trust_at(trust, octave)
-        if blended is None:
-            details = images
-            blended = np.zeros_like(images[0])
-        else:
-            details = [
-                image - enlarge(coarser)
-                for image, coarser in zip(images, octaves[octave])
-            ]
-            blended = enlarge(blended)
-        for index, detail in enumerate(details):
-            blended += weights[..., index, None] * detail
+    for octave in reversed(range(1, len(changes))):
+        images, coarser = octaves[octave - 1], octaves[octave]
+        seen = trust
+        for _ in range(octave - 2):
+            seen = halve(seen)
+        coarse, blended = blended, np.empty_like(images[0])
+        for rows in strips(len(blended)):
+            parts = [image[rows] for image in images]
+            blended[rows] = _blend_rows(
+                parts, coarser, coarse, seen, max(CELL >> octave, 1), rows
+            )
     return blended
-
-
-def trust_at(trust, octave):
-    """The trust at the resolution of an octave; that of the grid is octave 2's."""
-    factor = CELL >> octave
-    if factor > 1:
-        trust = enlarge_map(trust, factor)
-    while octave > 2:
-        trust, octave = halve(trust), octave - 1
-    return trust.reshape(*trust.shape[:2], -1)
 
 
 def blend_strips(base, restored, halved_change, coarse, trust):
@@ -93,14 +77,32 @@ def blend_strips(base, restored, halved_change, coarse, trust):
     Yields:
         `(rows, change)`: a slice, and (rows, width, 3) float32, C_0 there.
     """
+    coarser = [] if coarse is None else [halved_change]
+    first = np.ascontiguousarray(trust[..., :1])
     for rows in strips(base.shape[0]):
         change = levels.to_float(restored[rows]) - levels.to_float(base[rows])
-        weight = map_rows(trust[..., 0], rows)[..., None]
-        if coarse is None:
-            yield rows, weight * change
-        else:
-            change -= _enlarged_rows(halved_change, rows)
-            yield rows, _enlarged_rows(coarse, rows) + weight * change
+        yield rows, _blend_rows([change], coarser, coarse, first, CELL, rows)
+
+
+def _blend_rows(parts, coarser, coarse, trust, factor, rows):
+    """Rows of C_k.
+
+    Args:
+        parts: list of P_k(D_s) there.
+        coarser: list of P_k+1(D_s), whole; [] at the coarsest octave.
+        coarse: C_k+1, whole; None there.
+        trust: (height / factor, width / factor, scales), of which `parts` takes the
+            first.
+        factor: int.
+        rows: slice.
+    """
+    weights = map_rows(trust, rows, factor).reshape(*parts[0].shape[:2], -1)
+    total = 0.0 if coarse is None else _enlarged_rows(coarse, rows)
+    for index, part in enumerate(parts):
+        if coarser:
+            part = part - _enlarged_rows(coarser[index], rows)
+        total = total + weights[..., index, None] * part
+    return total
 
 
 def strips(height):
@@ -109,7 +111,7 @@ def strips(height):
 
 
 def map_rows(values, rows, factor=CELL):
-    """Rows of the photograph of a map on the grid, interpolated linearly."""
+    """Rows of a map that is enlarged so many times, interpolated linearly."""
     return _rows_of(values, rows, factor, enlarge_map)
 
 

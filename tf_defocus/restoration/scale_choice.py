@@ -16,7 +16,7 @@ WEIGHTS_FILE = pathlib.Path(__file__).with_name("scale_choice.npz")
 LARGEST = 128.0  # [px], the widest blur that was calibrated
 # [px]: up to the first a place may be left as it is, from the second on it never is.
 LEFT_ALONE = (4.0, 8.0)
-_ROWS = 64  # of cells at a time
+_ROWS = 64  # of cells at a time; divides by 16
 
 
 @functools.cache
@@ -33,6 +33,26 @@ def load_weights(path=WEIGHTS_FILE):
     return weights
 
 
+def choose_everywhere(evidence, num_scales):
+    """`choose` for all cells of a photograph, some rows at a time.
+
+    Args:
+        evidence: `scale_evidence.Evidence`.
+        num_scales: int, 1 to 4.
+
+    Returns:
+        As `choose`: `(trust, defocus)` of all cells.
+    """
+    height, width = evidence.shape
+    trust = np.empty((height, width, num_scales), np.float32)
+    defocus = np.empty((height, width), np.float32)
+    for top in range(0, height, _ROWS):
+        rows = slice(top, min(top + _ROWS, height))
+        features = evidence.features(rows.start, rows.stop)
+        trust[rows], defocus[rows] = choose(features, num_scales)
+    return trust, defocus
+
+
 def choose(features, num_scales, weights=None):
     """Trust in each size, and the width of the blur, of every cell.
 
@@ -44,7 +64,7 @@ def choose(features, num_scales, weights=None):
     little that it cannot restore.
 
     Args:
-        features: (height, width, NUM_FEATURES) float32, of `scale_evidence.gather`.
+        features: (height, width, NUM_FEATURES) float32, of `Evidence.features`.
         num_scales: int, 1 to 4; further sizes get no trust.
         weights: of `load_weights`; None for the installed ones.
 
@@ -53,18 +73,12 @@ def choose(features, num_scales, weights=None):
         most 1, and (height, width) float32 [px], the diameter of the blur in 1 to 128.
     """
     weights = weights or load_weights()
-    height, width, _ = features.shape
-    trust = np.empty((height, width, num_scales), np.float32)
-    defocus = np.empty((height, width), np.float32)
-    for top in range(0, height, _ROWS):
-        rows = slice(top, top + _ROWS)
-        outputs = _layers(
-            (features[rows] - weights["mean"]) / weights["deviation"], weights
-        )
-        scores = outputs[..., : 1 + num_scales]
-        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
-        trust[rows] = (scores / scores.sum(axis=-1, keepdims=True))[..., 1:]
-        defocus[rows] = np.exp2(outputs[..., -1])
+    values = (features - weights["mean"]) / weights["deviation"]
+    outputs = _layers(values, weights)
+    scores = outputs[..., : 1 + num_scales]
+    scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    trust = (scores / scores.sum(axis=-1, keepdims=True))[..., 1:]
+    defocus = np.exp2(outputs[..., -1])
     low, high = LEFT_ALONE
     share = np.clip((defocus - low) / (high - low), 0, 1)
     trust[..., 0] += share * (1 - trust.sum(axis=-1))

@@ -10,8 +10,11 @@ Two kinds of evidence, measured in windows on a grid of one cell in 4x4 pixels:
   changes little, or something else than it does at the size that fits.
 
 The full size is read in strips of rows: of it only maps of half the size or less are
-ever whole in memory.
+ever whole in memory. The features, many to a cell, are made for some rows at a time.
 """
+
+import dataclasses
+import functools
 
 import cv2
 import numpy as np
@@ -25,7 +28,7 @@ MAX_SCALES = len(SCALES)
 WINDOWS = (1.2, 3.0, 8.0)  # standard deviations [cells, or pixels of a coarser map]
 PER_WINDOW = NUM_BANDS + MAX_SCALES + 2 * (MAX_SCALES - 1)
 NUM_FEATURES = len(WINDOWS) * PER_WINDOW
-STRIP = 512  # [px], rows at a time
+STRIP = 128  # [px], rows at a time
 FLOOR = 1e-7  # of an energy: a hundredth of a step of 8 bits, squared
 _SOFTENING = np.array([1, 4, 6, 4, 1], np.float32) / 16
 _GREY = np.full((1, 3), 1 / 3, np.float32)
@@ -46,8 +49,30 @@ def grey(image):
     return cv2.transform(image, _GREY)
 
 
-def gather(base, restored):
-    """The features of every cell.
+def gather(base, restored, coarser=()):
+    """Measures the photograph and its changes.
+
+    Args:
+        base: (height, width, 3) uint8, uint16 or float32, the photograph; its sides
+            divide by 8.
+        restored: the same at full size, restored.
+        coarser: list of (height / s, width / s, 3) float32, the changes at s = 2, 4,
+            ...: what was restored minus the photograph of that size.
+
+    Returns:
+        `(evidence, halved)`: `Evidence`, and (height / 2, width / 2, 3) float32, the
+        change at full size, halved.
+    """
+    finest, half_grey, halved = _read_full_size(base, restored)
+    shape = finest[0].shape
+    energies = [finest[0], *_band_energies(half_grey, shape)]
+    products = _change_products(finest[1], list(map(grey, [halved, *coarser])), shape)
+    return Evidence(shape, energies, *products), halved
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """What the features of any row of cells follow from.
 
         E_k = (Y_k - soft Y_k)^2,  Y_k+1 = halve(Y_k)          energy of octave k
         e_s = D_s^2                                            change at size 1/s
@@ -55,52 +80,61 @@ def gather(base, restored):
         a_s = <halve(D_s), D_2s> / (|halve(D_s)| |D_2s|)       agreement
 
     of grey values Y and changes D_s; products are means over Gaussian windows, energies
-    logarithms.
+    logarithms. Sizes that were not restored have the features of no change.
 
-    Args:
-        base: (height, width, 3) uint8, uint16 or float32, the photograph; its sides
-            divide by 8.
-        restored: list of arrays (height / s, width / s, 3), the restorations at s = 1,
-            2, 4, ...: of `base`'s dtype at s = 1, else float32.
-
-    Returns:
-        `(features, changes)`: (height / 4, width / 4, NUM_FEATURES) float32, where
-        sizes that were not restored have those of no change; and the changes, a list of
-        (height / 2, width / 2, 3) float32, that at full size, halved, then those at
-        s = 2, 4, ...
+    Attributes:
+        shape: (rows, columns) of cells.
+        energies, squares, halves: lists of float32 maps of the cells, or coarser: E_k,
+            e_s and p_s before the windows.
+        pairs: list of three such maps each: the products that a_s is made of.
     """
-    finest, halved, change = _read_full_size(base, restored[0])
-    changes, small = [change], halved
-    for image in restored[1:]:
-        changes.append(image - small)
-        small = halve(small)
-    energies = [finest[0], *_band_energies(grey(halved))]
-    products = _change_products(finest[1], list(map(grey, changes)))
-    shape = finest[0].shape
-    features = np.empty((*shape, len(WINDOWS) * PER_WINDOW), np.float32)
-    columns = (
-        column
-        for sigma in WINDOWS
-        for column in _columns(energies, products, sigma, shape)
-    )
-    for index, column in enumerate(columns):  # one at a time: they are large
-        features[..., index] = column
-    return features, changes
 
+    shape: tuple
+    energies: list
+    squares: list
+    halves: list
+    pairs: list
 
-def _columns(energies, products, sigma, shape):
-    """The features of one window, map after map."""
-    yield from (_log_energy(energy, sigma, shape) for energy in energies)
-    yield from _of_changes(products, sigma, shape)
+    def features(self, start=0, stop=None):
+        """The features of some rows of cells.
+
+        Args:
+            start, stop: int; `start` divides by 16, None is the last row.
+
+        Returns:
+            (stop - start, columns, NUM_FEATURES) float32.
+        """
+        rows = slice(start, self.shape[0] if stop is None else stop)
+        size = (rows.stop - rows.start, self.shape[1], len(WINDOWS) * PER_WINDOW)
+        features = np.empty(size, np.float32)
+        columns = (c for sigma in WINDOWS for c in self._columns(sigma, rows))
+        for index, column in enumerate(columns):  # one at a time: they are large
+            features[..., index] = column
+        return features
+
+    def _columns(self, sigma, rows):
+        """The features of one window, map after map."""
+        energy = functools.partial(
+            _log_energy, sigma=sigma, rows=rows, shape=self.shape
+        )
+        nothing = np.log(np.float32(FLOOR))
+        yield from map(energy, self.energies)
+        yield from map(energy, self.squares)
+        yield from [nothing] * (MAX_SCALES - len(self.squares))
+        for index in range(MAX_SCALES - 1):
+            known, paired = index < len(self.halves), index < len(self.pairs)
+            yield energy(self.halves[index]) if known else nothing
+            yield (
+                _agreement(self.pairs[index], sigma, rows, self.shape) if paired else 0
+            )
 
 
 def _read_full_size(base, restored):
-    """Energies of the finest octave and of the change, and what the rest needs."""
+    """Energies of the finest octave and of the change, grey and change at half size."""
     height, width = base.shape[:2]
-    cells = (height // CELL, width // CELL)
-    finest = np.empty((2, *cells), np.float32)
-    halved = np.empty((height // 2, width // 2, 3), np.float32)
-    change = np.empty_like(halved)
+    finest = np.empty((2, height // CELL, width // CELL), np.float32)
+    half_grey = np.empty((height // 2, width // 2), np.float32)
+    change = np.empty((*half_grey.shape, 3), np.float32)
     halo = len(_SOFTENING) // 2
     for top in range(0, height, STRIP):
         bottom = min(top + STRIP, height)
@@ -113,8 +147,8 @@ def _read_full_size(base, restored):
         finest[0, rows] = halve(halve(energy))
         finest[1, rows] = halve(halve(grey(difference) ** 2))
         rows = slice(top // 2, bottom // 2)
-        halved[rows], change[rows] = halve(image), halve(difference)
-    return finest, halved, change
+        half_grey[rows], change[rows] = halve(grey(image)), halve(difference)
+    return finest, half_grey, change
 
 
 def octave_energy(values):
@@ -125,65 +159,72 @@ def octave_energy(values):
     return (values - soft) ** 2
 
 
-def _band_energies(values):
+def _band_energies(values, shape):
     """Of the octaves 1, 2, ...; `values` are those of half the size."""
     energies = []
     for _ in range(NUM_BANDS - 1):
-        energies.append(octave_energy(values))
+        energies.append(_in_cells(octave_energy(values), shape))
         values = halve(values)
     return energies
 
 
-def _change_products(finest, changes):
+def _change_products(finest, changes, shape):
     """Squares of every change and of its half, and products of neighbouring sizes.
 
     Args:
         finest: the square at full size, on the grid.
-        changes: list of the changes, of which the first is halved already.
+        changes: list of the changes, grey, of which the first is halved already.
+        shape: of the grid.
     """
-    squares = [finest, *(change**2 for change in changes[1:])]
+    squares = [finest, *(_in_cells(change**2, shape) for change in changes[1:])]
     halves = [changes[0], *map(halve, changes[1 : MAX_SCALES - 1])]
     pairs = [
-        (half**2, half * coarser, coarser**2)
-        for half, coarser in zip(halves, changes[1:])
+        tuple(_in_cells(a * b, shape) for a, b in ((half, half), (half, c), (c, c)))
+        for half, c in zip(halves, changes[1:])
     ]
-    return squares, [half**2 for half in halves], pairs
+    return squares, [_in_cells(half**2, shape) for half in halves], pairs
 
 
-def _of_changes(products, sigma, shape):
-    squares, halves, pairs = products
-    nothing = np.log(np.float32(FLOOR))
-    yield from (_log_energy(energy, sigma, shape) for energy in squares)
-    yield from [nothing] * (MAX_SCALES - len(squares))
-    for index in range(MAX_SCALES - 1):
-        known, paired = index < len(halves), index < len(pairs)
-        yield _log_energy(halves[index], sigma, shape) if known else nothing
-        yield _agreement(pairs[index], sigma, shape) if paired else 0
-
-
-def _window(values, sigma, shape):
-    """Gaussian means, of cells where the map is finer than the grid."""
+def _in_cells(values, shape):
+    """The mean over every cell of a map that is finer than the grid."""
     while values.shape[0] > shape[0]:
         values = halve(values)
+    return values
+
+
+def _log_energy(values, sigma, rows, shape):
+    return _on_grid(
+        lambda part: np.log(_window(part, sigma) + FLOOR), [values], sigma, rows, shape
+    )
+
+
+def _agreement(pair, sigma, rows, shape):
+    def cosine(*parts):
+        one, product, other = (_window(part, sigma) for part in parts)
+        return product / np.sqrt((one + FLOOR) * (other + FLOOR))
+
+    return _on_grid(cosine, pair, sigma, rows, shape)
+
+
+def _window(values, sigma):
     return cv2.GaussianBlur(values, (0, 0), sigma)
 
 
-def _log_energy(values, sigma, shape):
-    return _on_grid(np.log(_window(values, sigma, shape) + FLOOR), shape)
+def _on_grid(measure, maps, sigma, rows, shape):
+    """Rows of what is measured in windows on maps, which may be coarser than the grid.
 
-
-def _agreement(pair, sigma, shape):
-    one, product, other = (_window(values, sigma, shape) for values in pair)
-    cosine = product / np.sqrt((one + FLOOR) * (other + FLOOR))
-    return _on_grid(cosine, shape)
-
-
-def _on_grid(values, shape):
-    """A coarser map enlarged, linearly, and cut to the grid."""
+    Coarser ones are enlarged, linearly, and cut to the grid.
+    """
+    height, width = maps[0].shape
     factor = 1
-    while values.shape[0] * factor < shape[0] or values.shape[1] * factor < shape[1]:
+    while height * factor < shape[0] or width * factor < shape[1]:
         factor *= 2
+    reach = int(np.ceil(4 * sigma)) + 2  # of OpenCV's window, and of interpolation
+    first = max(rows.start // factor - reach, 0)
+    last = min(-(-rows.stop // factor) + reach, height)
+    values = measure(*(values[first:last] for values in maps))
     if factor > 1:
-        size = (values.shape[1] * factor, values.shape[0] * factor)
+        size = (width * factor, len(values) * factor)
         values = cv2.resize(values, size, interpolation=cv2.INTER_LINEAR)
-    return values[: shape[0], : shape[1]]
+    skipped = rows.start - first * factor
+    return values[skipped : skipped + rows.stop - rows.start, : shape[1]]
