@@ -1,18 +1,17 @@
 """Calibrates the choice of sizes, and compares ways to choose.
 
-    python tools/calibrate_scales.py --photographs PHOTOGRAPHS --presets kpac_3level \\
-        --work runs/scales --page docs/scale_choices.md
+    python tools/calibrate_scales.py --photographs PHOTOGRAPHS --work runs/scales \\
+        --write tf_defocus/restoration/scale_choice.npz
 
-Renders defocus over the training photographs of a folder (`split_photographs`),
-restores every rendering at 1, 1/2, 1/4 and 1/8 of its size, and fits the choice to what
-is left of the error. Renderings and restorations are kept in `--work`, so that a second
-run begins where they are. One photograph in five is held out for the comparison; the
-choice that is written, `tf_defocus/restoration/scale_choice.npz`, is fitted to all.
+Renders defocus over some of the training photographs of a folder
+(`split_photographs`), restores every rendering at 1, 1/2, 1/4 and 1/8 of its size, and
+fits the choice to what is left of the error. Renderings and restorations are kept in
+`--work`, so that a second run begins where they are. One photograph in five is held out
+for the comparison, which is printed; the choice that is written is fitted to all.
 """
 
 import itertools
 import pathlib
-import sys
 
 import cv2
 import numpy as np
@@ -38,8 +37,7 @@ RAMPS = flags.DEFINE_integer("ramps", 20, "How many photographs become ramps.", 
 SCENES = flags.DEFINE_integer("scenes", 10, "Scenes as of synthetic_dp.", 0)
 LAYERS = flags.DEFINE_integer("layers", 12, "Layered scenes with wide blur.", 0)
 EPOCHS = flags.DEFINE_integer("epochs", 12, "Over all cells.", 1)
-WRITE = flags.DEFINE_string("write", str(scale_choice.WEIGHTS_FILE), "File to write.")
-PAGE = flags.DEFINE_string("page", None, "Markdown page to write, for docs.")
+WRITE = flags.DEFINE_string("write", None, "File to write the choice to, `.npz`.")
 LARGE, SMALL = (1344, 896), (768, 512)  # [px], of ramps
 SCENE = 512  # [px]
 HELD_OUT = 5
@@ -58,10 +56,14 @@ def render(folder):
         if path in large:
             size, widest = LARGE, 128
         wanted[f"ramp{index}"] = _ramp, (path, index, size, widest)
+    held = [path for path in large if not paths.index(path) % HELD_OUT]
+    kept = [path for path in large if path not in held]
     for index in range(SCENES.value):
-        wanted[f"scene{index}"] = _scene, (index, large)
+        textures = kept if index % HELD_OUT else held
+        wanted[f"scene{index}"] = _scene, (index, textures)
     for index in range(LAYERS.value):
-        wanted[f"layers{index}"] = _layers, (index, large)
+        textures = kept if index % HELD_OUT else held
+        wanted[f"layers{index}"] = _layers, (index, textures)
     for name, (make, arguments) in wanted.items():
         target = folder / f"{name}.npz"
         if not target.exists():
@@ -130,17 +132,19 @@ def _save(path, arrays):
 
 
 def gather_cells(paths):
-    """dict, preset -> list of cells of every rendering, None where nothing counts."""
-    rng, found = np.random.default_rng(0), {}
+    """Cells of every rendering where something counts: list of (name, held, cells)."""
+    rng, found = np.random.default_rng(0), []
     for name in PRESETS.value:
         restorer = Restorer(presets.load_preset(name))
-        key = pathlib.Path(name).name
-        found[key] = []
         for path in paths:
-            restored = restore(path, key, restorer)
+            restored = restore(path, pathlib.Path(name).name, restorer)
             with np.load(path) as example:
-                found[key].append(calibration.cells(dict(example), restored, rng))
-            print(key, path.stem, flush=True)
+                cells = calibration.cells(dict(example), restored, rng)
+            print(name, path.stem, flush=True)
+            if cells:
+                kind = path.stem.rstrip("0123456789")
+                held = not int(path.stem[len(kind) :]) % HELD_OUT
+                found.append((kind, held, cells))
     return found
 
 
@@ -179,9 +183,7 @@ def ratio_width(part):
 
 def compare(found):
     """Gains of every way on what is held out, fitted to the rest: markdown."""
-    parts = [p for cells in found.values() for p in cells]
-    held = [p for i, p in enumerate(parts) if p and not i % HELD_OUT]
-    kept = [p for i, p in enumerate(parts) if p and i % HELD_OUT]
+    kept = [cells for _, held, cells in found if not held]
     one = np.eye(4)[0]
     ways = {"full size only": lambda part: np.tile(one, (len(part["widths"]), 1))}
     choose = by_width(kept, [ratio_width(part) for part in kept])
@@ -189,19 +191,31 @@ def compare(found):
     for evidence in ("spectrum", "network", "both"):
         weights = calibration.fit(kept, evidence, EPOCHS.value)
         ways[evidence] = lambda part, w=weights: _chosen(part, w)
+    ways["the one installed"] = lambda part: _chosen(part, None)
     true = by_width(kept, [part["widths"] for part in kept])
     ways["true width (bound)"] = lambda part: true(part["widths"])
+    tables = []
+    for title, kinds in (("ramps", ("ramp",)), ("scenes", ("scene", "layers"))):
+        parts = [part for kind, held, part in found if held and kind in kinds]
+        if parts:
+            tables.append(f"{len(parts)} {title}:\n\n{_table(ways, parts)}")
+    return "\n".join(tables)
+
+
+def _table(ways, parts):
+    """Markdown: mean gain [dB] of every way in every range of widths."""
     lines = []
     for name, way in ways.items():
         gains = [
             calibration.gains(
                 part["errors"], calibration.left_over(part, way(part)), part["widths"]
             )
-            for part in held
+            for part in parts
         ]
-        lines.append([name, *(f"{g:+.2f}" for g in np.nanmean(gains, axis=0))])
+        means = np.nanmean(gains, axis=0)
+        lines.append([name, *("" if np.isnan(g) else f"{g:+.2f}" for g in means)])
     ranges = [f"{a}-{min(b, 128)} px" for a, b in itertools.pairwise(calibration.EDGES)]
-    return markdown_table(["way to choose", *ranges], lines), len(held)
+    return markdown_table(["way to choose", *ranges], lines)
 
 
 def _chosen(part, weights):
@@ -209,47 +223,15 @@ def _chosen(part, weights):
     return scale_choice.choose(features, 4, weights)[0][:, 0]
 
 
-TEXT = """# Ways to choose the size, place by place
-
-How `tf_defocus/restoration/scale_choice.npz` came to be. Each way gives every cell of
-4x4 px a trust in the restorations at 1, 1/2, 1/4 and 1/8 of the size. Mean gain [dB]
-over {held} held-out renderings, by the width of the blur; protection of what is in
-focus is not counted. Made by
-
-{command}
-{table}
-- *re-blur ratio*: the width from the octaves in which re-blurring still takes energy;
-  the trust by least squares for each width.
-- *spectrum*, *network*, *both*: a network of two layers of 32 on the photograph's
-  energy in seven octaves, on the networks' own changes (how large at each size, how
-  alike at neighbouring sizes), or on both. Both is kept: the spectrum tells sharp
-  from blurred, the changes tell which size found something to restore.
-- *true width*: the trust by least squares for the width that was rendered: what the
-  knowledge of the width alone could give.
-
-Also tried, and worse: restoring the next finer size from the blend of the coarser
-ones (at 20 to 128 px half the gain or less, since what the network leaves is no disc
-any more), and the mean trust over a distribution of widths (the network's spectrum
-alone decides too little). Letting every octave have a trust of its own gives 0.1 dB
-with the true width.
-"""
-
-
 def main(_):
     """Renders, restores, compares, fits and writes."""
     folder = pathlib.Path(WORK.value)
     paths = render(folder) if PHOTOGRAPHS.value else sorted(folder.glob("*.npz"))
     found = gather_cells(paths)
-    table, held = compare(found)
-    print(table)
-    if PAGE.value:
-        places = {"photographs": "PHOTOGRAPHS", "work": "runs/scales"}
-        command = commands.shown_command(sys.argv, places)
-        indented = "".join(f"    {line}\n" for line in command.splitlines())
-        text = TEXT.format(held=held, command=indented, table=table)
-        whole_files.write_text(PAGE.value, text)
-    parts = [p for cells in found.values() for p in cells if p]
-    _save(pathlib.Path(WRITE.value), calibration.fit(parts, epochs=EPOCHS.value))
+    print(compare(found))
+    if WRITE.value:
+        parts = [cells for _, _, cells in found]
+        _save(pathlib.Path(WRITE.value), calibration.fit(parts, epochs=EPOCHS.value))
 
 
 if __name__ == "__main__":

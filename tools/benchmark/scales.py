@@ -1,13 +1,15 @@
 """What restoring over scales gains, by the width of the blur; and what it costs.
 
     python tools/benchmark/scales.py --preset kpac_3level --photographs A.jpg,B.jpg \\
-        --layers 6 --output results/scales --page docs/restoring_over_scales.md
+        --layers 6 --output results/scales
+    python tools/benchmark/scales.py --photographs A.jpg,B.jpg --layers 0 --output O \\
+        --methods scales,bfloat16,ensemble
 
 Every sharp photograph is blurred from 0 to 128 px (`synthesis.wide_defocus`), layered
-scenes are rendered of all of them, and both are restored at full size only and over
-scales as the command does. Of the sharp photographs only what has fine detail counts:
-elsewhere they may be out of focus themselves. `--page` needs crops, so a folder of its
-own name beside it.
+scenes are rendered of all of them, and both are restored at full size only, over scales
+as the command does, and in other ways. Of the sharp photographs only what has fine
+detail counts: elsewhere they may be out of focus themselves. The tables are printed and
+kept in the output's `table.md`; `ramps.jpg` and `layers.jpg` beside it show crops.
 """
 
 import itertools
@@ -26,7 +28,6 @@ from tf_defocus.evaluation.scale_calibration import EDGES, has_detail
 from tf_defocus.images import levels
 from tf_defocus.images.files import Image, write_image
 from tf_defocus.markdown_table import markdown_table
-from tf_defocus.models import presets
 from tf_defocus.restoration.restorer import Restorer
 from tf_defocus.synthesis import wide_defocus
 
@@ -37,30 +38,48 @@ LAYERS = flags.DEFINE_integer("layers", 6, "How many layered scenes.", 0)
 SEED = flags.DEFINE_integer("seed", 200, "Of the first rendering.")
 SIZE = flags.DEFINE_string("size", "1344x896", "WIDTHxHEIGHT of the ramps [px].")
 OUTPUT = flags.DEFINE_string("output", None, "Folder for results.", required=True)
-PAGE = flags.DEFINE_string("page", None, "Markdown page to write, for docs.")
+_OVER = {"scales": (1, 2, 4, 8), "protect_sharp": True}
+WAYS = {  # name -> what it is, and the options of `Restorer.from_preset`
+    "single": ("full size only", {}),
+    "scales": ("over scales", _OVER),
+    "unprotected": ("over scales, nothing protected", {"scales": (1, 2, 4, 8)}),
+    "bfloat16": ("over scales in bfloat16", {**_OVER, "precision": "bfloat16"}),
+    "ensemble": ("over scales, ensemble", {**_OVER, "ensemble": True}),
+}
+METHODS = flags.DEFINE_list("methods", ["single", "scales"], f"Of {', '.join(WAYS)}.")
 SCENE = 832  # [px], side of a layered scene
 EDGE_JUMP, NEAR_EDGE = 4.0, 24  # [px] of width, and distance to such a jump
+IN_FOCUS = 1.5  # [px]
+RINGS = (1, 5, 13, 25, 49, 97)  # [px], distances from a depth edge
 CROP = 160  # [px]
+EDGE_SCENES = (0, 1)  # of which crops at depth edges are shown
 CROP_WIDTHS = (1, 5, 14, 30, 52, 96)  # [px], of the crops of a ramp
 KINDS = ("ramps", "layers")
 
 
-def near_depth_edges(coc):
-    """(height, width) bool: within `NEAR_EDGE` px of a jump of the blur's width."""
+def depth_jumps(coc):
+    """(height, width) float32 [px]: jumps of the width beside a pixel."""
     square = np.ones((3, 3), np.uint8)
-    jump = cv2.dilate(coc, square) - cv2.erode(coc, square) > EDGE_JUMP
-    reach = np.ones((2 * NEAR_EDGE + 1, 2 * NEAR_EDGE + 1), np.uint8)
-    return cv2.dilate(jump.astype(np.uint8), reach) > 0
+    return cv2.dilate(coc, square) - cv2.erode(coc, square)
+
+
+def edge_distance(coc):
+    """(height, width) float32 [px]: from the nearest jump of the blur's width."""
+    jump = (depth_jumps(coc) > EDGE_JUMP).astype(np.uint8)
+    if not jump.any():
+        return np.full(coc.shape, np.inf, np.float32)
+    return cv2.distanceTransform(1 - jump, cv2.DIST_C, 3)
 
 
 def areas(example):
     """dict, name -> (height, width) bool: the ranges of widths, and depth edges."""
     detailed, coc = has_detail(example["sharp"]), example["coc"]
+    near = edge_distance(coc) <= NEAR_EDGE
     found = {
         f"{low}-{min(high, 128)} px": detailed & (coc >= low) & (coc < high)
         for low, high in itertools.pairwise(EDGES)
     }
-    return {**found, "near depth edges": detailed & near_depth_edges(coc)}
+    return {**found, "near depth edges": detailed & near}
 
 
 def squared_errors(example, image):
@@ -98,6 +117,33 @@ class Sums:
         return together, min(decibels(*row) for row in rows)
 
 
+class Halos:
+    """Error on the sharp side of depth edges, by the distance from them."""
+
+    def __init__(self):
+        self.values = {}
+
+    def add(self, method, example, image):
+        """Counts one image."""
+        sharp = example["coc"] < IN_FOCUS
+        distance = edge_distance(example["coc"])
+        errors = squared_errors(example, image)
+        rows = self.values.setdefault(method, np.zeros((len(RINGS) - 1, 2)))
+        for row, (low, high) in zip(rows, itertools.pairwise(RINGS)):
+            here = sharp & (distance >= low) & (distance < high)
+            row += errors[here].sum(), here.sum()
+
+    def table(self):
+        """Markdown: root of the mean squared error [of 255]."""
+        lines = []
+        for method, rows in self.values.items():
+            total, count = np.maximum(rows, 1e-9).T
+            errors = 255 * np.sqrt(total / count)
+            lines.append([method, *(f"{error:.2f}" for error in errors)])
+        rings = [f"{low}-{high} px" for low, high in itertools.pairwise(RINGS)]
+        return markdown_table(["error [of 255]", *rings], lines)
+
+
 def table(sums, kind, methods, names):
     """Markdown: a row per method; in brackets the worst photograph."""
     lines = []
@@ -118,6 +164,21 @@ def examples(paths, layers, seed, size):
         yield "layers", f"scene {index}", drawn
 
 
+def edge_crops(example, images, count=6):
+    """100 % crops where a sharp object ends before a blurred one, or behind."""
+    beside = (depth_jumps(example["coc"]) > 2 * EDGE_JUMP).astype(np.float32)
+    sharp = (example["coc"] < IN_FOCUS) & has_detail(example["sharp"])
+    score = cv2.blur(beside, (CROP, CROP)) * cv2.blur(np.float32(sharp), (CROP, CROP))
+    half, columns = CROP // 2, []
+    for _ in range(count):
+        inner = score[half:-half, half:-half]
+        top, left = np.unravel_index(np.argmax(inner), inner.shape)
+        here = np.s_[top : top + CROP, left : left + CROP]
+        score[top : top + CROP + half, left : left + CROP + half] = 0
+        columns.append(np.vstack([levels.convert(i[here], "uint8") for i in images]))
+    return np.hstack(columns)
+
+
 def crops(example, images):
     """100 % crops: a column per width of the blur, a row per image."""
     detailed = has_detail(example["sharp"]).astype(np.float32)
@@ -134,133 +195,78 @@ def crops(example, images):
 
 
 def measure(paths):
-    """All presets on all examples: sums, seconds per method, and a picture of crops."""
-    sums, seconds, picture = Sums(), {}, {}
-    models = {pathlib.Path(n).name: presets.load_preset(n) for n in PRESET.value}
+    """All presets on all examples: sums, halos, seconds per method, and crops."""
+    sums, halos, seconds, picture = Sums(), Halos(), {}, {}
+    restorers = {
+        (preset, way): Restorer.from_preset(preset, **WAYS[way][1])
+        for preset in PRESET.value
+        for way in METHODS.value
+    }
     size = tuple(map(int, SIZE.value.split("x")))
     for kind, name, example in examples(paths, LAYERS.value, SEED.value, size):
         before = squared_errors(example, example["blurred"])
-        for preset, model in models.items():
-            views = {view: example[view] for view in model.view_names}
-            shown = [example["blurred"]]
-            for method, options in METHODS.items():
-                start = time.perf_counter()
-                image = Restorer(model, **options).restore(**views)
-                key = f"`{preset}`, {method}"
-                seconds[key] = seconds.get(key, 0) + time.perf_counter() - start
-                sums.add(kind, key, example, before, image)
+        shown = []
+        if kind == "layers":
+            halos.add("blurred", example, example["blurred"])
+        for (preset, way), restorer in restorers.items():
+            views = {view: example[view] for view in restorer.view_names}
+            start = time.process_time()
+            image = restorer.restore(**views)
+            key = f"`{pathlib.Path(preset).name}`, {WAYS[way][0]}"
+            seconds[key] = seconds.get(key, 0) + time.process_time() - start
+            sums.add(kind, key, example, before, image)
+            if kind == "layers":
+                halos.add(key, example, image)
+            if preset == PRESET.value[0]:
                 shown.append(image)
-            if preset == next(iter(models)) and kind not in picture:
-                picture[kind] = crops(example, [*shown, example["sharp"]])
+        if kind not in picture:
+            images = [example["blurred"], *shown, example["sharp"]]
+            picture[kind] = crops(example, images)
+        if kind == "layers" and int(name.split()[1]) in EDGE_SCENES:
+            images = [example["blurred"], *shown, example["sharp"]]
+            found = picture.get("edges")
+            more = edge_crops(example, images, 3)
+            picture["edges"] = more if found is None else np.hstack([found, more])
         print(kind, name, flush=True)
-    return sums, seconds, picture
+    return sums, halos, seconds, picture
 
 
-METHODS = {
-    "full size only": {},
-    "over scales": {"scales": (1, 2, 4, 8), "protect_sharp": True},
-}
-
-
-def page(sums, seconds, folder):
-    """The page of the documentation."""
-    methods = list(seconds)
-    ranges = [f"{a}-{min(b, 128)} px" for a, b in itertools.pairwise(EDGES)]
+def page(sums, halos, seconds):
+    """The tables, with the command that makes them."""
     places = {"photographs": "SHARP,PHOTOGRAPHS", "output": "results/scales"}
     command = commands.shown_command(sys.argv, places)
     indented = "".join(f"    {line}\n" for line in command.splitlines())
-    pairs = zip(methods[::2], methods[1::2])
-    ratios = [f"{seconds[b] / seconds[a]:.2f} ({a.split(',')[0]})" for a, b in pairs]
-    return TEXT.format(
-        command=indented,
-        count=len(PHOTOGRAPHS.value),
-        ramps_each=RAMPS.value,
-        layers=LAYERS.value,
-        ramps=table(sums, "ramps", methods, ranges),
-        scenes=table(sums, "layers", methods, [*ranges, "near depth edges"]),
-        ratios=", ".join(ratios),
-        near=NEAR_EDGE,
-        widths=", ".join(map(str, CROP_WIDTHS)),
-        folder=folder,
-    )
-
-
-TEXT = """# Restoring over scales
-
-A network removes blur up to the width it was trained on, about 26 px. So `tf-defocus
-deblur` also restores the photograph at 1/2, 1/4 and 1/8 of its size, where blur is as
-much narrower, and blends the changes place by place:
-
-1. *Evidence* (`restoration/scale_evidence.py`): in cells of 4x4 px, the photograph's
-   energy in seven octaves, how much each size was changed, and whether neighbouring
-   sizes agree.
-2. *Choice* (`restoration/scale_choice.py`): a network of two layers of 32 turns it
-   into a trust in each size and the width of the blur. It was calibrated on other
-   photographs than those below; `tools/calibrate_scales.py` does so and compares
-   other ways to choose.
-3. *Blending* (`restoration/scale_blending.py`): octave by octave, so that a small
-   copy contributes only frequencies that it has.
-4. *Protection*: where the blur is estimated below 1.5 px nothing is changed, bit for
-   bit.
-
-How many sizes there are goes by the size of the photograph (`--scales auto`): a smaller
-copy is restored while its longer side has 600 px, since blur is as wide as the
-photograph is large. The renderings below stand for parts of large photographs: they
-have all four.
-
-The same estimate is what `--defocus-map` writes. It is one map from single windows: a
-smooth place, a shadow or a thin thing before a blurred background is told wrongly.
-
-An earlier choice failed on one of the four real scenes of `docs/preset_scores.md`; that
-was looked into, and led to the rule of 600 px and to never leaving wide blur alone. No
-number was fitted to those scenes, but for restoring over scales they are not unseen.
-
-## Gain by the width of the blur
-
-{count} sharp photographs blurred by discs that grow from 0 to 128 px (ramps of
-each: {ramps_each}), and {layers} scenes of objects at several depths; 8 bits, noise
-of a good camera. All pixels together, in brackets the worst photograph. Made by
-
-{command}
-{ramps}
-Layered scenes; "near depth edges" is within {near} px of a jump of the width. If halos
-grew, the gain there would fall:
-
-{scenes}
-Time over scales, of that at full size only: {ratios} (a shared machine; the sizes'
-pixels sum to 1.33).
-
-## Crops
-
-100 % of a ramp, where the disc is {widths} px wide; blurred, full size only, over
-scales, sharp:
-
-![Crops of a ramp: wide blur is reduced over scales only]({folder}/ramps.jpg)
-
-A layered scene in the same order:
-
-![Crops of a layered scene]({folder}/layers.jpg)
-"""
+    ranges = [f"{a}-{min(b, 128)} px" for a, b in itertools.pairwise(EDGES)]
+    parts = [indented]
+    for kind, names in (("ramps", ranges), ("layers", [*ranges, "near depth edges"])):
+        if any(key[0] == kind for key in sums.values):
+            parts.append(f"{kind}:\n\n{table(sums, kind, list(seconds), names)}")
+    if halos.values:
+        parts.append(f"sharp side of depth edges:\n\n{halos.table()}")
+    methods, ratios = list(seconds), []
+    for index, method in enumerate(methods):
+        first = methods[index - index % len(METHODS.value)]
+        if method != first:
+            ratios.append(f"{method}: {seconds[method] / seconds[first]:.2f}")
+    parts.append(f"processor time, of the first: {', '.join(ratios)}\n")
+    return "\n".join(parts)
 
 
 def main(_):
     """Renders, restores, scores and writes the tables."""
     if not PHOTOGRAPHS.value:
         raise ValueError("--photographs is empty; give sharp photographs")
-    sums, seconds, picture = measure(PHOTOGRAPHS.value)
+    sums, halos, seconds, picture = measure(PHOTOGRAPHS.value)
     output = pathlib.Path(OUTPUT.value)
     output.mkdir(parents=True, exist_ok=True)
     rows = {" | ".join(key): rows for key, rows in sums.values.items()}
     found = {"squared_errors": rows, "seconds": seconds}
     report = {**found, "machine": cost.describe_machine()}
     whole_files.write_text(output / "scales.json", json.dumps(report, indent=1) + "\n")
-    target = pathlib.Path(PAGE.value) if PAGE.value else output / "table.md"
-    folder = target.with_suffix("")
-    folder.mkdir(exist_ok=True)
     for kind, pixels in picture.items():
-        write_image(folder / f"{kind}.jpg", Image(np.ascontiguousarray(pixels)))
-    text = page(sums, seconds, folder.name)
-    whole_files.write_text(target, text)
+        write_image(output / f"{kind}.jpg", Image(np.ascontiguousarray(pixels)))
+    text = page(sums, halos, seconds)
+    whole_files.write_text(output / "table.md", text)
     print(text)
 
 

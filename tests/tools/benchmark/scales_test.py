@@ -17,11 +17,23 @@ def example(rng):
 
 
 def test_depth_edges_reach_so_far(example):
-    near = tool.near_depth_edges(example["coc"])
-    reach = tool.NEAR_EDGE + 1  # the jump lies between two columns
-    assert near[:, 64 - reach : 64 + reach].all()
-    assert not near[:, : 64 - reach].any()
-    assert not near[:, 64 + reach :].any()
+    distance = tool.edge_distance(example["coc"])
+    expected = np.maximum(np.abs(np.arange(128) - 63.5) - 0.5, 0)
+    np.testing.assert_allclose(distance, np.broadcast_to(expected, (96, 128)), atol=0.1)
+    assert np.isinf(tool.edge_distance(np.ones((8, 8), np.float32))).all()
+
+
+def test_a_halo_is_an_error_beside_a_depth_edge(example):
+    example["coc"][:, :64] = 1
+    image = example["sharp"] / np.float32(65535)
+    image[:, 56:64] += 2 / 255  # of a sharp side that ends at column 64
+    halos = tool.Halos()
+    halos.add("halo", example, image)
+    line = halos.table().splitlines()[-1]
+    cells = [float(cell) for cell in line.split("|")[2:-1]]
+    np.testing.assert_allclose(cells[0], 2.0, atol=0.01)
+    np.testing.assert_allclose(cells[1], 2 * np.sqrt(3 / 8), atol=0.01)
+    np.testing.assert_allclose(cells[2:4], 0, atol=0.01)
 
 
 def test_half_the_error_is_six_decibels(example):
