@@ -7,6 +7,7 @@ from tests.cli_test import Inverting, save
 from tf_defocus import cli
 from tf_defocus.images import levels
 from tf_defocus.images.files import Image, read_image, write_image
+from tf_defocus.images.refusals import ImageFileError
 from tf_defocus.models import presets
 from tf_defocus.restoration import photo_control
 
@@ -100,6 +101,22 @@ def test_the_defocus_maps_of_a_folder_lie_as_the_outputs_do(tmp_path, capsys):
     found = sorted(str(p.relative_to(tmp_path / "maps")) for p in grey_maps(tmp_path))
     expected = ["a.png_defocus.png", "a.tif_defocus.png", "deeper/a.png_defocus.png"]
     assert found == expected
+
+
+def test_a_full_disk_fails_the_photograph_whose_map_it_stops(
+    tmp_path, rng, monkeypatch, capsys
+):
+    def fail(path, image):
+        raise ImageFileError(f"{path}: the disk is full; free some space")
+
+    source = noise(tmp_path / "a.png", rng, "uint8", (40, 48))
+    monkeypatch.setattr(photo_control, "write_image", fail)
+    target = tmp_path / "map.png"
+    arguments = ["-i", source, "-o", tmp_path / "out", "--defocus-map", target]
+    assert deblur(*arguments) == 1
+    assert "map.png: the disk is full" in capsys.readouterr().err
+    assert not target.exists()
+    assert not (tmp_path / "out").exists()  # so that the same command may run again
 
 
 def grey_maps(folder):

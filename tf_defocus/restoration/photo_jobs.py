@@ -336,9 +336,9 @@ def run_job(job, restorer, on_progress=None, check_views=False, control=None):
         on_progress=on_progress,
         **control.keywords(first.pixels, job.name),
     )
-    notes = write_restored(job, first, restored)
-    if control.defocus_map:
+    if control.defocus_map:  # before the photograph, which then says that all is done
         write_map(control.map_path(job.output), defocus)
+    notes = write_restored(job, first, restored)
     if check_views:
         views = (images[side].pixels for side in ("left", "right"))
         return *notes, check_view_order(*views, warn=False).describe()
