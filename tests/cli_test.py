@@ -303,7 +303,7 @@ def test_missing_and_empty_inputs_are_usage_errors(tmp_path, single, capsys):
     assert "nowhere: does not exist" in capsys.readouterr().err
     (tmp_path / "empty").mkdir()
     assert deblur("-i", tmp_path / "empty", "-o", tmp_path / "out") == 2
-    assert "holds no PNG, TIFF or JPEG files; add -r" in capsys.readouterr().err
+    assert "holds no photographs; add -r" in capsys.readouterr().err
 
 
 def test_wrong_command_lines_exit_with_two(tmp_path):

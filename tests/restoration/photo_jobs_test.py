@@ -34,14 +34,26 @@ def lines(capsys):
     return captured.err.strip().splitlines(), captured.out.strip()
 
 
-@pytest.mark.parametrize("suffix", ["heic", "avif", "jxl", "psd", "exr", "CR2", "dng"])
+UNREAD = ("b.exr", "b.jxl", "b.psd", "raw.cr3")  # the last one has a head alone
+OTHERS = {
+    "jxl": "it holds JPEG XL data",
+    "psd": "it holds PSD data",
+    "exr": "it holds EXR data",
+    "heic": "it is no image file",
+    "avif": "it is no image file",
+    "webp": "it is no image file",
+    "CR2": "LibRaw does not know",
+    "dng": "LibRaw does not know",
+}
+
+
+@pytest.mark.parametrize("suffix", OTHERS)
 def test_foreign_photographs_are_named_and_fail(tmp_path, photos, capsys, suffix):
     (photos / f"other.{suffix}").write_bytes(b"some bytes")
     assert deblur("-i", photos, "-o", tmp_path / "out") == 1
     errors, told = lines(capsys)
     assert len(errors) == 1
-    assert f"other.{suffix}: cannot be read: it holds" in errors[0]
-    assert suffix.upper() in errors[0] or suffix == "jxl"
+    assert f"other.{suffix}: cannot be read: {OTHERS[suffix]}" in errors[0]
     assert told == "1 restored, 1 failed"
     assert value(tmp_path / "out" / "good.png") == 200
 
@@ -62,8 +74,9 @@ def test_the_cases_as_one_folder(tmp_path, capsys):
     assert deblur("-i", case_file("files"), "-o", tmp_path / "out", "-r") == 1
     errors, told = lines(capsys)
     failed = [line for line in errors if "cannot be read" in line]
-    foreign = list(case_file("files/foreign").iterdir())
-    assert len(failed) == len(foreign) + 2  # and two on another scale
+    foreign = case_file("files/foreign").iterdir()
+    refused = [path for path in foreign if path.name in UNREAD]
+    assert len(failed) == len(refused) + 2  # and two on another scale
     count = sum(len(files) for _, _, files in os.walk(case_file("files")))
     assert told == f"{count - len(failed)} restored, {len(failed)} failed"
 
@@ -182,7 +195,7 @@ def test_mistakes_in_flags_are_usage_errors(photos, capsys, arguments, said):
     assert said in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", ["x.webp", "x.heic", "x.dng", "x.gif"])
+@pytest.mark.parametrize("name", ["x.jxl", "x.psd", "x.dng", "x.gif"])
 def test_outputs_of_other_formats_are_usage_errors(tmp_path, photos, capsys, name):
     assert deblur("-i", photos / "good.png", "-o", tmp_path / name) == 2
     assert "is not written; use .png, .tif or .jpg" in capsys.readouterr().err

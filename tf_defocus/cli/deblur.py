@@ -10,7 +10,8 @@ from tf_defocus.cli import arguments
 from tf_defocus.cli.arguments import fail
 
 DEFAULT_PRESET = "kpac_3level"
-EXTENSIONS = {"auto": None, "png": ".png", "tif": ".tif", "jpg": ".jpg"}
+FORMATS = ("png", "tif", "jpg", "webp", "avif", "heic", "bmp")
+EXTENSIONS = {"auto": None, **{name: f".{name}" for name in FORMATS}}
 SCALES = ("auto", "1", "1,2", "1,2,4", "1,2,4,8")
 
 
@@ -38,7 +39,8 @@ def add_deblur(subparsers):
     _add_control(deblur)
     help_text = "added to the names of the outputs"
     add("--suffix", type=arguments.suffix, default="", help=help_text)
-    add("--ext", choices=sorted(EXTENSIONS), default="auto", help="output format")
+    help_text = "output format [as the input's; tif for raw files]"
+    add("--ext", choices=EXTENSIONS, default="auto", help=help_text)
     add("-r", "--recursive", action="store_true", help="search folders in the folder")
     add("-q", "--quiet", action="store_true", help="no progress bar")
     existing = deblur.add_mutually_exclusive_group()

@@ -18,23 +18,33 @@ import numpy as np
 
 from tf_defocus import whole_files
 from tf_defocus.images import (
+    bmp,
     bounds,
     exif,
+    heif,
     jpeg,
-    jpeg_segments,
     kinds,
     levels,
     photoshop,
     png,
-    png_chunks,
+    raw,
     tiff,
+    webp,
 )
 from tf_defocus.images import xmp as xmp_packets
+from tf_defocus.images.convert import convert_for, why_not
 from tf_defocus.images.kinds import format_of_extension
 from tf_defocus.images.refusals import ImageFileError, Refused, shown
 
-DEPTHS = {"png": ("uint8", "uint16"), "jpeg": ("uint8",)}
 READERS = {"png": png.read_png, "tiff": tiff.read_tiff, "jpeg": jpeg.read_jpeg}
+READERS |= {"webp": webp.read_webp, "bmp": bmp.read_bmp, "raw": raw.read_raw}
+READERS |= {"avif": heif.read_heif, "heic": heif.read_heif}
+WRITERS = {"png": png.write_png, "tiff": tiff.write_tiff, "jpeg": jpeg.write_jpeg}
+WRITERS |= {"webp": webp.write_webp, "bmp": bmp.write_bmp}
+WRITERS |= {"avif": heif.write_avif, "heic": heif.write_heic}
+
+
+__all__ = ["Image", "convert_for", "copy_image", "read_image", "write_image"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +57,7 @@ class Image:
         alpha: (height, width) of the same dtype, or None; colours are not multiplied
             by it.
         is_gray: bool, whether the file is grey: it is written grey again.
-        format: `"png"`, `"tiff"` or `"jpeg"`.
+        format: a key of `kinds.EXTENSIONS`.
         icc, exif, xmp, photoshop: bytes or None; `exif` starts with its TIFF header,
             `photoshop` are its image resources, IPTC among them.
         resolution: (x, y, unit) in dots per `"inch"`, `"cm"` or `"metre"`, or a ratio
@@ -55,8 +65,9 @@ class Image:
         bits: int, significant bits of a sample where a format has fewer than the
             dtype (10 or 12), or None.
         lossy: bool, whether the file has lost detail to its compression.
-        extras: tuple of (name, bytes): chunks of a PNG file or segments of a JPEG file
-            that other formats have no place for.
+        extras: tuple of (name, bytes): chunks of a PNG or WebP file or segments of a
+            JPEG file that other formats have no place for, and PNG's `cICP`, which AVIF
+            and HEIC have, too.
         notes: tuple of str, what was converted or dropped on the way in.
     """
 
@@ -184,7 +195,8 @@ def write_image(path: str | os.PathLike, image: Image) -> None:
     """Writes one photograph: under a temporary name first, then renamed.
 
     Args:
-        path: str or path ending in .png, .tif, .tiff, .jpg or .jpeg; its folder exists.
+        path: str or path with the extension of a format that is written; its folder
+            exists.
         image: an `Image`; see `convert_for` for depths the format lacks.
 
     Raises:
@@ -193,20 +205,22 @@ def write_image(path: str | os.PathLike, image: Image) -> None:
     """
     path = pathlib.Path(path)
     kind = format_of_extension(path)
-    if kind is None:
+    if kind not in WRITERS:
         raise ImageFileError(
             f"{shown(path)}: unknown extension; use .png, .tif or .jpg"
         )
-    if str(image.pixels.dtype) not in DEPTHS.get(kind, (str(image.pixels.dtype),)):
-        raise ImageFileError(
-            f"{shown(path)}: {kind.upper()} cannot hold {image.pixels.dtype}; use .tif"
-        )
-    with _written(path) as file:
-        _encode(file, kind, image)
+    problem = why_not(image, kind)
+    if problem:
+        raise ImageFileError(f"{shown(path)}: {problem}")
+    try:
+        with _written(path) as file:
+            _encode(file, kind, image)
+    except Refused as error:
+        raise ImageFileError(f"{shown(path)}: cannot be written: {error}") from error
 
 
 def copy_image(source, target):
-    """Copies a photograph that nothing has changed; JPEG written anew would change.
+    """Copies a photograph that nothing has changed; a lossy one would, written anew.
 
     Args:
         source, target: str or path.
@@ -243,12 +257,7 @@ def _encode(file, kind, image):
     samples = samples_of(image)
     if image.format != kind:
         image = dataclasses.replace(image, format=kind, extras=())
-    if kind == "png":
-        png.write_png(file, samples, image)
-    elif kind == "tiff":
-        tiff.write_tiff(file, samples, image)
-    else:
-        jpeg.write_jpeg(file, samples, image)
+    WRITERS[kind](file, samples, image)
 
 
 def samples_of(image):
@@ -268,61 +277,3 @@ def _mean_of_channels(pixels):
         return pixels.mean(axis=2, dtype=np.float64).astype(pixels.dtype)
     total = pixels.sum(axis=2, dtype=np.uint32)
     return ((2 * total + 3) // 6).astype(pixels.dtype)  # rounded third
-
-
-def convert_for(image: Image, path: str | os.PathLike) -> Image:
-    """The picture as the format of `path` can hold it, with a note for each loss.
-
-    Args:
-        image: an `Image`.
-        path: str or path with a known extension.
-
-    Returns:
-        An `Image` that `write_image(path, ...)` accepts.
-    """
-    kind = format_of_extension(path)
-    notes, changes = list(image.notes), {}
-    depth, limits = str(image.pixels.dtype), DEPTHS.get(kind)
-    if limits and depth not in limits:
-        deepest = limits[-1]
-        notes.append(
-            f"{depth} was converted to {deepest}, the most {kind.upper()} holds"
-        )
-        changes["pixels"] = levels.convert(image.pixels, deepest)
-        if image.alpha is not None:
-            changes["alpha"] = levels.convert(image.alpha, deepest)
-    if kind == "jpeg" and image.alpha is not None:
-        notes.append("transparency was dropped: JPEG has none")
-        changes["alpha"] = None
-    if kind != image.format:
-        changes |= _change_format(image, kind, notes)
-    image = dataclasses.replace(image, **changes)
-    if kind == "jpeg":
-        image, more = jpeg_segments.fitting(image)
-        notes += more
-    return dataclasses.replace(image, notes=tuple(notes))
-
-
-def _change_format(image, kind, notes):
-    """Metadata that have another place in the new format, or none there."""
-    changes = {"format": kind, "extras": ()}
-    if image.exif and kind == "tiff" and not exif.read_tags(image.exif)[1]:
-        notes.append("the damaged EXIF was dropped")
-        changes["exif"] = None
-    if image.resolution is None:
-        changes["resolution"] = exif.resolution(image.exif)
-    if image.format == "png":
-        lost = png_chunks.lost_elsewhere(image.extras)
-        if lost:
-            notes.append(
-                f"PNG's {lost} was dropped: {kind.upper()} has no place for it"
-            )
-    elif image.extras:
-        notes.append("comments and maker's segments of the JPEG file were dropped")
-    records = exif.read_tags(image.exif)[1].get(exif.IPTC) if image.exif else None
-    if kind == "jpeg" and records and not image.photoshop:
-        changes["photoshop"] = photoshop.with_iptc(records.data)
-    if kind == "png" and image.photoshop:
-        notes.append("IPTC and Photoshop's resources were dropped: PNG has none")
-        changes["photoshop"] = None
-    return changes

@@ -10,13 +10,21 @@ import stat
 
 from tf_defocus.images.refusals import Refused
 
+RAW = "3fr arw cr2 cr3 crw dcr dng erf fff gpr iiq kdc mef mos mrw nef nrw orf pef raf"
+RAW += " raw rw2 rwl sr2 srf srw x3f"
 EXTENSIONS = {
     "png": (".png",),
     "tiff": (".tif", ".tiff"),
     "jpeg": (".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".mpo"),
+    "webp": (".webp",),
+    "bmp": (".bmp", ".dib"),
+    "avif": (".avif", ".avifs"),
+    "heic": (".heic", ".heif", ".heics", ".hif"),
+    "raw": tuple(f".{name}" for name in RAW.split()),
 }
-SUPPORTED = "supported are PNG, TIFF and JPEG"
-DEVELOP = "develop it first, to TIFF or JPEG"
+READ_ONLY = {"raw": ".tif"}  # and what is written in its place
+NAMES = {"webp": "WebP", "raw": "raw"}  # others are written in capitals
+SUPPORTED = "supported are PNG, TIFF, JPEG, WebP, AVIF, HEIC, BMP and raw files"
 CONVERT = "save it as TIFF, PNG or JPEG first"
 LONGEST_START = 64  # bytes that tell every format below
 MAGIC = (
@@ -46,27 +54,20 @@ MAGIC = (
     (b"#?RGBE", "HDR"),
     (b"gimp xcf", "XCF"),
     (b"GIF8", "GIF"),
-    (b"BM", "BMP"),
+    (b"BM", "bmp"),
     (b"qoif", "QOI"),
     (b"DDS ", "DDS"),
     (b"%PDF", "PDF"),
 )
 HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-BRANDS = dict.fromkeys(HEIF_BRANDS, "HEIC")  # of ISO media files, byte 8
-BRANDS |= {b"avif": "AVIF", b"avis": "AVIF", b"jxl ": "JPEG XL", b"crx ": "raw (CR3)"}
-RAW = "3fr arw cr2 cr3 crw dcr dng erf fff gpr iiq kdc mef mos mrw nef nrw orf pef raf"
-RAW += " raw rw2 rwl sr2 srf srw x3f"
+BRANDS = dict.fromkeys(HEIF_BRANDS, "heic")  # of ISO media files, byte 8
+BRANDS |= {b"avif": "avif", b"avis": "avif", b"jxl ": "JPEG XL", b"crx ": "raw (CR3)"}
 FOREIGN = {
-    "HEIC": "heic heif heics hif",
-    "AVIF": "avif avifs",
     "JPEG XL": "jxl",
     "JPEG 2000": "jp2 j2k j2c jpf jpx",
     "JPEG XR": "jxr wdp hdp",
     "PSD": "psd psb",
     "PNM": "pnm ppm pgm pbm pam",
-    "BMP": "bmp dib",
-    "WebP": "webp",
-    **{f"raw ({name.upper()})": name for name in RAW.split()},
     **{name.upper(): name for name in ("gif", "exr", "hdr", "xcf", "qoi", "dds")},
     **{name.upper(): name for name in ("tga", "pcx", "ico", "pfm", "fits", "sgi")},
 }
@@ -76,9 +77,25 @@ NO_PHOTOGRAPHS = ("PDF",)
 
 
 def format_of_extension(path):
-    """`"png"`, `"tiff"`, `"jpeg"`, or None for any other extension."""
+    """A key of `EXTENSIONS`, or None for any other extension."""
     suffix = pathlib.Path(path).suffix.lower()
     return next((name for name, known in EXTENSIONS.items() if suffix in known), None)
+
+
+def written_extension(suffix):
+    """The extension of what is written for a file of the extension `suffix`."""
+    return READ_ONLY.get(format_of_extension(f"a{suffix}"), suffix)
+
+
+def unwritten_of_extension(path):
+    """The name of a format that is known but not written, or None."""
+    kind = format_of_extension(path)
+    return name_of(kind) if kind in READ_ONLY else foreign_of_extension(path)
+
+
+def name_of(kind):
+    """What people call a format."""
+    return NAMES.get(kind, kind.upper())
 
 
 def foreign_of_extension(path):
@@ -93,10 +110,10 @@ def format_of_bytes(start):
     """The format that a file's first `LONGEST_START` bytes tell, or None."""
     if start[4:8] == b"ftyp":
         if b"avif" in start[8:]:
-            return "AVIF"
+            return "avif"
         return BRANDS.get(start[8:12])
     if start[:4] == b"RIFF":
-        return "WebP" if start[8:12] == b"WEBP" else None
+        return "webp" if start[8:12] == b"WEBP" else None
     if start[:1] == b"P" and start[1:2] in b"1234567Ff" and start[2:3].isspace():
         return "PFM" if start[1:2] in b"Ff" else "PNM"
     return next((name for magic, name in MAGIC if start.startswith(magic)), None)
@@ -138,7 +155,7 @@ def may_be_photograph(path, opener=open_file):
 
 
 def recognise(path, start):
-    """`"png"`, `"tiff"` or `"jpeg"`, if extension and content agree.
+    """A key of `EXTENSIONS`, if extension and content agree.
 
     Args:
         path: `pathlib.Path`.
@@ -149,27 +166,23 @@ def recognise(path, start):
     """
     if not start:
         raise Refused("the file is empty; get the file again from its source")
-    kind, foreign = format_of_bytes(start), foreign_of_extension(path)
-    if kind == "tiff" and foreign and foreign.startswith("raw"):
-        kind = foreign  # most cameras write TIFF with the raw picture inside
-    if kind is None and foreign:
-        kind = foreign
-    if kind is None:
+    told, kind = format_of_bytes(start), format_of_extension(path)
+    is_raw = told is None or told == "tiff" or told.startswith("raw")
+    if kind == "raw" and is_raw:
+        return kind  # many cameras write TIFF with the raw picture inside
+    told = told or foreign_of_extension(path)
+    if told is None:
         raise Refused(f"it is no image file; {SUPPORTED}")
-    if kind not in EXTENSIONS:
-        raise Refused(f"it holds {kind} data; {_remedy(kind)}")
-    if kind != format_of_extension(path):
-        right = path.with_suffix(EXTENSIONS[kind][0]).name
+    if told.startswith("raw"):
+        right = path.with_suffix(f".{told[5:-1].lower()}").name
+        raise Refused(f"it holds {told} data; rename it to {right}")
+    if told not in EXTENSIONS:
+        more = ", an animated one frame by frame" if told == "GIF" else ""
+        raise Refused(f"it holds {told} data; {SUPPORTED}: {CONVERT}{more}")
+    if told != kind:
+        right = path.with_suffix(EXTENSIONS[told][0]).name
         raise Refused(
-            f"its extension is {path.suffix or 'missing'} but it holds {kind.upper()} "
+            f"its extension is {path.suffix or 'missing'} but it holds {name_of(told)} "
             f"data; rename it to {right}"
         )
     return kind
-
-
-def _remedy(kind):
-    if kind.startswith("raw"):
-        return f"{SUPPORTED}: {DEVELOP}"
-    if kind in ("GIF", "WebP"):
-        return f"{SUPPORTED}: {CONVERT}, an animated one frame by frame"
-    return f"{SUPPORTED}: {CONVERT}"

@@ -20,7 +20,8 @@ LENGTHS |= {b"cLLI": {8}, b"tIME": {7}, b"oFFs": {9}, b"sTER": {1}, b"bKGD": {2,
 LENGTHS |= {b"sBIT": {1, 2, 3, 4}} | dict.fromkeys((*MANY, b"sCAL", b"pCAL"))
 # Of the stored pixels alone: meaningless afterwards, and lost without a word.
 OF_OLD_PIXELS = (b"hIST", b"iDOT", b"tRNS", b"acTL", b"fcTL", b"fdAT")
-NO_LOSS = (b"sBIT", b"bKGD", b"tIME")  # not worth a note when the format changes
+# Not worth a note when the format changes; cICP finds a place elsewhere, or its own.
+NO_LOSS = (b"sBIT", b"bKGD", b"tIME", b"cICP")
 
 
 def metadata(side, colour_type, depth, notes):

@@ -39,7 +39,7 @@ def decoder(name):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
-    except MemoryError:
+    except (MemoryError, Refused):
         raise
     except Exception as error:
         reason = " ".join(str(error).split())[:200] or type(error).__name__

@@ -206,12 +206,12 @@ def separate_alpha(samples, layout):
         return colour, None, notes
     alpha = samples[..., base + index]
     if kinds[index] == 1:
-        colour = _divided(colour, alpha)
+        colour = divided(colour, alpha)
         notes += ("colours multiplied by alpha were divided by it",)
     return colour, alpha, notes
 
 
-def _divided(colour, alpha):
+def divided(colour, alpha):
     """Colours premultiplied by alpha as they are without it."""
     result = np.empty_like(colour)
     full = float(full_scale(colour.dtype))

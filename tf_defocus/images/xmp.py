@@ -12,6 +12,7 @@ from xml.parsers import expat
 TIFF = b"http://ns.adobe.com/tiff/1.0/"
 BASIC = b"http://ns.adobe.com/xap/1.0/"
 EXIF = b"http://ns.adobe.com/exif/1.0/"
+DEVELOPMENT = b"http://ns.adobe.com/camera-raw-settings/1.0/"
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
 NOTE = "http://ns.adobe.com/xmp/note/"
 # What a packet says of a second picture in the file; None stands for every name.
@@ -95,7 +96,17 @@ def _first(packet, namespace, name):
 
 def without_second_picture(packet):
     """The packet without its words on a gain map, depth map or film in the file."""
-    for namespace, names in SECOND_PICTURES.items():
+    return _without_properties(packet, SECOND_PICTURES)
+
+
+def without_development(packet):
+    """The packet without settings of how raw data are developed: programs would apply
+    them again to the developed picture."""
+    return _without_properties(packet, {DEVELOPMENT: None})
+
+
+def _without_properties(packet, unwanted):
+    for namespace, names in unwanted.items():
         for prefix in _prefixes(packet, namespace):
             full = re.escape(prefix + b":") + b"(?:" + (names or NAME) + b")"
             packet = _without_elements(packet, full)

@@ -14,14 +14,14 @@ import pathlib
 import numpy as np
 
 from tf_defocus import whole_files
-from tf_defocus.images import bounds, scene_folders
+from tf_defocus.images import bounds, kinds, scene_folders
 from tf_defocus.images.files import (
     convert_for,
     copy_image,
     read_image,
     write_image,
 )
-from tf_defocus.images.kinds import foreign_of_extension, format_of_extension
+from tf_defocus.images.kinds import format_of_extension
 from tf_defocus.images.refusals import ImageFileError, shown
 from tf_defocus.restoration.colour_managed import restore_image
 from tf_defocus.restoration.failures import quiet_libraries
@@ -64,7 +64,7 @@ class Naming:
 
     def path(self, source, root):
         """The output of `source`, at the place in the output it has below `root`."""
-        extension = self.extension or source.suffix
+        extension = self.extension or kinds.written_extension(source.suffix)
         name = f"{source.stem}{self.suffix}{extension}"
         return self.output / source.relative_to(root).with_name(name)
 
@@ -131,10 +131,10 @@ def find_jobs(sources, view_names, naming, left=None, right=None, recursive=Fals
 
 def _check_output(output, must_be_folder):
     """Raises BatchError for an output that can only be a mistake."""
-    foreign = foreign_of_extension(output)
-    if foreign and not output.is_dir():
+    unwritten = kinds.unwritten_of_extension(output)
+    if unwritten and not output.is_dir():
         raise BatchError(
-            f"{shown(output)}: {foreign} is not written; use .png, .tif or .jpg"
+            f"{shown(output)}: {unwritten} is not written; use .png, .tif or .jpg"
         )
     if must_be_folder and format_of_extension(output) and not output.is_dir():
         raise BatchError(
@@ -149,7 +149,7 @@ def _what_was_expected(view_names, recursive):
             "right, or DPDD's, PixelDP's or DPD-disp's own folders"
         )
     deeper = "" if recursive else "; add -r to search the folders in it"
-    return f"holds no PNG, TIFF or JPEG files{deeper}"
+    return f"holds no photographs{deeper}"
 
 
 def _views_of_file(source, view_names, left, right):
