@@ -9,6 +9,7 @@ peak of memory; it exits with 1 if one of them is out of bounds.
 import argparse
 import collections
 import pathlib
+import re
 import struct
 import sys
 import tempfile
@@ -18,7 +19,7 @@ import zlib
 
 import numpy as np
 
-from tests.images import photograph_files
+from tests.images import modern_files
 from tf_defocus.images.files import convert_for, read_image, write_image
 from tf_defocus.images.refusals import ImageFileError
 
@@ -39,14 +40,19 @@ EXTREMES = (
 )
 EXTREMES += (0xFFFFFFFE, 0xFFFFFFFF, 1 << 24, 1 << 16)
 WRITTEN = (".written.png", ".written.tif", ".written.jpg")
+WRITTEN += (".written.webp", ".written.avif", ".written.heic", ".written.bmp")
+# Boxes and chunks of AVIF, HEIC and WebP whose numbers decoders act on.
+BOXES = re.compile(rb"ftyp|meta|pitm|iloc|iinf|infe|iref|ipma|ipco|ispe|pixi|hvcC|av1C")
+CHUNKS = re.compile(BOXES.pattern + rb"|irot|imir|clap|colr|auxC|VP8X|VP8L|VP8 |ALPH")
 SLOWEST = 5.0  # [s]
 MOST_MEMORY = 1 << 30  # bytes
 
 
-def mutations(count, seed=0):
+def mutations(count, seed=0, endings=""):
     """Yields (name, bytes) of `count` damaged files, the same for the same seed."""
     rng = np.random.default_rng(seed)
-    seeds = sorted(photograph_files.all_files().items())
+    seeds = sorted(modern_files.all_files().items())
+    seeds = [file for file in seeds if file[0].endswith(endings)]
     for index in range(count):
         name, data = seeds[rng.integers(len(seeds))]
         other = seeds[rng.integers(len(seeds))][1]
@@ -104,11 +110,16 @@ def _in_structure(data, other, name, rng):
     """Damage inside a chunk, tag or segment that leaves its surroundings whole."""
     if name.endswith(".png"):
         return _in_chunk(data, rng)
-    if name.endswith(".tif"):
+    if name.endswith((".tif", ".dng")):
         return _in_tag(data, rng)
-    markers = [
-        i for i in range(len(data) - 8) if data[i] == 0xFF and data[i + 1] >= 0xC0
-    ]
+    if name.endswith((".avif", ".heic", ".heif", ".webp")):
+        markers = [match.start() + 3 for match in CHUNKS.finditer(data)]
+    elif name.endswith(".bmp"):
+        markers = [0, 9, 13, 25, 40]
+    else:
+        markers = [
+            i for i in range(len(data) - 8) if data[i] == 0xFF and data[i + 1] >= 0xC0
+        ]
     if markers:
         place = markers[rng.integers(len(markers))]
         _write_extreme(data, place + rng.integers(1, 24), rng)
@@ -144,15 +155,20 @@ def _in_tag(data, rng):
     return data
 
 
-def try_all(count, seed, folder):
+def try_all(count, seed, folder, endings=""):
     """Reads every mutation, and writes what can be read, in one format after another.
+
+    Args:
+        count, seed: int.
+        folder: path, for the files.
+        endings: str or tuple of str, of the names of the files that are damaged.
 
     Returns:
         `(outcomes, slowest)`: a Counter of "read", "refused" and of the last line of
         other exceptions, and (seconds, name).
     """
     outcomes, slowest = collections.Counter(), (0.0, "")
-    for name, data in mutations(count, seed):
+    for name, data in mutations(count, seed, endings):
         path = pathlib.Path(folder) / name
         path.write_bytes(data)
         start = time.perf_counter()
@@ -185,9 +201,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=20_000)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--endings", nargs="*", default=[""], help="such as .avif")
     options = parser.parse_args()
     folder = tempfile.mkdtemp(prefix="mutated_")
-    outcomes, slowest = try_all(options.count, options.seed, folder)
+    outcomes, slowest = try_all(
+        options.count, options.seed, folder, tuple(options.endings)
+    )
     for outcome, number in outcomes.most_common():
         print(f"{number:6d} {outcome}")
     print(f"slowest: {slowest[0]:.2f} s, {slowest[1]}")

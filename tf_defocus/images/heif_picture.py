@@ -257,14 +257,14 @@ def second_pictures(picture):
         kind = (item.property(b"auxC") or b"").lower()
         if item.type == b"tmap" or b"gainmap" in kind:
             names.add("gain map")
-        elif kind:
+        elif kind and picture.number in item.targets(b"auxl"):
             names.add("depth map" if b"depth" in kind or b"auxid:2" in kind else "mask")
-        elif not item.flags & HIDDEN:
+        elif not kind and not item.flags & HIDDEN:
             others += 1
     notes = [
         f"its {name} was dropped: it belongs to the unrestored picture"
         for name in sorted(names)
     ]
     if others:
-        notes.append(f"{others} more pictures in it were left out")
+        notes.append(f"{others} more picture(s) in the file were left out")
     return notes

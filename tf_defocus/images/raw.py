@@ -62,6 +62,8 @@ def _opened(rawpy, file):
         return rawpy.imread(file)
     except rawpy.LibRawFileUnsupportedError as error:
         raise Refused(UNKNOWN) from error
+    except rawpy.LibRawError as error:
+        raise Damaged("the raw data is damaged or cut off") from error
 
 
 def _check_sizes(sizes, held, check_size):
