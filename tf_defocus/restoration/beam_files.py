@@ -21,7 +21,7 @@ from apache_beam.io.filesystem import BeamIOError, CompressionTypes
 from apache_beam.io.filesystems import FileSystems
 
 from tf_defocus.images import scene_folders
-from tf_defocus.images.kinds import LONGEST_START, may_be_photograph
+from tf_defocus.images.kinds import LONGEST_START, may_be_photograph, written_extension
 from tf_defocus.images.refusals import shown
 from tf_defocus.restoration.photo_jobs import BatchError, Job
 
@@ -117,7 +117,7 @@ class Places:
         if self.view_names != ("blurred",) and not scene_folders.role_of(stem):
             folder = posixpath.dirname(folder)  # combined/a.png becomes a.png
         folder = folder.removeprefix(self.root).strip("/")
-        name = f"{stem}{self.suffix}{self.extension or extension}"
+        name = f"{stem}{self.suffix}{self.extension or written_extension(extension)}"
         return FileSystems.join(self.output, *filter(None, folder.split("/")), name)
 
     def photographs(self, files: list[tuple[str, str]]) -> Iterator[Photograph]:
