@@ -49,9 +49,11 @@ def examples(name, manual_dir, config=None):
     return {split: dict(generator) for split, generator in splits.items()}
 
 
-def build(name, data_dir, manual_dir, config=None):
-    """A builder after `download_and_prepare` from `manual_dir`."""
+def build(name, data_dir, manual_dir, config=None, runner=None):
+    """A builder after `download_and_prepare` from `manual_dir`, with a Beam runner."""
     builder = make_builder(name, data_dir, config)
-    manual = tfds.download.DownloadConfig(manual_dir=str(manual_dir))
+    manual = tfds.download.DownloadConfig(
+        manual_dir=str(manual_dir), beam_runner=runner
+    )
     builder.download_and_prepare(download_config=manual)
     return builder

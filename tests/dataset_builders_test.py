@@ -9,6 +9,7 @@ import tensorflow_datasets as tfds
 
 from tests import dataset_builders
 from tests import dataset_trees as trees
+from tf_defocus.data.beam_builds import OnBeam
 from tf_defocus.data.published_files import DatasetFilesError
 
 TREES = {
@@ -24,6 +25,9 @@ TREES = {
     "dpd_disp": "dpd_disp",
     "dp_folder": "dp_folder",
 }
+# more than a thousand files, or as many as the user has
+ON_BEAM = ("dpdd", "cuhk_bd", "syndof", "lfdof", "ddd_syn", "rdpd", "dp_folder")
+FN_API = "FnApiRunner"  # not DirectRunner, which first tries to fetch a program
 DEEP = ("dpdd", "dpdd_pixel")  # of 16 bits, and only that
 every_set = pytest.mark.parametrize("name", TREES)
 
@@ -190,3 +194,23 @@ def test_a_full_disk_leaves_nothing_that_looks_finished(tmp_path, name, monkeypa
     builder = dataset_builders.build(name, data, root, short)
     counts = [split.num_examples for split in builder.info.splits.values()]
     assert counts and min(counts) >= 1
+
+
+@pytest.mark.parametrize("name", ON_BEAM)
+def test_beam_builds_the_same_files(tmp_path, name):
+    beam = pytest.importorskip("apache_beam", reason="needs Apache Beam: [beam]")
+    root, short = make_tree(name, tmp_path / "files"), config(name, tmp_path)
+    assert dataset_builders.load_module(name).Builder.__mro__[1] is OnBeam
+    files = []
+    for folder, runner in (("a", None), ("b", beam.runners.create_runner(FN_API))):
+        built = dataset_builders.build(name, tmp_path / folder, root, short, runner)
+        shards = sorted(built.data_path.glob("*.tfrecord-*"))
+        files.append({path.name: path.read_bytes() for path in shards})
+        assert sum(s.num_examples for s in built.info.splits.values()) >= 3
+    assert files[0] and files[0] == files[1]
+
+
+def test_sets_of_more_than_a_thousand_files_are_built_on_beam():
+    """Those that are fetched; the counts are the authors'."""
+    small = {"dpdd_pixel": 39, "realdof": 100, "rtf": 66, "dpd_disp": 400}
+    assert set(ON_BEAM) == TREES.keys() - small.keys()

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus.data import published_files
+from tf_defocus.data import beam_builds, published_files
 
 _SCENES = 704
 _PREFIX = "out_of_focus"
@@ -14,7 +14,7 @@ _ROOTS = ("CUHK", "CUHK-BD", "dblurdetect", "dataset", "image")
 _THRESHOLD = 127
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(beam_builds.OnBeam, tfds.core.GeneratorBasedBuilder):
     """One example per photograph with defocus blur."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
@@ -50,8 +50,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return {"test": self._generate_examples(pairs)}
 
     def _generate_examples(self, pairs):
-        for photograph, mask in pairs:
-            yield photograph.stem, read_example(photograph, mask)
+        return self.examples_of(pairs, make_example)
 
 
 def is_root(folder):
@@ -82,6 +81,12 @@ def find_pairs(manual_dir):
             f"Expected masks {_PREFIX}*.png in {root / 'gt'}. Received: none."
         )
     return published_files.pair_by_stem(*found)
+
+
+def make_example(pair):
+    """Yields (key, example) of a photograph and its mask."""
+    photograph, mask = pair
+    yield photograph.stem, read_example(photograph, mask)
 
 
 def read_example(photograph, mask):

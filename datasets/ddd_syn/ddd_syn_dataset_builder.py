@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus.data import published_files, published_maps
+from tf_defocus.data import beam_builds, published_files, published_maps
 
 _SPLITS = {"train": "training", "test": "testing", "test1": "testing1"}
 _COUNTS = {"train": 5000, "test": 350, "test1": 150}
@@ -20,7 +20,7 @@ _NAMES = {
 }
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(beam_builds.OnBeam, tfds.core.GeneratorBasedBuilder):
     """One example per rendered image; ids overlap across the folders."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
@@ -56,8 +56,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, scenes):
-        for scene_id, paths in scenes.items():
-            yield scene_id, {**read_example(paths), "scene_id": scene_id}
+        return self.examples_of(list(scenes.items()), make_example)
 
 
 def is_root(folder):
@@ -116,6 +115,12 @@ def _find_split(folder):
         }
         for number, scene in wanted.items()
     }
+
+
+def make_example(scene):
+    """Yields (key, example) of a scene's name and its paths."""
+    scene_id, paths = scene
+    yield scene_id, {**read_example(paths), "scene_id": scene_id}
 
 
 def read_example(paths):

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus.data import published_files
+from tf_defocus.data import beam_builds, published_files
 from tf_defocus.images import scene_folders
 
 _ROLES = ("blurred", "left", "right", "sharp")
@@ -16,7 +16,7 @@ _EXPECTED = "<scene>/combined.png or combined/<name>.png"
 _ABSENT = np.zeros((1, 1, 3), np.uint16)
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(beam_builds.OnBeam, tfds.core.GeneratorBasedBuilder):
     """One example per scene of the folder; features are the same for every folder."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
@@ -57,8 +57,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return {"test": self._generate_examples(scenes)}
 
     def _generate_examples(self, scenes):
-        for scene_id, paths in scenes.items():
-            yield scene_id, read_scene(scene_id, paths)
+        return self.examples_of(list(scenes.items()), make_example)
 
 
 def is_root(folder):
@@ -150,6 +149,11 @@ def _check_complete(place, roles):
         raise published_files.DatasetFilesError(
             f"Expected {missing} beside {given} in {place}. Received: {given} alone."
         )
+
+
+def make_example(scene):
+    """Yields (key, example) of a scene's name and its paths."""
+    yield scene[0], read_scene(*scene)
 
 
 def read_scene(scene_id, paths):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import itertools
 import pathlib
 from typing import ClassVar
 
@@ -10,7 +9,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus.data import dpdnet_patches, published_files
+from tf_defocus.data import beam_builds, dpdnet_patches, published_files
 
 _SPLITS = {"train": "train", "validation": "val", "test": "test"}  # ours -> files'
 _ENVIRONMENTS = ("unknown", "indoor", "outdoor")
@@ -61,7 +60,7 @@ class DpddConfig(tfds.core.BuilderConfig):
     lists: str = ""
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(beam_builds.OnBeam, tfds.core.GeneratorBasedBuilder):
     """One example per scene, or per patch of a scene."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
@@ -70,7 +69,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         "1.0.0": "First release.",
         "2.0.0": "`combined` is called `blurred`.",
     }
-    _uses_beam = False
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Get dd_dp_dataset_canon.zip from the authors of DPDD (or the copies of IFAN, "
         "DRBNet, Restormer, K3DN), unzip it and pass the folder as manual_dir; it "
@@ -123,19 +121,9 @@ class Builder(tfds.core.GeneratorBasedBuilder):
             if name in scenes
         }
 
-    def _download_and_prepare(self, dl_manager, download_config):
-        self._uses_beam = bool(
-            download_config.beam_runner or download_config.beam_options
-        )
-        super()._download_and_prepare(dl_manager, download_config)
-
     def _generate_examples(self, split, scenes):
         make = functools.partial(make_examples, split=split, config=self.builder_config)
-        if not self._uses_beam:
-            return itertools.chain.from_iterable(map(make, scenes))
-        import apache_beam as beam
-
-        return beam.Create(scenes) | beam.Reshuffle() | beam.FlatMap(make)
+        return self.examples_of(scenes, make)
 
 
 def make_examples(scene, split, config):

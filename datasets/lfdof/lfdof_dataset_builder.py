@@ -6,14 +6,14 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus.data import published_files
+from tf_defocus.data import beam_builds, published_files
 
 _SPLITS = {"train": "train_data", "test": "test_data"}
 _COUNTS = {"train": 11261, "test": 725}
 _SEPARATOR = "_ap"
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(beam_builds.OnBeam, tfds.core.GeneratorBasedBuilder):
     """One example per refocused photograph; many share an all-in-focus image."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
@@ -49,18 +49,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, pairs):
-        for paths in pairs:
-            read = [published_files.read_rgb(path, np.uint8) for path in paths]
-            published_files.check_sizes(paths, [pixels for pixels, _ in read])
-            yield (
-                paths[0].stem,
-                {
-                    "blurred": read[0][1],
-                    "sharp": read[1][1],
-                    "scene_id": paths[0].stem,
-                    "sequence_id": paths[1].stem,
-                },
-            )
+        return self.examples_of(pairs, make_example)
 
 
 def is_root(folder):
@@ -88,3 +77,18 @@ def find_pairs(manual_dir):
             published_files.check_count(len(images), _COUNTS[split], root / name)
             splits[split] = published_files.group_by_scene(images, targets, _SEPARATOR)
     return splits
+
+
+def make_example(paths):
+    """Yields (key, example) of a photograph and the all-in-focus image of its scene."""
+    read = [published_files.read_rgb(path, np.uint8) for path in paths]
+    published_files.check_sizes(paths, [pixels for pixels, _ in read])
+    yield (
+        paths[0].stem,
+        {
+            "blurred": read[0][1],
+            "sharp": read[1][1],
+            "scene_id": paths[0].stem,
+            "sequence_id": paths[1].stem,
+        },
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus.data import published_files
+from tf_defocus.data import beam_builds, published_files
 
 _SPLITS = {"train": "train", "validation": "val", "test": "test"}  # ours -> files'
 _ROLES = {
@@ -17,7 +17,7 @@ _ROLES = {
 }
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(beam_builds.OnBeam, tfds.core.GeneratorBasedBuilder):
     """One example per frame; `val` and `test` hold the same sequences."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
@@ -54,21 +54,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         }
 
     def _generate_examples(self, frames):
-        for sequence, index, paths in frames:
-            read = {r: published_files.read_rgb(p, np.uint8) for r, p in paths.items()}
-            published_files.check_sizes(
-                list(paths.values()), [pixels for pixels, _ in read.values()]
-            )
-            name = f"{sequence}_{paths['blurred'].stem}"
-            yield (
-                name,
-                {
-                    **{role: stored for role, (_, stored) in read.items()},
-                    "scene_id": name,
-                    "sequence_id": sequence,
-                    "frame": index,
-                },
-            )
+        return self.examples_of(frames, make_example)
 
 
 def is_root(folder):
@@ -119,3 +105,22 @@ def _pair_sequence(root, split, sequence):
         for role, paths in files.items()
     }
     return [{r: matched[r][path] for r in _ROLES} for path in files["blurred"]]
+
+
+def make_example(frame):
+    """Yields (key, example) of a sequence's name, a position in it and the paths."""
+    sequence, index, paths = frame
+    read = {r: published_files.read_rgb(p, np.uint8) for r, p in paths.items()}
+    published_files.check_sizes(
+        list(paths.values()), [pixels for pixels, _ in read.values()]
+    )
+    name = f"{sequence}_{paths['blurred'].stem}"
+    yield (
+        name,
+        {
+            **{role: stored for role, (_, stored) in read.items()},
+            "scene_id": name,
+            "sequence_id": sequence,
+            "frame": index,
+        },
+    )

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus.data import published_files
+from tf_defocus.data import beam_builds, published_files
 
 _IMAGES, _MAPS = "image", "blur_map"
 _ROOTS = ("SYNDOF", "syndof", "train")
@@ -14,7 +14,7 @@ _CHANNEL = 1  # of the maps' three
 LEVELS_PER_PIXEL = 10
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(beam_builds.OnBeam, tfds.core.GeneratorBasedBuilder):
     """One example per rendered photograph."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
@@ -47,8 +47,7 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         return {"train": self._generate_examples(pairs)}
 
     def _generate_examples(self, pairs):
-        for photograph, blur_map in pairs:
-            yield photograph.stem, read_example(photograph, blur_map)
+        return self.examples_of(pairs, make_example)
 
 
 def is_root(folder):
@@ -66,6 +65,12 @@ def find_pairs(manual_dir):
     root = published_files.find_root(manual_dir, _ROOTS, is_root, expected)
     found = [published_files.list_images(root / name) for name in (_IMAGES, _MAPS)]
     return published_files.pair_by_stem(*found)
+
+
+def make_example(pair):
+    """Yields (key, example) of a photograph and its map."""
+    photograph, blur_map = pair
+    yield photograph.stem, read_example(photograph, blur_map)
 
 
 def read_example(photograph, blur_map):

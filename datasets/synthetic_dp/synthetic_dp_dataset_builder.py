@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow_datasets as tfds
 from etils import epath
 
-from tf_defocus.data import kept_examples
+from tf_defocus.data import beam_builds, kept_examples
 from tf_defocus.synthesis import large_photographs, rdpd, scene_ranges, scenes, textures
 
 _TRAIN_FOLDERS = ("train",)
@@ -49,7 +49,7 @@ class SyntheticDpConfig(tfds.core.BuilderConfig):
     ranges: scene_ranges.SceneRanges = scene_ranges.DEFAULT
 
 
-class Builder(tfds.core.GeneratorBasedBuilder):
+class Builder(beam_builds.OnBeam, tfds.core.GeneratorBasedBuilder):
     """Renders the scenes of `tf_defocus.synthesis.scenes`; downloads nothing."""
 
     pkg_dir_path = epath.Path(__file__).parent  # also when loaded by path
@@ -58,7 +58,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
         "1.0.0": "First release.",
         "2.0.0": "`combined` is called `blurred`.",
     }
-    _uses_beam = False
     _most = None  # examples per split
     MANUAL_DOWNLOAD_INSTRUCTIONS = (
         "Configs `procedural` and `rdpd_compat` need no file. Config `photos` needs "
@@ -122,9 +121,6 @@ class Builder(tfds.core.GeneratorBasedBuilder):
 
     def _download_and_prepare(self, dl_manager, download_config):
         """Renders; what an interrupted build has rendered is not rendered again."""
-        self._uses_beam = bool(
-            download_config.beam_runner or download_config.beam_options
-        )
         self._most = download_config.max_examples_per_split
         older = self._partial.with_name("1.0.0.partial")
         if older.exists() and not self._partial.exists():
