@@ -12,11 +12,6 @@ from keras import layers, ops
 from tf_defocus.layers.common import UnbiasedBatchNormalization
 from tf_defocus.ops.tensor import Shape, Tensor
 
-# Axes of what a gate pooled over height (1), width (2) or channels (3), as a map whose
-# rows and columns are (channels, width), (height, channels), (height, width); and back.
-_TO_MAP = {1: (0, 2, 1, 3), 2: (0, 1, 2, 3), 3: (0, 1, 2, 3)}
-_FROM_MAP = {1: (0, 3, 2, 1), 2: (0, 1, 3, 2), 3: (0, 1, 2, 3)}
-
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
 class AttentionGate(layers.Layer):
@@ -58,11 +53,16 @@ class AttentionGate(layers.Layer):
     ) -> Tensor:
         axis = self.pooled_axis
         pooled = [ops.max(inputs, axis=axis), ops.mean(inputs, axis=axis)]
-        maps = ops.transpose(ops.stack(pooled, axis=-1), _TO_MAP[axis])
+        maps = ops.stack(pooled, axis=-1)
+        # Rows and columns are (height, width), (height, channels), (channels, width).
+        maps = ops.swapaxes(maps, 1, 2) if axis == 1 else maps
         maps = self.normalization(
             self.convolution(maps), training=training, batch_statistics=batch_statistics
         )
-        return ops.transpose(ops.sigmoid(maps), _FROM_MAP[axis])
+        # No transposition: of one sample only, converters mistake its axis
+        gate = ops.squeeze(ops.sigmoid(maps), axis=-1)
+        gate = ops.swapaxes(gate, 1, 2) if axis == 1 else gate
+        return ops.expand_dims(gate, axis)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "pooled_axis": self.pooled_axis}

@@ -235,7 +235,7 @@ def _filter_windows(windows, kernels):
     padded = ops.pad(windows, [[0, 0], border, border, [0, 0]])
     shifts = [padded[:, :, i : i + width] for i in range(size)]
     shifted = ops.stack(shifts, axis=3)  # the size's columns beside each pixel
+    rows = (ops.expand_dims(kernels[:, i], (1, 2)) for i in range(size))
     return sum(
-        ops.sum(shifted[:, i : i + height] * kernels[:, None, None, i], axis=3)
-        for i in range(size)
+        ops.sum(shifted[:, i : i + height] * row, axis=3) for i, row in enumerate(rows)
     )

@@ -5,7 +5,8 @@
 Written with shifts, it makes (2 r + 1)^2 copies of the key at full resolution. Here
 the image is cut into strips of 2 r rows and each strip into tiles of 2 r columns; one
 matrix product compares the pixels of a tile with all pixels within reach, and the
-neighbours are picked from it. Only one strip exists at a time, in both directions.
+neighbours are picked from it. Only one strip exists at a time, in both directions;
+inside `strips.without_loops` all of them.
 """
 
 import functools
@@ -13,6 +14,7 @@ import functools
 import numpy as np
 from keras import ops
 
+from tf_defocus.ops.strips import may_loop
 from tf_defocus.ops.tensor import Tensor
 
 
@@ -54,21 +56,36 @@ def local_correlation(
 
 def _forward(query, key, radius, scale):
     def strip(index):
-        queries = scale * _query_tiles(query, index, radius)
-        keys = _key_tiles(key, index, radius)
-        scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
-        scores = _flatten_last(scores, 2)
-        maps = ops.take(scores, _neighbour_index(radius), axis=-1)
-        return _merge_tiles(maps, 2 * radius)
+        block = 2 * radius
+        queries = _rows(query, index * block, block)
+        keys = _rows(key, index * block - radius, 2 * block)
+        return _correlate_strips(queries, keys, radius, scale)
 
-    return _merge_strips(_over_strips(strip, query, radius), query)
+    if may_loop():
+        return _merge_strips(_over_strips(strip, query, radius), query)
+    strips = _all_query_strips(query, radius), _all_key_strips(key, radius)
+    return _stack_strips(_correlate_strips(*strips, radius, scale), query, radius)
+
+
+def _correlate_strips(queries, keys, radius, scale):
+    """(strips, 2 radius, width, neighbours) of rows and of all rows within reach."""
+    queries = scale * _query_tiles(queries, radius)
+    keys = _key_tiles(keys, radius)
+    scores = ops.matmul(queries, ops.swapaxes(keys, -1, -2))
+    scores = _flatten_last(scores, 2)
+    maps = ops.take(scores, _neighbour_index(radius), axis=-1)
+    return _merge_tiles(maps, 2 * radius)
 
 
 def _gradient(query, key, upstream, radius, scale):
     def strip(index):
-        queries = _query_tiles(query, index, radius)
-        keys = _key_tiles(key, index, radius)
-        maps = _flatten_last(scale * _query_tiles(upstream, index, radius), 2)
+        block = 2 * radius
+        queries, maps = (
+            _query_tiles(_rows(images, index * block, block), radius)
+            for images in (query, upstream)
+        )
+        keys = _key_tiles(_rows(key, index * block - radius, 2 * block), radius)
+        maps = _flatten_last(scale * maps, 2)
         # One zero more, which every pair of pixels out of reach points to.
         maps = ops.pad(maps, [[0, 0], [0, 0], [0, 1]])
         scores = ops.take(maps, _pair_index(radius), axis=-1)
@@ -90,24 +107,56 @@ def _over_strips(function, images, radius):
     return ops.map(function, ops.arange(count, dtype="int32"))
 
 
-def _query_tiles(images, index, radius):
+def _all_query_strips(images, radius):
+    """(batch * strips, 2 * radius, width, channels): every strip of the images."""
+    block = 2 * radius
+    shape = ops.shape(images)
+    below = _missing(shape[1], block)
+    rows = ops.pad(images, [[0, 0], [0, below], [0, 0], [0, 0]])
+    return ops.reshape(rows, (-1, block, shape[2], images.shape[-1]))
+
+
+def _all_key_strips(images, radius):
+    """(batch * strips, 4 * radius, width, channels): the rows within their reach."""
+    block = 2 * radius
+    shape = ops.shape(images)
+    below = _missing(shape[1], block) + radius
+    rows = ops.pad(images, [[0, 0], [radius, below], [0, 0], [0, 0]])
+    blocks = ops.reshape(rows, (shape[0], -1, block, shape[2], images.shape[-1]))
+    strips = ops.concatenate([blocks[:, :-1], blocks[:, 1:]], axis=2)
+    return ops.reshape(strips, (-1, 2 * block, shape[2], images.shape[-1]))
+
+
+def _stack_strips(strips, reference, radius):
+    """(batch * strips, 2 * radius, width, channels) -> the size of `reference`."""
+    shape = ops.shape(reference)
+    rows = shape[1] + _missing(shape[1], 2 * radius)
+    images = ops.reshape(strips, (shape[0], rows, -1, strips.shape[-1]))
+    return images[:, : shape[1], : shape[2], :]
+
+
+def _missing(size, block):
+    """What a size lacks to a multiple; converters of graphs truncate -size % block."""
+    return (block - size % block) % block
+
+
+def _query_tiles(strip, radius):
     """(batch, tiles, block^2, channels): the pixels of each tile of a strip."""
     block = 2 * radius
-    strip = _rows(images, index * block, block)
     shape = ops.shape(strip)
-    strip = ops.pad(strip, [[0, 0], [0, 0], [0, (-shape[2]) % block], [0, 0]])
-    tiles = ops.reshape(strip, (shape[0], block, -1, block, images.shape[-1]))
+    right = _missing(shape[2], block)
+    strip = ops.pad(strip, [[0, 0], [0, 0], [0, right], [0, 0]])
+    tiles = ops.reshape(strip, (shape[0], block, -1, block, strip.shape[-1]))
     return _flatten_pixels(tiles)
 
 
-def _key_tiles(images, index, radius):
+def _key_tiles(strip, radius):
     """(batch, tiles, 4 * block^2, channels): the pixels within reach of each tile."""
     block = 2 * radius
-    strip = _rows(images, index * block - radius, 2 * block)
     shape = ops.shape(strip)
-    right = (-shape[2]) % block + radius
+    right = _missing(shape[2], block) + radius
     strip = ops.pad(strip, [[0, 0], [0, 0], [radius, right], [0, 0]])
-    blocks = ops.reshape(strip, (shape[0], 2 * block, -1, block, images.shape[-1]))
+    blocks = ops.reshape(strip, (shape[0], 2 * block, -1, block, strip.shape[-1]))
     # A tile and its margins are two neighbouring blocks of the padded strip.
     tiles = ops.concatenate([blocks[:, :, :-1], blocks[:, :, 1:]], axis=3)
     return _flatten_pixels(tiles)

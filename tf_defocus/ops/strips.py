@@ -18,6 +18,7 @@ from tf_defocus.ops.tensor import Tensor
 
 STRIP_ROWS = 32  # rows of a strip; two more are read and thrown away
 _KEEPS_WHOLE = contextvars.ContextVar("keeps_whole", default=False)
+_MAY_LOOP = contextvars.ContextVar("may_loop", default=True)
 
 
 @contextlib.contextmanager
@@ -28,6 +29,22 @@ def whole_images():
         yield
     finally:
         _KEEPS_WHOLE.reset(token)
+
+
+@contextlib.contextmanager
+def without_loops():
+    """Inside, graphs hold no loop over strips: for runtimes that have none."""
+    token = _MAY_LOOP.set(False)
+    try:
+        with whole_images():
+            yield
+    finally:
+        _MAY_LOOP.reset(token)
+
+
+def may_loop() -> bool:
+    """Whether a graph may go through strips in a loop; not inside `without_loops`."""
+    return _MAY_LOOP.get()
 
 
 def needs_strips(images: Tensor) -> bool:
