@@ -45,14 +45,15 @@ ARROWS = {
     | SCORES
     | {"conversion", "optics", "synthesis", "deconvolution", "images", "data"}
     | {"restoration"},
-    "export": BASE | NETWORKS | {"restoration"},
+    "export": BASE | NETWORKS | {"metrics", "images", "restoration", "evaluation"},
     "reports": BASE
     | NETWORKS
     | SCORES
     | {"commands", "configs", "conversion", "optics", "synthesis", "images", "data"}
     | {"restoration", "evaluation", "export"},
     "__main__": {"cli"},
-    "cli": BASE | {"commands", "conversion", "images", "models", "ops", "restoration"},
+    "cli": BASE
+    | {"commands", "conversion", "images", "models", "ops", "restoration", "export"},
 }
 EXTERNAL = {"configs": set()}  # rooms that may import the standard library only
 

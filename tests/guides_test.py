@@ -104,10 +104,8 @@ def test_the_guide_of_serving_serves(folder):
     import tensorflow as tf
 
     cv2.imwrite("photo.jpg", skimage.data.coffee()[:64, :80])
-    _, script, *rest = commands_of(
-        "export_and_serve", "python tools/export_savedmodel.py"
-    )[0]
-    assert run_tool("export_savedmodel", *rest) in (None, 0), script
+    _, script, *rest = commands_of("export_and_serve", "python tools/export.py")[0]
+    assert run_tool("export", *rest) in (None, 0), script
     load, ask, _ = python_blocks("docs/guides/export_and_serve.md")
     exec(load, {})
     loaded = cv2.imread("restored.png")

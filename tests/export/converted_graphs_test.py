@@ -7,23 +7,39 @@ from tf_defocus.models import create_model
 from tf_defocus.restoration.restorer import Restorer
 
 pytest.importorskip("tensorflow", reason="exports need TensorFlow")
-onnxruntime = pytest.importorskip("onnxruntime", reason="reads the ONNX files")
-openvino = pytest.importorskip("openvino", reason="reads the OpenVINO files")
+pytest.importorskip("onnxruntime", reason="reads the ONNX files")
+pytest.importorskip("openvino", reason="reads the OpenVINO files")
 
-from tf_defocus.export.onnx_graph import write_onnx  # noqa: E402
-from tf_defocus.export.openvino_graph import write_openvino  # noqa: E402
+from tf_defocus.export import (
+    write_litert,
+    write_onnx,
+    write_openvino,
+)
+from tf_defocus.export.runners import open_exported
 
-SIZES = ((1, 1), (13, 17), (15, 16), (24, 9))
+SIZES = ((1, 1), (13, 17))
+# Every kind of operation that converters are particular about: dilated convolutions,
+# filters per pixel, gates over rows, columns and channels, windows and correlation.
 NETWORKS = {
     "kpac_3level": {"base_filters": 4},
     "ifan_dual": {"base_filters": 4, "num_iterations": 2, "num_residual_units": 1},
+    "gkmnet": {"num_gaussians": 3, "max_kernel_size": 5, "num_scales": 1},
+    "k3dn_tiny": {
+        "base_filters": 4,
+        "encoder_residual_units": 1,
+        "num_psf_blocks": 1,
+        "window_size": (4, 4),
+    },
 }
+WRITERS = {"onnx": write_onnx, "tflite": write_litert}
+# The two that convert fastest, for the rest.
+CASES = [(name, "onnx") for name in NETWORKS]
+CASES += [(name, "tflite") for name in ("kpac_3level", "k3dn_tiny")]
 
 
-@pytest.fixture(scope="module", params=NETWORKS)
-def network(request):
-    """A small network whose fresh weights alter what they are given."""
-    model = create_model(request.param, **NETWORKS[request.param])
+def small_network(name):
+    """Its fresh weights alter what they are given."""
+    model = create_model(name, **NETWORKS[name])
     for weight in model.trainable_weights:
         if len(weight.shape) > 1:
             weight.assign(1.5 * weight)
@@ -41,19 +57,22 @@ def assert_restores(run, network, rng):
             one = {name: batch[i] for name, batch in views.items()}
             expected = restorer.restore(**one)
             np.testing.assert_allclose(restored[i], expected, atol=1e-5, rtol=2e-6)
-    assert np.abs(restored - views["blurred"]).max() > 1e-2
+    assert np.abs(restored - views[network.view_names[0]]).max() > 1e-2
 
 
-def test_onnx_file_restores_as_the_restorer(network, tmp_path, rng):
-    session = onnxruntime.InferenceSession(
-        write_onnx(network, tmp_path / "network.onnx")
-    )
-    assert tuple(i.name for i in session.get_inputs()) == network.view_names
-    assert_restores(lambda views: session.run(["deblurred"], views)[0], network, rng)
+@pytest.mark.parametrize(("name", "ending"), CASES)
+def test_a_converted_network_restores_as_the_restorer(name, ending, tmp_path, rng):
+    network = small_network(name)
+    path = WRITERS[ending](network, tmp_path / f"network.{ending}")
+    assert_restores(open_exported(path), network, rng)
 
 
-def test_openvino_files_restore_as_the_restorer(network, tmp_path, rng):
-    path = write_openvino(network, tmp_path / "network.xml")
-    exact = {"INFERENCE_PRECISION_HINT": "f32"}
-    compiled = openvino.Core().compile_model(path, "CPU", exact)
-    assert_restores(lambda views: compiled(views)["deblurred"], network, rng)
+def test_openvino_files_hold_levels_and_restore_as_the_restorer(tmp_path, rng):
+    network = small_network("kpac_3level")
+    path = write_openvino(network, tmp_path / "network.xml", signature="uint8")
+    image = rng.integers(0, 256, (1, 13, 17, 3), dtype=np.uint8)
+    restored = open_exported(path)({"blurred": image})
+    expected = Restorer(network, tile=0).restore(image[0])
+    assert restored.dtype == np.uint8
+    assert np.abs(restored[0].astype(int) - expected).max() <= 1
+    assert np.abs(image[0].astype(int) - expected).max() > 5

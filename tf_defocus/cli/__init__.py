@@ -14,6 +14,7 @@ from tf_defocus.cli.arguments import fail
 from tf_defocus.cli.convert import add_convert
 from tf_defocus.cli.deblur import add_deblur
 from tf_defocus.cli.doctor import diagnose
+from tf_defocus.cli.export import add_export
 from tf_defocus.cli.models import list_models
 
 
@@ -44,6 +45,7 @@ def _parser():
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     add_deblur(subparsers)
     add_convert(subparsers)
+    add_export(subparsers)
     models = subparsers.add_parser("models", help="list networks and presets")
     models.set_defaults(run=list_models)
     doctor = subparsers.add_parser("doctor", help="check versions, devices and presets")

@@ -26,9 +26,13 @@ EXTRAS = {
     "importlib_resources": "data",
     "jax": "jax",
     "matplotlib": "figures",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "openvino": "openvino",
     "tensorboard": "train",
     "tensorflow": "tensorflow",
     "tensorflow_datasets": "data",
+    "tf2onnx": "onnx",
 }
 
 

@@ -2,26 +2,40 @@
 
 import logging
 import os
+import pathlib
+import tempfile
+from collections.abc import Sequence
 from typing import Any
 
 from tf_defocus import whole_files
 from tf_defocus.export.portable_graph import OUTPUT, frozen_graph
 from tf_defocus.models.base import RestorationNetwork
+from tf_defocus.ops.tensor import Tensor
 
 OPSET = 17
 
 
-def write_onnx(network: RestorationNetwork, path: str | os.PathLike) -> str:
+def write_onnx(
+    network: RestorationNetwork,
+    path: str | os.PathLike,
+    precision: str = "float32",
+    signature: str = "float32",
+    calibration: Sequence[dict[str, Tensor]] = (),
+) -> str:
     """Writes a network as an ONNX file.
 
-    The graph takes float32 (batch, height, width, 3) in [0, 1], one input per view,
-    named as the views, all alike in size; every size is free. Its only output,
-    `deblurred`, is the same, clipped to [0, 1]. It mirrors the borders as the
-    `Restorer` does and restores the image whole, never in tiles.
+    The graph takes images (batch, height, width, 3), one input per view, named as the
+    views, all alike in size; every size is free. Its only output, `deblurred`, is the
+    same. It mirrors the borders as the `Restorer` does and restores the image whole,
+    never in tiles.
 
     Args:
         network: a network of `create_model` or `load_preset`, on TensorFlow.
         path: str or path of the file; its folder must exist.
+        precision: "float32", "float16" or "int8", in which it computes.
+        signature: dtype of the images: "float32" in [0, 1], clipped, or "uint8".
+        calibration: for "int8", views (batch, height, width, 3) to read ranges from,
+            float32 in [0, 1].
 
     Returns:
         str, the path.
@@ -29,18 +43,25 @@ def write_onnx(network: RestorationNetwork, path: str | os.PathLike) -> str:
     Raises:
         ValueError: if the network's result is no image, or if it needs an operation
             that ONNX does not have, by name.
-        ModuleNotFoundError: if tf2onnx is not installed, with what to install.
+        ModuleNotFoundError: if a package of the extra onnx is missing.
     """
-    proto = onnx_model(network)
+    proto = onnx_model(network, precision, signature, calibration)
     with whole_files.open_whole(path) as file:
         file.write(proto.SerializeToString())
     return os.fspath(path)
 
 
-def onnx_model(network: RestorationNetwork) -> Any:
+def onnx_model(
+    network: RestorationNetwork,
+    precision: str = "float32",
+    signature: str = "float32",
+    calibration: Sequence[dict[str, Tensor]] = (),
+) -> Any:
     """The `onnx.ModelProto` of a network; see `write_onnx`."""
-    tf2onnx = _import_tf2onnx()
-    graph = frozen_graph(network)
+    import tf2onnx.convert
+
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)  # it tells of every pass
+    graph = frozen_graph(network, signature)
     names = {f"{name}:0": name for name in (*network.view_names, OUTPUT)}
     proto, _ = tf2onnx.convert.from_graph_def(
         graph,
@@ -51,19 +72,11 @@ def onnx_model(network: RestorationNetwork) -> Any:
         opset=OPSET,
     )
     _check_operations(proto, network)
+    if precision == "float16":
+        return _in_float16(proto)
+    if precision == "int8":
+        return _in_integers(proto, signature, calibration)
     return proto
-
-
-def _import_tf2onnx():
-    try:
-        import tf2onnx.convert
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"An ONNX file needs {error.name}, which is not installed: "
-            'pip install "tf-defocus[onnx]"'
-        ) from error
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)  # it tells of every pass
-    return tf2onnx
 
 
 def _check_operations(proto, network):
@@ -77,3 +90,46 @@ def _check_operations(proto, network):
             f"{network.name} needs operations that ONNX does not have: "
             f"{', '.join(sorted(unknown))}; export it as a SavedModel"
         )
+
+
+def _in_float16(proto):
+    """The network's tensors in float16; images and sizes stay as they are."""
+    from onnxruntime.transformers import float16
+
+    return float16.convert_float_to_float16(proto, keep_io_types=True)
+
+
+def _in_integers(proto, signature, calibration):
+    """Convolutions in 8 bits, with the ranges of what the calibration makes them."""
+    import onnx
+    from onnxruntime import quantization
+
+    with tempfile.TemporaryDirectory() as scratch:
+        source, target = (
+            pathlib.Path(scratch) / n for n in ("float.onnx", "int8.onnx")
+        )
+        source.write_bytes(proto.SerializeToString())
+        quantization.quantize_static(
+            source,
+            target,
+            _Reader(calibration, signature),
+            op_types_to_quantize=["Conv"],
+            per_channel=True,
+            reduce_range=True,  # sums of products of 8 bits overflow without VNNI
+        )
+        return onnx.load(target)
+
+
+class _Reader:
+    """Calibration views, one call after another, as onnxruntime asks for them."""
+
+    def __init__(self, calibration, signature):
+        levels = 255 if signature == "uint8" else 1
+        self.waiting = iter(
+            {name: (levels * view).astype(signature) for name, view in views.items()}
+            for views in calibration
+        )
+
+    def get_next(self):
+        """The next dict of views, or None."""
+        return next(self.waiting, None)

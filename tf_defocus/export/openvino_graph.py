@@ -4,13 +4,21 @@ import io
 import os
 import pathlib
 import tempfile
+from collections.abc import Sequence
 
 from tf_defocus.export.onnx_graph import onnx_model
 from tf_defocus.models.base import RestorationNetwork
+from tf_defocus.ops.tensor import Tensor
 
 
-def write_openvino(network: RestorationNetwork, path: str | os.PathLike) -> str:
-    """Writes a network as a pair of OpenVINO files, float32.
+def write_openvino(
+    network: RestorationNetwork,
+    path: str | os.PathLike,
+    precision: str = "float32",
+    signature: str = "float32",
+    calibration: Sequence[dict[str, Tensor]] = (),
+) -> str:
+    """Writes a network as a pair of OpenVINO files.
 
     Inputs and output are those of `onnx_graph.write_onnx`. Processors that can compute
     in bfloat16 do so by default: compile with `{"INFERENCE_PRECISION_HINT": "f32"}`
@@ -19,6 +27,9 @@ def write_openvino(network: RestorationNetwork, path: str | os.PathLike) -> str:
     Args:
         network: a network of `create_model` or `load_preset`, on TensorFlow.
         path: str or path of the `.xml`; the weights go beside it, to a `.bin`.
+        precision: "float32"; "float16", the weights' alone; "bfloat16", float32 files
+            to be compiled with the hint `bf16`; "int8".
+        signature, calibration: of `onnx_graph.write_onnx`.
 
     Returns:
         str, the path.
@@ -26,28 +37,19 @@ def write_openvino(network: RestorationNetwork, path: str | os.PathLike) -> str:
     Raises:
         ValueError: if the network's result is no image, if the path has another ending,
             or if the network needs an operation that ONNX does not have.
-        ModuleNotFoundError: if a package is not installed, with what to install.
+        ModuleNotFoundError: if a package of the extras onnx and openvino is missing.
     """
+    import openvino
+
     path = pathlib.Path(path)
     if path.suffix != ".xml":
         raise ValueError(f"An OpenVINO file must end with .xml. Received: {path}")
-    openvino = import_openvino()
-    stream = io.BytesIO(onnx_model(network).SerializeToString())
-    model = openvino.convert_model(stream)
+    stored = precision if precision == "int8" else "float32"
+    proto = onnx_model(network, stored, signature, calibration)
+    model = openvino.convert_model(io.BytesIO(proto.SerializeToString()))
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
         written = pathlib.Path(scratch) / path.name
-        openvino.save_model(model, written, compress_to_fp16=False)
+        openvino.save_model(model, written, compress_to_fp16=precision == "float16")
         os.replace(written.with_suffix(".bin"), path.with_suffix(".bin"))
         os.replace(written, path)
     return os.fspath(path)
-
-
-def import_openvino():
-    """The package; an error with what to install where it is missing."""
-    try:
-        import openvino
-    except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            'OpenVINO is not installed: pip install "tf-defocus[onnx,openvino]"'
-        ) from error
-    return openvino

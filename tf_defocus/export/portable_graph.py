@@ -8,10 +8,11 @@ import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
 from tf_defocus.export import dilated_convolutions
+from tf_defocus.export.served_images import quantize, scaled
 from tf_defocus.models.base import RestorationNetwork, check_restores
 from tf_defocus.ops.adaptive_convolution import portable
 from tf_defocus.ops.padding import crop_like, pad_to_multiple
-from tf_defocus.ops.strips import whole_images
+from tf_defocus.ops.strips import without_loops
 from tf_defocus.ops.tensor import Tensor
 
 OUTPUT = "deblurred"
@@ -40,27 +41,34 @@ def restore_views(model: RestorationNetwork, views: dict[str, Tensor]) -> Tensor
     return crop_like(deblurred, first, margin)
 
 
-def frozen_graph(model: RestorationNetwork) -> tf.compat.v1.GraphDef:
+def frozen_graph(
+    model: RestorationNetwork, signature: str = "float32"
+) -> tf.compat.v1.GraphDef:
     """The graph of a network with its weights as constants.
 
     Args:
         model: a network of `create_model`, on the TensorFlow backend.
+        signature: "float32" or "uint8", dtype of the images.
 
     Returns:
-        `GraphDef`; its placeholders are named as the views, float32 (batch, height,
-        width, 3), all three sizes free; its result is the node `deblurred`.
+        `GraphDef`; its placeholders are named as the views, (batch, height, width, 3),
+        all three sizes free; its result, alike, is the node `deblurred`.
 
     Raises:
         ValueError: if the network's result is no image.
     """
     check_restores(model)
-    views = {n: tf.TensorSpec(IMAGES, tf.float32, name=n) for n in model.view_names}
+    views = {n: tf.TensorSpec(IMAGES, signature, name=n) for n in model.view_names}
 
     def body(views):
+        if signature == "uint8":
+            views = {name: scaled(view) for name, view in views.items()}
         restored = tf.clip_by_value(restore_views(model, views), 0, 1)
+        if signature == "uint8":
+            restored = quantize(restored, tf.uint8)
         return tf.identity(restored, name=OUTPUT)
 
-    with portable(), whole_images():
+    with portable(), without_loops():
         traced = tf.function(body, autograph=False).get_concrete_function(views)
     frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
     return dilated_convolutions.joined(frozen.graph.as_graph_def())

@@ -264,7 +264,7 @@ def _describe(model, preset, parity, limit):
         "preset": preset,
         "model": model.name,
         "parameters": int(model.count_params()),
-        "weights_sha256": _digest(model),
+        "weights_sha256": weights_digest(model),
         "signatures": {
             name: {
                 "inputs": dict.fromkeys(model.view_names, text),
@@ -284,8 +284,15 @@ def _describe(model, preset, parity, limit):
     }
 
 
-def _digest(model):
-    """sha256 of every weight's name and bytes, in the model's order."""
+def weights_digest(model: RestorationNetwork) -> str:
+    """sha256 of every weight's name and bytes, in the model's order.
+
+    Args:
+        model: built network.
+
+    Returns:
+        str, hexadecimal.
+    """
     digest = hashlib.sha256()
     for name, weight in zip(variable_names(model), model.weights):
         digest.update(name.encode())

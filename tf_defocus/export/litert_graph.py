@@ -1,0 +1,69 @@
+"""Networks as LiteRT files, formerly TensorFlow Lite."""
+
+import os
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from tf_defocus import whole_files
+from tf_defocus.export.portable_graph import OUTPUT, frozen_graph
+from tf_defocus.models.base import RestorationNetwork
+from tf_defocus.ops.tensor import Tensor
+
+
+def write_litert(
+    network: RestorationNetwork,
+    path: str | os.PathLike,
+    precision: str = "float32",
+    signature: str = "float32",
+    calibration: Sequence[dict[str, Tensor]] = (),
+) -> str:
+    """Writes a network as a LiteRT file.
+
+    Inputs and output are those of `onnx_graph.write_onnx`. An interpreter is told the
+    size of the images by `resize_tensor_input`, in any batch.
+
+    Args:
+        network, path, signature, calibration: of `onnx_graph.write_onnx`.
+        precision: "float32"; "float16", the weights' alone; or "int8", where every
+            operation that has them computes with integers.
+
+    Returns:
+        str, the path.
+
+    Raises:
+        ValueError: if the network's result is no image, or if it needs an operation
+            that LiteRT does not have.
+    """
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [_function(network, signature)]
+    )
+    if precision != "float32":
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    if precision == "float16":
+        converter.target_spec.supported_types = [tf.float16]
+    if precision == "int8":
+        names, levels = network.view_names, 255 if signature == "uint8" else 1
+        converter.representative_dataset = lambda: (
+            [(levels * views[name]).astype(signature) for name in names]
+            for views in calibration
+        )
+    try:
+        content = converter.convert()
+    except Exception as error:  # the converter has many, and long ones
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"LiteRT cannot hold {network.name}: {reason}") from error
+    with whole_files.open_whole(path) as file:
+        file.write(content)
+    return os.fspath(path)
+
+
+def _function(network, signature):
+    """The frozen graph as a function of its views."""
+    graph = frozen_graph(network, signature)
+    wrapped = tf.compat.v1.wrap_function(
+        lambda: tf.compat.v1.import_graph_def(graph, name=""), []
+    )
+    tensor = wrapped.graph.get_tensor_by_name
+    inputs = [tensor(f"{name}:0") for name in network.view_names]
+    return wrapped.prune(inputs, tensor(f"{OUTPUT}:0"))
