@@ -95,13 +95,7 @@ class StoredArrays:
         Raises:
             ValueError: if one of them is not stored.
         """
-        known = (*self._arrays, _DISTANCE)
-        missing = [kind for kind in kinds if kind not in known]
-        if missing:
-            raise ValueError(
-                f"This training needs {missing} of every example. Received: "
-                f"{self.folder} with {list(self.kinds)}"
-            )
+        require_kinds(kinds, (*self._arrays, _DISTANCE), self.folder)
 
     @property
     def mean_coc(self) -> np.ndarray | None:
@@ -163,6 +157,21 @@ class StoredArrays:
         distance = np.hypot(rows[:, None], columns)
         levels = np.rint(255 * distance / distance[0, 0]).astype("uint8")
         return np.broadcast_to(levels[..., None], (*levels.shape, 3))
+
+
+def require_kinds(kinds, known, folder):
+    """Refuses to go on without some kinds of images.
+
+    Raises:
+        ValueError: if one of `kinds` is not `known`.
+    """
+    missing = [kind for kind in kinds if kind not in known]
+    if missing:
+        held = [kind for kind in known if kind in IMAGE_KINDS]
+        raise ValueError(
+            f"This training needs {missing} of every example. Received: "
+            f"{folder} with {held}"
+        )
 
 
 def store_arrays(

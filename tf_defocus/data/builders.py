@@ -62,7 +62,8 @@ def load_examples(
     """Prepares a dataset if need be and yields its examples.
 
     Args:
-        dataset: str, `name/config`.
+        dataset: str, `name/config`, or the folder of one that is prepared, on a disk
+            or in a bucket.
         split: str, a TFDS split such as `validation` or `train[:10]`.
         data_dir: where prepared data are kept.
         manual_dir: folder of files that the user fetched, for datasets that need it.
@@ -82,16 +83,24 @@ def prepare(dataset, split, data_dir=None, manual_dir=None):
     """A builder whose data are prepared; arguments and errors as `load_examples`."""
     import tensorflow_datasets as tfds
 
-    builder = load_builder(dataset, data_dir)
-    _tell_of_older(builder)
-    download = tfds.download.DownloadConfig(manual_dir=manual_dir)
-    builder.download_and_prepare(download_config=download)
+    if is_prepared_folder(dataset):
+        builder = tfds.builder_from_directory(dataset)
+    else:
+        builder = load_builder(dataset, data_dir)
+        _tell_of_older(builder)
+        download = tfds.download.DownloadConfig(manual_dir=manual_dir)
+        builder.download_and_prepare(download_config=download)
     if re.split(r"\W", split)[0] not in builder.info.splits:
         raise ValueError(
             f"{dataset} has the splits {sorted(builder.info.splits)}; name one of "
             f"them, or a part of one such as 'train[:90%]'. Received: {split!r}"
         )
     return builder
+
+
+def is_prepared_folder(dataset):
+    """Whether a dataset is named by the folder that holds it, prepared."""
+    return "://" in dataset or os.path.isfile(f"{dataset}/dataset_info.json")
 
 
 def _tell_of_older(builder):

@@ -1,0 +1,185 @@
+"""Training batches by tf.data from TFDS shards, on a disk or in a bucket.
+
+Nothing is decoded beforehand: shards are read in turns, records shuffled as they are
+stored, and images decoded and cropped in parallel, by the chain of the recipe.
+"""
+
+import contextlib
+import functools
+import hashlib
+import itertools
+import json
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from tf_defocus.data import builders
+from tf_defocus.data.arrays import IMAGE_KINDS, require_kinds
+from tf_defocus.data.batches import augmentation, scheduled_crop, scheduled_place
+
+SHARDS_AT_ONCE = 16
+SHUFFLED_BYTES = 2**28  # of records, as they are stored, that are shuffled at a time
+
+
+class Records:
+    """A split of a prepared TFDS dataset, to train from.
+
+    Args:
+        builder: `tfds.core.DatasetBuilder`, prepared, of TFRecords.
+        split: str, a split or a part of one, such as "train[:95%]".
+        deterministic: bool, batches are a function of seed and step, so a run resumes
+            exactly; False takes records in the order in which they arrive.
+
+    Raises:
+        ValueError: if the records are no TFRecords.
+    """
+
+    def __init__(
+        self,
+        builder: tfds.core.DatasetBuilder,
+        split: str = "train",
+        deterministic: bool = True,
+    ) -> None:
+        self.builder = builder
+        self.deterministic = deterministic
+        self.folder = pathlib.PurePath(str(builder.data_path))
+        self.source = {"dataset": builder.info.full_name, "split": split}
+        self.info = builder.info.splits[split]
+        if builder.info.file_format != tfds.core.FileFormat.TFRECORD:
+            raise ValueError(
+                "tfdata reads TFRecords. Received: "
+                f"{self.folder} in {builder.info.file_format}"
+            )
+        self._first = next(builders.read_examples(builder, split))
+        if keras.backend.backend() != "tensorflow":
+            tf.config.set_visible_devices([], "GPU")  # which are the other backend's
+
+    def __len__(self):
+        return self.info.num_examples
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """Names of the images that the records hold."""
+        return tuple(kind for kind in IMAGE_KINDS if kind in self._first)
+
+    def fingerprint(self) -> str:
+        """A short hash that tells these records from others, by their shards' sizes."""
+        lengths = [instruction.take for instruction in self.info.file_instructions]
+        facts = [self.source, lengths, self.builder.info.splits.total_num_examples]
+        return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:16]
+
+    def require(self, kinds: Sequence[str]) -> None:
+        """Refuses to go on without some kinds of images.
+
+        Raises:
+            ValueError: if one of them is not in the records.
+        """
+        require_kinds(kinds, self.kinds, self.folder)
+
+    def batches(
+        self,
+        recipe: Any,
+        kinds: Sequence[str],
+        rows: Callable[[int], Sequence[int]],
+        first_step: int,
+    ) -> Iterator[dict[str, np.ndarray]]:
+        """The batches of one step after another.
+
+        Args:
+            recipe: `Recipe`.
+            kinds: names of the images; `sharp` is added.
+            rows: function of the batch size to the rows that are wanted.
+            first_step: int.
+
+        Yields:
+            dict of (batch, crop, crop, 3) float32 in [0, 1].
+
+        Raises:
+            ValueError: if a record cannot be decoded or cropped.
+        """
+        names = tuple(dict.fromkeys((*kinds, "sharp")))
+        _, _, first = scheduled_crop(recipe, first_step)
+        examples = self._examples(recipe, names, rows, first)
+        for step in itertools.count(first_step):
+            wanted = rows(scheduled_crop(recipe, step)[1])
+            order = sorted(set(wanted))
+            made = [next(examples) for _ in order]
+            chosen = [made[order.index(row)] for row in wanted]
+            yield {name: np.stack(images) for name, images in zip(names, zip(*chosen))}
+
+    def _examples(self, recipe, names, rows, first):
+        """Yields the wanted crops from one position on, epoch after epoch."""
+        prepare = functools.partial(_prepare, self._features(names), recipe, names)
+        epoch, done = divmod(first, len(self))
+        for number in itertools.count(epoch):
+            numbers = tf.data.Dataset.range(number * len(self), tf.int64.max)
+            pairs = tf.data.Dataset.zip(numbers, self._records(recipe.seed, number))
+            pairs = pairs.skip(done if number == epoch else 0)
+            pairs = pairs.filter(functools.partial(_is_wanted, recipe, rows))
+            crops = pairs.map(prepare, tf.data.AUTOTUNE, deterministic=True)
+            with _in_words(self.folder):
+                yield from crops.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
+
+    def _records(self, seed, epoch):
+        """The encoded records of an epoch, in its order."""
+        seed = int(np.random.default_rng((seed, 2, epoch)).integers(2**31))
+        shards = self.info.file_instructions
+        order = np.random.default_rng(seed).permutation(len(shards))
+        columns = (
+            [str(shards[i].filename) for i in order],
+            np.array([shards[i].skip for i in order], np.int64),
+            np.array([shards[i].take for i in order], np.int64),
+        )
+        records = tf.data.Dataset.from_tensor_slices(columns).interleave(
+            lambda name, skip, take: (
+                tf.data.TFRecordDataset(name).skip(skip).take(take)
+            ),
+            cycle_length=SHARDS_AT_ONCE,
+            num_parallel_calls=tf.data.AUTOTUNE,
+            deterministic=self.deterministic,
+        )
+        size = max(1, self.info.num_bytes // max(1, len(self)))
+        buffer = max(16, min(len(self), SHUFFLED_BYTES // size))
+        return records.shuffle(buffer, seed=seed)
+
+    def _features(self, names):
+        features = self.builder.info.features
+        return tfds.features.FeaturesDict({name: features[name] for name in names})
+
+
+def _prepare(features, recipe, names, position, record):
+    """Decodes a record and makes its crops."""
+    images = features.deserialize_example(record)
+
+    def crop(position, *images):
+        position = int(position)
+        _, _, size = scheduled_place(recipe, position)
+        rng = np.random.default_rng((recipe.seed, position))
+        made = augmentation(recipe, size)(rng, dict(zip(names, images)))
+        return [np.ascontiguousarray(made[name], np.float32) for name in names]
+
+    arguments = [position, *(images[name] for name in names)]
+    return tuple(tf.numpy_function(crop, arguments, [tf.float32] * len(names)))
+
+
+def _is_wanted(recipe, rows, position, _):
+    """Whether this process needs the example of a position."""
+
+    def check(position):
+        step, row, _ = scheduled_place(recipe, int(position))
+        return np.bool_(row in rows(scheduled_crop(recipe, step)[1]))
+
+    return tf.numpy_function(check, [position], tf.bool)
+
+
+@contextlib.contextmanager
+def _in_words(folder):
+    try:
+        yield
+    except tf.errors.OpError as error:
+        raise ValueError(f"{folder}: {error.message.splitlines()[0]}") from error
