@@ -1,7 +1,6 @@
 """Several worker processes on this machine train as one process does."""
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -15,8 +14,6 @@ from tests.data.batches_test import store
 from tests.testing import ROOT
 from tests.training.devices_test import CHANGES
 from tf_defocus.configs import Recipe
-from tf_defocus.data.arrays import StoredArrays
-from tf_defocus.data.batches import make_batch
 from tf_defocus.training import workers
 
 RECIPE = Recipe(
@@ -108,7 +105,7 @@ def test_two_workers_train_as_one_process_also_after_one_is_killed(arrays, tmp_p
         assert first.poll() is None, first.communicate()
         time.sleep(0.01)
     second.kill()
-    (error,) = finish(first, code=1)
+    (error,) = finish(first, code=1, timeout=60)
     assert "another worker ended or cannot be reached" in error.splitlines()[-1], error
     finish(second, code=-signal.SIGKILL)
     hosts = free_hosts()
@@ -121,26 +118,83 @@ def test_two_workers_train_as_one_process_also_after_one_is_killed(arrays, tmp_p
     assert logs[0] == logs[1]
 
 
+AGREEMENT = """
+import pathlib, sys
+from tf_defocus import configs
+from tf_defocus.training import loop, workers
+from tf_defocus.training.tensorflow_step import TensorFlowStep, create_strategy
+from types import SimpleNamespace
+folder, hosts, index = sys.argv[1:]
+folder, index = pathlib.Path(folder), int(index)
+workers.set_worker(hosts.split(","), index)
+strategy = create_strategy("multi_worker")
+step = TensorFlowStep(None, None, None, SimpleNamespace(accumulation_steps=1), strategy)
+def check(recipe="a", **changes):
+    recipe = configs.Recipe(name="test", model=recipe)
+    facts = {"data": "b", "step": 3, "folder": folder, **changes}
+    run = SimpleNamespace(recipe=recipe, **facts)
+    try:
+        loop._require_agreement(run, step)
+        loop._require_same_folder(run, step)
+        print("agreed")
+    except ValueError as error:
+        print(error)
+check()
+check(recipe="other" if index else "a")
+check(data="other" if index else "b")
+check(step=4 if index else 3)
+check(folder=folder / "elsewhere" if index else folder)
+loop.__version__ = "9" if index else "1"
+check()
+"""
+
+
 @pytest.mark.slow
-def test_workers_that_differ_are_refused_on_both_sides(arrays, tmp_path):
+def test_workers_that_differ_are_refused_on_both_sides(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    hosts = ",".join(free_hosts())
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", AGREEMENT, tmp_path, hosts, str(index)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for index in (0, 1)
+    ]
+    for process in processes:
+        output, error = process.communicate(timeout=400)
+        assert process.returncode == 0, error
+        agreed, *refusals = output.splitlines()
+        assert agreed == "agreed"
+        subjects = (
+            "recipe",
+            "data",
+            "steps in the folder",
+            "folder of the run",
+            "versions",
+        )
+        assert len(refusals) == len(subjects)
+        for refusal, subject in zip(refusals, subjects):
+            assert refusal.startswith(f"the workers differ in {subject}"), refusal
+
+
+@pytest.mark.slow
+def test_another_recipe_ends_all_workers_and_overwrites_nothing(arrays, tmp_path):
+    config = tmp_path / "run" / "config.json"
+    config.parent.mkdir()
+    config.write_text("kept")
     hosts = free_hosts()
-    other = RECIPE.replace(seed=5)
+    recipes = RECIPE, RECIPE.replace(seed=5)
     processes = [
         start(recipe, tmp_path / "run", arrays, hosts, index)
-        for index, recipe in enumerate((RECIPE, other))
+        for index, recipe in enumerate(recipes)
     ]
     for error in finish(*processes, code=1):
         assert "the workers differ in recipe" in error.splitlines()[-1]
+    assert config.read_text() == "kept"
     assert not (tmp_path / "run" / "checkpoint.npz").exists()
-
-
-def test_workers_make_their_rows_of_the_batch(arrays):
-    stored = StoredArrays(arrays)
-    whole = make_batch(stored, RECIPE, 3, ("blurred",))
-    parts = [make_batch(stored, RECIPE, 3, ("blurred",), (i, i + 1, 2)) for i in (0, 1)]
-    for key, value in whole.items():
-        for index, part in enumerate(parts):
-            np.testing.assert_array_equal(part[key], value[index::2])
 
 
 @pytest.mark.parametrize(
@@ -170,15 +224,9 @@ def test_a_wrong_cluster_is_refused_in_words(monkeypatch, text, message):
     assert workers.find_worker("mirrored") == workers.Worker()
 
 
-def test_a_taken_port_is_named(monkeypatch):
+def test_the_first_worker_alone_writes(monkeypatch):
     monkeypatch.setenv(workers.VARIABLE, "")
-    with socket.socket() as other:
-        other.bind(("", 0))
-        other.listen()
-        port = other.getsockname()[1]
-        workers.set_worker(["a:1", f"localhost:{port}"], 1)
-        with pytest.raises(OSError, match=f"port {port} of this worker"):
-            workers.find_worker("multi_worker")
-    assert workers.find_worker("multi_worker").index == 1
-    assert not workers.find_worker("multi_worker").writes
-    assert workers.VARIABLE in os.environ
+    workers.set_worker(["a:1", "b:1"], 1)
+    worker = workers.find_worker("multi_worker")
+    assert (worker.index, worker.hosts, worker.writes) == (1, ("a:1", "b:1"), False)
+    assert workers.find_worker("none").writes

@@ -92,6 +92,7 @@ from tf_defocus.layers.restormer import (
     TransformerBlock,
 )
 from tf_defocus.layers.restormer_attention import ChannelAttention, LocalProjection
+from tf_defocus.layers.shared_batches import BatchDropout
 from tf_defocus.layers.srn import LargeResidualBlock, ScaleMemory, ScaleNetwork
 
 __all__ = [
@@ -99,6 +100,7 @@ __all__ = [
     "AttentionGroup",
     "AttentionPredictionUnit",
     "AuxiliaryHead",
+    "BatchDropout",
     "BidirectionalScales",
     "BlurBranch",
     "BlurEstimator",

@@ -1,32 +1,12 @@
 """Layers that two networks or more use."""
 
-import contextlib
-import contextvars
 from typing import Any
 
 import keras
 from keras import layers, ops
 
+from tf_defocus.layers.shared_batches import current_share
 from tf_defocus.ops.tensor import Tensor
-
-# Mean over the devices that share a batch, and their number; None on one device.
-_devices = contextvars.ContextVar("devices", default=None)
-
-
-@contextlib.contextmanager
-def moments_over_devices(mean_over_devices, num_devices):
-    """Inside, batch normalisation sees the batches of all devices as one.
-
-    Args:
-        mean_over_devices: differentiable function of a tensor of this device to its
-            mean over all devices, which hold equal shares of the batch.
-        num_devices: int.
-    """
-    token = _devices.set((mean_over_devices, num_devices))
-    try:
-        yield
-    finally:
-        _devices.reset(token)
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -99,20 +79,20 @@ class UnbiasedBatchNormalization(layers.BatchNormalization):
 
     def _moments(self, values, updating):
         """Of the whole batch, the shares of other devices included in training."""
-        if _devices.get() is None or not updating:
+        share = current_share()
+        if share is None or not updating:
             return ops.moments(values, axes=self._reduction_axes)
-        mean_over_devices, _ = _devices.get()
-        mean = mean_over_devices(ops.mean(values, axis=self._reduction_axes))
+        mean = share.mean(ops.mean(values, axis=self._reduction_axes))
         squares = ops.square(values - mean)  # of the last axis, this layer's
-        return mean, mean_over_devices(ops.mean(squares, axis=self._reduction_axes))
+        return mean, share.mean(ops.mean(squares, axis=self._reduction_axes))
 
     def _update(self, values, mean, variance):
-        shape = ops.shape(values)
+        shape, share = ops.shape(values), current_share()
         count = 1
         for axis in self._reduction_axes:
             count = count * shape[axis]
-        if _devices.get() is not None:
-            count = count * _devices.get()[1]
+        if share is not None:
+            count = count // ops.shape(share.rows)[0] * share.size
         count = ops.cast(count, "float32")
         unbiased = variance * count / ops.maximum(count - 1, 1)
         for running, batch in (

@@ -9,6 +9,7 @@ from typing import Any
 import keras
 from keras import layers, ops
 
+from tf_defocus.layers.shared_batches import BatchDropout
 from tf_defocus.ops.tensor import Shape, Tensor
 
 
@@ -81,7 +82,7 @@ class FrameLSTM(layers.Layer):
         self.kernel_size = kernel_size
         self.dropout_rate = dropout_rate
         same_in_all_frames = (None, 1, None, None, None)
-        self.dropout = layers.Dropout(
+        self.dropout = BatchDropout(
             dropout_rate, noise_shape=same_in_all_frames, name="dropout"
         )
 

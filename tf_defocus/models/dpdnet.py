@@ -27,6 +27,7 @@ import keras
 from keras import layers, ops
 
 from tf_defocus.layers.common import rectified_convolution
+from tf_defocus.layers.shared_batches import BatchDropout
 from tf_defocus.models.base import MonoOrDualNetwork, check_arguments
 from tf_defocus.models.five_scales import SCALES, FiveScalesNetwork
 from tf_defocus.ops.tensor import Tensor
@@ -104,7 +105,7 @@ class DPDNet(FiveScalesNetwork, MonoOrDualNetwork):
                 )
             )
         self.pool = layers.MaxPooling2D(2, name="pool")
-        self.dropout = layers.Dropout(self.dropout_rate, name="dropout")
+        self.dropout = BatchDropout(self.dropout_rate, name="dropout")
 
     def _add_decoder(self):
         super()._add_decoder()

@@ -1,4 +1,7 @@
-"""The training step on JAX, for one device: the same order of operations.
+"""The training step on JAX, on one device or several: the same order of operations.
+
+Several devices share a batch by its sharding: the step is written, and computes, as on
+one device, batch moments and dropout included; XLA divides the work.
 
 A run's checkpoint holds variables by path, so a run begun on TensorFlow continues here
 on a GPU where only JAX is installed, and the other way round.
@@ -8,66 +11,91 @@ import contextlib
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
+from tf_defocus.training.batch_shares import check_batch_sizes
 from tf_defocus.training.log import JsonLinesLogger
 
 
-class OneDevice:
-    """Where JAX puts arrays by default."""
+class Devices:
+    """The devices that share a batch.
 
-    num_replicas_in_sync = 1
+    Args:
+        devices: list of `jax.Device`.
+    """
+
+    def __init__(self, devices):
+        mesh = jax.sharding.Mesh(np.array(devices), ("batch",))
+        spec = jax.sharding.PartitionSpec
+        self.num_replicas_in_sync = len(devices)
+        self.replicated = jax.sharding.NamedSharding(mesh, spec())
+        self.divided = jax.sharding.NamedSharding(mesh, spec("batch"))
 
     def scope(self):
-        """Nothing to enter: JAX places variables itself."""
+        """Nothing to enter: the step places variables itself."""
         return contextlib.nullcontext()
+
+    def put(self, images):
+        """Lays examples onto the devices.
+
+        Args:
+            images: dict of (examples, ...) arrays; all examples on every device, and
+                computed there, where they do not divide.
+        """
+        count = len(next(iter(images.values())))
+        even = count % self.num_replicas_in_sync == 0
+        return jax.device_put(images, self.divided if even else self.replicated)
 
 
 def create_strategy(name):
-    """One device; several are TensorFlow's.
+    """One device, or all of this machine.
+
+    Args:
+        name: str, "none" or "mirrored".
 
     Raises:
-        ValueError: if the name is not "none".
+        ValueError: if the name is another.
     """
-    if name != "none":
+    if name not in ("none", "mirrored"):
         raise ValueError(
-            f"strategy must be 'none' on the JAX backend. Received: {name!r}"
+            "strategy must be 'none' or 'mirrored' on the JAX backend. "
+            f"Received: {name!r}"
         )
-    return OneDevice()
+    devices = jax.local_devices()
+    return Devices(devices if name == "mirrored" else devices[:1])
 
 
-def make_train_step(model, objective, optimizer, recipe, strategy):
-    """The step of a recipe; arguments as in `tensorflow_step`.
-
-    Raises:
-        ValueError: if the batch does not divide into its accumulations.
-    """
-    del strategy
-    sizes = [batch_size for _, _, batch_size in recipe.crops]
-    if any(size % recipe.accumulation_steps for size in sizes):
-        raise ValueError(
-            "batch_size must divide by accumulation_steps = "
-            f"{recipe.accumulation_steps}. "
-            f"Received: batch_size={', '.join(map(str, sizes))}"
-        )
-    return JaxStep(model, objective, optimizer, recipe)
+def make_train_step(model, objective, optimizer, recipe, strategy, uneven=False):
+    """The step of a recipe; arguments and errors as in `tensorflow_step`."""
+    check_batch_sizes(recipe, strategy.num_replicas_in_sync, uneven)
+    return JaxStep(model, objective, optimizer, recipe, strategy)
 
 
 class JaxStep:
     """Takes one step per call: batch of NumPy arrays in, dict of floats out."""
 
-    def __init__(self, model, objective, optimizer, recipe):
+    def __init__(self, model, objective, optimizer, recipe, strategy):
         self.model = model
         self.objective = objective
         self.optimizer = optimizer
         self.recipe = recipe
+        self.strategy = strategy
         self.state = self._read()
-        self.run = jax.jit(self._step, donate_argnums=0)
+        everywhere = strategy.replicated
+        self.run = jax.jit(self._step, donate_argnums=0, out_shardings=everywhere)
 
-    def __call__(self, batch):
-        self.state, scalars = self.run(self.state, batch)
+    def rows(self, batch_size):
+        """All rows of a batch: there is one process."""
+        return range(batch_size)
+
+    def __call__(self, batch, batch_size=None):
+        parts = self.recipe.accumulation_steps
+        pieces = [
+            self.strategy.put({k: v[part::parts] for k, v in batch.items()})
+            for part in range(parts)
+        ]
+        self.state, scalars = self.run(self.state, pieces)
         return {k: float(v) for k, v in scalars.items()}
-
-    share = (0, 1, 1)  # the whole batch is this process'
 
     def any_worker(self, wish):
         """The wish: there is one process."""
@@ -86,7 +114,7 @@ class JaxStep:
         for variables, values in zip(groups, self.state):
             for variable, value in zip(variables, values):
                 # a copy: the next step gives the state's own memory away
-                variable.assign(jnp.array(value, copy=True))
+                variable.assign(np.array(value))
 
     def _read(self):
         groups = (
@@ -94,29 +122,32 @@ class JaxStep:
             self.model.non_trainable_variables,
             self.optimizer.variables,
         )
-        return tuple([jnp.array(v.value, copy=True) for v in g] for g in groups)
+        state = tuple([np.array(v.value) for v in group] for group in groups)
+        return jax.device_put(state, self.strategy.replicated)
 
-    def _step(self, state, batch):
+    def _step(self, state, pieces):
         weights, others, slots = state
         names = [variable.path for variable in self.optimizer.variables]
         step = slots[names.index(self.optimizer.iterations.path)]
-        parts = self.recipe.accumulation_steps
+        sizes = [len(piece["sharp"]) for piece in pieces]
         differentiate = jax.value_and_grad(self._loss, has_aux=True)
         total, scalars = None, []
-        for part in range(parts):
-            piece = {k: v[part::parts] for k, v in batch.items()}
+        for piece, size in zip(pieces, sizes):
+            weight = size / sum(sizes)
             (loss, (terms, others)), gradients = differentiate(
                 weights, others, piece, step
             )
+            gradients = [weight * g for g in gradients]
             total = (
                 gradients
                 if total is None
                 else [a + b for a, b in zip(total, gradients)]
             )
-            scalars.append({"loss": loss, **terms})
-        gradients, norm = self._clip([g / parts for g in total])
+            values = {"loss": loss, **terms}
+            scalars.append({k: weight * v for k, v in values.items()})
+        gradients, norm = self._clip(total)
         weights, slots = self.optimizer.stateless_apply(slots, gradients, weights)
-        mean = {k: sum(s[k] for s in scalars) / parts for k in scalars[0]}
+        mean = {k: sum(s[k] for s in scalars) for k in scalars[0]}
         return (weights, others, slots), {**mean, "gradient_norm": norm}
 
     def _loss(self, weights, others, piece, step):

@@ -5,13 +5,14 @@ gives the weights of one that was not. The backend's own part, the step, is in
 `tensorflow_step.py` and `jax_step.py`.
 """
 
-import concurrent.futures
 import contextlib
 import functools
+import hashlib
 import importlib
 import os
 import pathlib
 import time
+import typing
 
 import keras
 import numpy as np
@@ -20,10 +21,12 @@ import tqdm
 from tf_defocus import __version__, whole_files
 from tf_defocus.configs import Recipe
 from tf_defocus.data.arrays import StoredArrays
-from tf_defocus.data.batches import make_batch
+from tf_defocus.data.batch_processes import batches_in_processes
+from tf_defocus.data.batches import batches_in_thread, scheduled_crop
 from tf_defocus.losses import read_vgg19_weights
 from tf_defocus.models import presets
 from tf_defocus.optimizers import RectifiedAdam, create_schedule
+from tf_defocus.training import meeting
 from tf_defocus.training.checkpoints import (
     Run,
     averaged_weights,
@@ -44,6 +47,9 @@ from tf_defocus.training.tasks import (
 from tf_defocus.training.validation import validate
 from tf_defocus.training.workers import find_worker
 
+if typing.TYPE_CHECKING:
+    from tf_defocus.data.tfdata import Records
+
 MAX_FAILED_STEPS = 5  # in a row; half precision overflows now and then
 _OPTIMIZERS = {
     "adam": keras.optimizers.Adam,
@@ -55,23 +61,30 @@ _OPTIMIZERS = {
 def train(
     recipe: Recipe,
     folder: str | os.PathLike,
-    train_arrays: str | os.PathLike,
+    train_arrays: "str | os.PathLike | Records",
     validation_arrays: str | os.PathLike | None = None,
     strategy: str = "none",
     max_minutes: float | None = None,
     stop_after: int | None = None,
+    uneven: bool = False,
+    data_workers: int = 0,
 ) -> Run:
     """Trains until the recipe's last step, or until the time is up.
 
     Args:
         recipe: `Recipe`.
         folder: of the run; a checkpoint found there is continued.
-        train_arrays, validation_arrays: folders of `StoredArrays`.
+        train_arrays: folder of `StoredArrays`, or `data.tfdata.Records`.
+        validation_arrays: folder of `StoredArrays`, or None.
         strategy: "none"; "mirrored", over the visible devices; "multi_worker", over
             those of all processes that `TF_CONFIG` names, each of which calls this.
         max_minutes: float, stops with a checkpoint then; None for no limit.
         stop_after: int, stops with a checkpoint after so many steps in all; None for
             the recipe's number. The learning rate stays that of the whole run.
+        uneven: bool, let a batch that does not divide give some devices one example
+            more; the weights are those of one device all the same.
+        data_workers: int, processes that make the batches; 0 for one thread. The
+            batches are the same.
 
     Returns:
         The `Run`, whose folder then holds `weights.npz` (averaged weights),
@@ -94,18 +107,28 @@ def train(
     deadline = time.monotonic() + 60 * max_minutes if max_minutes else float("inf")
     validation = StoredArrays(validation_arrays) if validation_arrays else None
     worker = find_worker(strategy)
-    with whole_files.lock_folder(folder) if worker.writes else contextlib.nullcontext():
-        run, arrays, step_function, logger = _prepare(
-            recipe, folder, train_arrays, strategy, worker
+    with contextlib.ExitStack() as stack:
+        with meeting.errors_told(worker):
+            if worker.writes:
+                stack.enter_context(whole_files.lock_folder(folder))
+            arrays = train_arrays
+            if isinstance(train_arrays, (str, os.PathLike)):
+                arrays = StoredArrays(train_arrays)
+        meeting.meet(worker)
+        run, step_function, logger = _prepare(
+            recipe, folder, arrays, strategy, worker, uneven
         )
         # After an error the last checkpoint stays: what is at hand may be half a step.
         with stop_requests() as request:
             goes_on = functools.partial(
                 _goes_on, run, step_function, last, deadline, request
             )
-            _loop(run, step_function, arrays, validation, logger, last, goes_on)
+            batches = _batches(run, arrays, step_function.rows, data_workers)
+            with contextlib.closing(batches):
+                _loop(run, step_function, batches, validation, logger, last, goes_on)
             step_function.synchronize()
             save_checkpoint(run)
+            step_function.any_worker(False)  # until here, when all files are there
     run.stopped_by = request.signal if run.step < last else None
     return run
 
@@ -133,12 +156,22 @@ def check_files(recipe: Recipe, folder: str | os.PathLike) -> None:
     read_vgg19_weights(recipe.vgg19_weights)
 
 
-def _prepare(recipe, folder, train_arrays, strategy, worker):
-    """The run as its last checkpoint left it, its data, its step and its log."""
+def _batches(run, arrays, rows, data_workers):
+    views = run.trainee.view_names
+    if not isinstance(arrays, StoredArrays):
+        return arrays.batches(run.recipe, views, rows, run.step)
+    if data_workers:
+        return batches_in_processes(
+            arrays, run.recipe, views, rows, run.step, data_workers
+        )
+    return batches_in_thread(arrays, run.recipe, views, rows, run.step)
+
+
+def _prepare(recipe, folder, arrays, strategy, worker, uneven):
+    """The run as its last checkpoint left it, its step and its log."""
     keras.utils.set_random_seed(recipe.seed)
     step_module = f"tf_defocus.training.{keras.backend.backend()}_step"
     backend = importlib.import_module(step_module)
-    arrays = StoredArrays(train_arrays)
     recipe = without_missing_views(recipe, arrays.kinds)
     strategy = backend.create_strategy(strategy)
     with strategy.scope():
@@ -146,13 +179,20 @@ def _prepare(recipe, folder, train_arrays, strategy, worker):
     run.writes = worker.writes
     arrays.require(run.trainee.view_names)
     resume(run, arrays)
-    describe(run, strategy, arrays)
     step_function = backend.make_train_step(
-        run.trainee, RestorationObjective(recipe), run.optimizer, recipe, strategy
+        run.trainee,
+        RestorationObjective(recipe),
+        run.optimizer,
+        recipe,
+        strategy,
+        uneven,
     )
     _require_agreement(run, step_function)
+    describe(run, strategy, arrays)
+    step_function.any_worker(False)  # until here, when the first one has written
+    _require_same_folder(run, step_function)
     make_logger = backend.make_logger if run.writes else SilentLogger
-    return run, arrays, step_function, make_logger(folder, run.step)
+    return run, step_function, make_logger(folder, run.step)
 
 
 def _require_agreement(run, step_function):
@@ -165,10 +205,14 @@ def _require_agreement(run, step_function):
             "steps in the folder of the run": run.step,
         }
     )
-    # after it, since until then the first worker may not have written its file
+
+
+def _require_same_folder(run, step_function):
+    """Refuses workers that do not see what the first one wrote."""
     config = run.folder / presets.RUN_CONFIG
     seen = config.read_bytes() if config.exists() else b""
-    step_function.require_agreement({"folder of the run": seen})
+    digest = hashlib.sha256(seen).hexdigest()[:8]
+    step_function.require_agreement({"folder of the run": f"{config.name} {digest}"})
 
 
 def _goes_on(run, step_function, last, deadline, request):
@@ -222,7 +266,7 @@ def create_optimizer(recipe):
     )
 
 
-def _loop(run, step_function, arrays, validation, logger, last, goes_on):
+def _loop(run, step_function, batches, validation, logger, last, goes_on):
     recipe, failed = run.recipe, 0
     bar = tqdm.tqdm(
         total=last,
@@ -231,17 +275,10 @@ def _loop(run, step_function, arrays, validation, logger, last, goes_on):
         unit="step",
         disable=not run.writes,
     )
-    views, share = run.trainee.view_names, step_function.share
-    with bar, concurrent.futures.ThreadPoolExecutor(1) as pool:
-
-        def prepare(step):
-            return pool.submit(make_batch, arrays, recipe, step, views, share)
-
-        upcoming = prepare(run.step)
+    with bar:
         while goes_on():
-            batch = upcoming.result()
-            upcoming = prepare(run.step + 1)
-            scalars = step_function(batch)
+            batch_size = scheduled_crop(recipe, run.step)[1]
+            scalars = step_function(next(batches), batch_size)
             run.step += 1
             bar.update()
             failed = _count_failed(run, step_function, scalars, failed)

@@ -14,7 +14,8 @@ import importlib.util
 import numpy as np
 import tensorflow as tf
 
-from tf_defocus.layers.common import moments_over_devices
+from tf_defocus.layers.shared_batches import BatchShare, batch_share
+from tf_defocus.training.batch_shares import check_batch_sizes, device_pieces
 from tf_defocus.training.log import JsonLinesLogger
 from tf_defocus.training.workers import WorkerLostError
 
@@ -45,13 +46,19 @@ def create_strategy(name):
         devices = devices or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([d.name for d in devices])
     if name == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _all_workers()
     raise ValueError(
         f"strategy must be 'none', 'mirrored' or 'multi_worker'. Received: {name!r}"
     )
 
 
-def make_train_step(model, objective, optimizer, recipe, strategy):
+@functools.cache
+def _all_workers():
+    """One for all trainings of this process: TensorFlow joins a cluster once."""
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def make_train_step(model, objective, optimizer, recipe, strategy, uneven=False):
     """The step of a recipe.
 
     Args:
@@ -60,6 +67,7 @@ def make_train_step(model, objective, optimizer, recipe, strategy):
         optimizer: built optimizer, without clipping of its own.
         recipe: `Recipe`.
         strategy: of `create_strategy`; model and optimizer were made in its scope.
+        uneven: bool, let devices have one example more than others.
 
     Returns:
         A `TensorFlowStep`.
@@ -67,14 +75,7 @@ def make_train_step(model, objective, optimizer, recipe, strategy):
     Raises:
         ValueError: if the batch does not divide among devices and accumulations.
     """
-    parts = recipe.accumulation_steps * strategy.num_replicas_in_sync
-    for size in (batch_size for _, _, batch_size in recipe.crops):
-        if size % parts:
-            near = [n for n in (size // parts * parts, -(-size // parts) * parts) if n]
-            raise ValueError(
-                f"batch_size must divide by accumulation_steps x devices = {parts}; "
-                f"{' or '.join(map(str, near))} would. Received: batch_size={size}"
-            )
+    check_batch_sizes(recipe, strategy.num_replicas_in_sync, uneven)
     return TensorFlowStep(model, objective, optimizer, recipe, strategy)
 
 
@@ -87,24 +88,46 @@ class TensorFlowStep:
         self.optimizer = optimizer
         self.recipe = recipe
         self.strategy = strategy
+        self._parts = recipe.accumulation_steps
         self.run = tf.function(self._distributed_step)
 
-    @property
-    def share(self):
-        """(first, last, devices): this process feeds the devices from `first` up to,
-        not with, `last`; the batch's row r goes to device r % devices.
-        """
+    def rows(self, batch_size):
+        """Rows of a batch of that size that this process needs, in its order."""
+        devices = self._pieces(batch_size)
+        return [row for pieces in devices for piece in pieces for row in piece.rows]
+
+    def _pieces(self, batch_size):
+        """Of each device of this process, its pieces."""
         devices = self.strategy.num_replicas_in_sync
         here = devices // self._workers
         place = self.strategy.cluster_resolver.task_id if self._workers > 1 else 0
-        return place * here, (place + 1) * here, devices
+        return [
+            device_pieces(place * here + i, batch_size, self._parts, devices)
+            for i in range(here)
+        ]
 
-    def __call__(self, batch):
-        first, last, _ = self.share
+    def __call__(self, batch, batch_size=None):
+        """Takes a step.
 
-        def share(context):
-            place = context.replica_id_in_sync_group - first
-            return {k: tf.constant(v[place :: last - first]) for k, v in batch.items()}
+        Args:
+            batch: dict of arrays, those `rows` of a batch.
+            batch_size: int, examples of the whole batch; None where this process has
+                them all, in order.
+        """
+        count = len(next(iter(batch.values())))
+        devices = iter(self._pieces(batch_size or count))
+        order = None if batch_size else self.rows(count)
+        used = 0
+
+        def share(_):
+            nonlocal used
+            parts = []
+            for piece in next(devices):
+                slots = slice(used, used := used + len(piece.rows))
+                mine = slots if order is None else order[slots]
+                images = {k: tf.constant(v[mine]) for k, v in batch.items()}
+                parts.append({"images": images, **_counts(piece)})
+            return tuple(parts)
 
         shares = self.strategy.experimental_distribute_values_from_function(share)
         with without_remapping(), self._lost_worker_named():
@@ -169,16 +192,21 @@ class TensorFlowStep:
 
     def _distributed_step(self, shares):
         scalars = self.strategy.run(self._replica_step, (shares,))
+        # each is this device's part of a mean over the whole batch
+        sums = tf.distribute.ReduceOp.SUM
+        norm = scalars.pop("gradient_norm")  # the same on all
+        total = {
+            k: self.strategy.reduce(sums, v, axis=None) for k, v in scalars.items()
+        }
         mean = tf.distribute.ReduceOp.MEAN
-        return {k: self.strategy.reduce(mean, v, axis=None) for k, v in scalars.items()}
+        return {**total, "gradient_norm": self.strategy.reduce(mean, norm, axis=None)}
 
-    def _replica_step(self, batch):
+    def _replica_step(self, parts):
         replicas = self.strategy.num_replicas_in_sync
         context = tf.distribute.get_replica_context()
-        with self._shared_moments(context, replicas):
-            gradients, scalars = self._accumulate(batch)
+        gradients, scalars = self._accumulate(parts, context)
+        # of the mean over the whole batch
         gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        gradients = [g / replicas for g in gradients]  # of the mean over the batch
         norm = tf.linalg.global_norm(gradients)
         # A gradient that is not finite counts as zero: the weights stay finite.
         gradients = [
@@ -192,35 +220,43 @@ class TensorFlowStep:
         # The optimizer sums over the devices once more.
         shares = [g / replicas for g in gradients]
         self.optimizer.apply(shares, self.model.trainable_variables)
-        return {**scalars, "gradient_norm": norm}
+        return {**scalars, "gradient_norm": norm / replicas}  # all have the same
 
-    def _shared_moments(self, context, replicas):
-        """Batch moments are those of the whole batch, whatever device holds a part."""
-        if replicas == 1:
-            return contextlib.nullcontext()
-        mean = functools.partial(context.all_reduce, tf.distribute.ReduceOp.MEAN)
-        return moments_over_devices(mean, replicas)
-
-    def _accumulate(self, batch):
-        """Gradients and scalars of this device's share, averaged over its parts."""
-        parts = self.recipe.accumulation_steps
+    def _accumulate(self, parts, context):
+        """This device's parts of the gradients and scalars of the batch's mean."""
         variables = [v.value for v in self.model.trainable_variables]
         total, scalars = None, []
-        for part in range(parts):
-            piece = {k: v[part::parts] for k, v in batch.items()}
-            views = {k: piece[k] for k in self.model.view_names}
-            with tf.GradientTape() as tape:
+        for part in parts:
+            images, weight = part["images"], part["weight"]
+            views = {k: images[k] for k in self.model.view_names}
+            with tf.GradientTape() as tape, batch_share(self._share(part, context)):
                 outputs = self.model(views, training=True)
-                loss, terms = self.objective(outputs, piece, self.optimizer.iterations)
+                loss, terms = self.objective(outputs, images, self.optimizer.iterations)
+                loss = loss * weight
             gradients = tape.gradient(loss, variables, unconnected_gradients="zero")
             total = (
                 gradients
                 if total is None
                 else [a + b for a, b in zip(total, gradients)]
             )
-            scalars.append({"loss": loss, **terms})
-        mean = {k: tf.add_n([s[k] for s in scalars]) / parts for k in scalars[0]}
-        return [g / parts for g in total], mean
+            scalars.append({"loss": loss} | {k: v * weight for k, v in terms.items()})
+        return total, {k: tf.add_n([s[k] for s in scalars]) for k in scalars[0]}
+
+    def _share(self, part, context):
+        """What layers need to know of the batch that this device has a part of."""
+        if self.strategy.num_replicas_in_sync == 1:
+            return None
+        total = functools.partial(context.all_reduce, tf.distribute.ReduceOp.SUM)
+        return BatchShare(total, part["share"], part["places"], part["size"])
+
+
+def _counts(piece):
+    return {
+        "share": tf.constant(piece.share, tf.float32),
+        "weight": tf.constant(piece.weight, tf.float32),
+        "places": tf.constant(piece.places, tf.int32),
+        "size": tf.constant(piece.size, tf.int32),
+    }
 
 
 @contextlib.contextmanager

@@ -1,13 +1,12 @@
 """Which of several worker processes this one is, as `TF_CONFIG` says.
 
-Checked before TensorFlow reads it: its own servers wait for ever for a worker that
-another cluster names, and end the process where a port is taken.
+Checked before TensorFlow reads it, whose own servers wait for a worker that another
+cluster names.
 """
 
 import dataclasses
 import json
 import os
-import socket
 
 VARIABLE = "TF_CONFIG"
 _EXAMPLE = '{"cluster": {"worker": ["a:12345", "b:12345"]}, "task": {"type": "worker", "index": 0}}'  # noqa: E501
@@ -40,13 +39,10 @@ def find_worker(strategy: str) -> Worker:
 
     Raises:
         ValueError: if `TF_CONFIG` is missing, no JSON, or names no such worker.
-        OSError: if this worker's port is taken.
     """
     if strategy != "multi_worker":
         return Worker()
-    worker = _parse(os.environ.get(VARIABLE))
-    _check_port(worker.hosts[worker.index])
-    return worker
+    return _parse(os.environ.get(VARIABLE))
 
 
 def set_worker(hosts: list[str], index: int) -> None:
@@ -87,16 +83,3 @@ def _parse(text):
     if not whole or len(set(hosts)) < len(hosts):
         raise ValueError(f"workers must be different host:port. Received: {hosts}")
     return Worker(place, tuple(hosts))
-
-
-def _check_port(host):
-    port = int(host.rpartition(":")[2])
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("", port))
-        except OSError as error:
-            raise OSError(
-                f"port {port} of this worker ({host}) is taken ({error.strerror}); "
-                "name another one, the same for all workers"
-            ) from error

@@ -1,0 +1,93 @@
+"""Workers meet at their own addresses; one that cannot come ends all."""
+
+import concurrent.futures
+import socket
+import time
+
+import pytest
+
+from tf_defocus.training import meeting
+from tf_defocus.training.workers import Worker
+
+
+@pytest.fixture(autouse=True)
+def _met(monkeypatch):
+    """One process meets once; here each test is several of them."""
+
+    class Forgetful(set):
+        def add(self, _):
+            pass
+
+    monkeypatch.setattr(meeting, "_met", Forgetful())
+
+
+def workers(count):
+    servers = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    hosts = tuple(f"localhost:{server.getsockname()[1]}" for server in servers)
+    for server in servers:
+        server.close()
+    return [Worker(index, hosts) for index in range(count)]
+
+
+def meet(worker, delay=0.0, seconds=30.0):
+    time.sleep(delay)
+    try:
+        meeting.meet(worker, seconds)
+    except OSError as error:
+        return str(error)
+    return "met"
+
+
+def answers(calls):
+    with concurrent.futures.ThreadPoolExecutor(len(calls)) as pool:
+        return [future.result() for future in [pool.submit(meet, *c) for c in calls]]
+
+
+def test_all_go_on_when_all_are_there_whoever_is_late():
+    one, two, three = workers(3)
+    assert answers([(one,), (two, 0.4), (three, 0.1)]) == ["met"] * 3
+    meeting.meet(Worker())  # alone
+
+
+def test_a_taken_port_is_named_to_all():
+    one, two = workers(2)
+    port = int(two.hosts[1].rpartition(":")[2])
+    with socket.create_server(("localhost", port)):
+        first, second = answers([(one,), (two,)])
+    assert second.startswith(f"port {port} of this worker (localhost:{port}) is taken")
+    assert first == f"worker 1 ended: {second}"
+
+
+def test_an_error_before_the_meeting_ends_the_others(monkeypatch):
+    one, two = workers(2)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(meet, one)
+        with pytest.raises(ValueError, match="no data"), meeting.errors_told(two):
+            raise ValueError("no data")
+        assert waiting.result() == "worker 1 ended: no data"
+    monkeypatch.setattr(meeting, "TELLING_SECONDS", 0.1)
+    with pytest.raises(ValueError, match="no data"), meeting.errors_told(two):
+        raise ValueError("no data")  # nobody hears it
+
+
+def test_who_does_not_come_is_named():
+    one, _ = workers(2)
+    line = meet(one, seconds=0.2)
+    assert line.startswith(f"workers ['{one.hosts[1]}'] did not come in 0.2 s")
+
+
+def test_what_is_no_worker_is_not_heard():
+    one, two = workers(2)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(meet, one)
+        for text in (b"GET / HTTP/1.1\n", b'{"worker": 7}\n', b"[]\n", b"\xff" * 5000):
+            while True:
+                try:
+                    address = ("localhost", int(one.hosts[0].rpartition(":")[2]))
+                    with socket.create_connection(address, 2) as line:
+                        line.sendall(text)
+                    break
+                except ConnectionRefusedError:
+                    time.sleep(0.02)
+        assert not waiting.done()
+        assert meet(two) == "met" and waiting.result() == "met"
