@@ -38,6 +38,21 @@ _WORKER_HOSTS = flags.DEFINE_list(
     "worker_hosts", None, "host:port of each worker process, the same list for all."
 )
 _TASK_INDEX = flags.DEFINE_integer("task_index", 0, "Place of this worker in it.")
+_UNEVEN = flags.DEFINE_bool(
+    "uneven", False, "Let a batch that does not divide give some devices one more."
+)
+_DATA_WORKERS = flags.DEFINE_integer(
+    "data_workers", 0, "Processes that make the batches; 0: one thread.", 0
+)
+_PIPELINE = flags.DEFINE_enum(
+    "pipeline",
+    "arrays",
+    ["arrays", "tfdata"],
+    "Batches from arrays that are decoded once, or by tf.data from TFRecords.",
+)
+_DETERMINISTIC = flags.DEFINE_bool(
+    "deterministic", True, "tfdata: the order of records is that of the seed."
+)
 _MAX_MINUTES = flags.DEFINE_float("max_minutes", None, "Stop with a checkpoint then.")
 _VGG19_WEIGHTS = flags.DEFINE_string(
     "vgg19_weights", None, "VGG-19's weights, for recipes with a perceptual loss."
@@ -121,6 +136,26 @@ def stored_splits(dataset, splits, base, data_dir=None, manual_dir=None):
     ]
 
 
+def training_data(recipe):
+    """What is trained on and what is validated on, as the flags say."""
+    from tf_defocus.data import builders
+
+    name = recipe.dataset
+    if builders.is_prepared_folder(name):
+        name = "_".join(pathlib.PurePath(name).parts[-2:])
+    base = pathlib.Path(_ARRAYS.value or pathlib.Path(_DATA_DIR.value or "runs"))
+    base = base if _ARRAYS.value else base / "arrays" / name
+    folders = _DATA_DIR.value, _MANUAL_DIR.value
+    splits = _TRAIN_SPLIT.value, _VALIDATION_SPLIT.value
+    if _PIPELINE.value == "arrays":
+        return stored_splits(recipe.dataset, splits, base, *folders)
+    from tf_defocus.data.tfdata import Records
+
+    builder = builders.prepare(recipe.dataset, splits[0], *folders)
+    records = Records(builder, splits[0], _DETERMINISTIC.value)
+    return records, *stored_splits(recipe.dataset, splits[1:], base, *folders)
+
+
 def main(_):
     """Prepares, decodes and trains, as the flags say."""
     from tf_defocus.training import loop, workers
@@ -132,17 +167,14 @@ def main(_):
         recipe = recipe.replace(vgg19_weights=_VGG19_WEIGHTS.value)
     output = pathlib.Path(_OUTPUT.value or pathlib.Path("runs") / recipe.name)
     loop.check_files(recipe, output)
-    base = pathlib.Path(_ARRAYS.value or pathlib.Path(_DATA_DIR.value or "runs"))
-    base = base if _ARRAYS.value else base / "arrays" / recipe.dataset
-    splits = _TRAIN_SPLIT.value, _VALIDATION_SPLIT.value
     run = loop.train(
         recipe,
         output,
-        *stored_splits(
-            recipe.dataset, splits, base, _DATA_DIR.value, _MANUAL_DIR.value
-        ),
+        *training_data(recipe),
         strategy=_STRATEGY.value,
         max_minutes=_MAX_MINUTES.value,
+        uneven=_UNEVEN.value,
+        data_workers=_DATA_WORKERS.value,
     )
     commands.leave_if_stopped(run)
 

@@ -1,17 +1,24 @@
 """Stops a training again and again, and compares it with one that nothing stopped.
 
     python tools/benchmark/interruptions.py --stops 20
+    python tools/benchmark/interruptions.py --stops 10 --workers 2
 
 For each signal (SIGKILL, SIGINT, SIGTERM) a small run is stopped that many times at
 random moments, validation and the writing of checkpoints included, resumed after each,
 and in the end its checkpoint and its log must equal those of the uninterrupted run, bit
 for bit. Prints one line per signal; exits with 1 if one differs.
+
+With `--workers` each run is that of several processes, of which one, drawn by chance,
+gets the signal (SIGKILL or SIGTERM); the others end by themselves, and how long that
+took is printed.
 """
 
 import json
+import os
 import pathlib
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +31,7 @@ from tf_defocus import commands
 
 STOPS = flags.DEFINE_integer("stops", 20, "Stops per signal.", 1)
 SEED = flags.DEFINE_integer("seed", 0, "Of the random moments.")
+WORKERS = flags.DEFINE_integer("workers", 1, "Processes of each training.", 1)
 LONGEST = flags.DEFINE_float("longest", 1.5, "Most seconds from a step to a stop.", 0)
 
 RECIPE = {
@@ -40,10 +48,13 @@ RECIPE = {
     "num_validation": 2,
 }
 SCRIPT = """
-import json, sys
+import json, os, sys
 from tf_defocus.configs import Recipe
 from tf_defocus.training import loop
-loop.train(Recipe(**json.loads(sys.argv[1])), *sys.argv[2:])
+strategy = "multi_worker" if "TF_CONFIG" in os.environ else "none"
+recipe, last, *folders = sys.argv[1:]
+last = int(last) or None
+loop.train(Recipe(**json.loads(recipe)), *folders, strategy, stop_after=last)
 """
 START_SECONDS = 300  # a process that has logged nothing by then has failed
 
@@ -57,11 +68,27 @@ def write_arrays(folder, count, rng):
     (folder / "arrays.json").write_text(json.dumps({"dataset": "noise"}))
 
 
-def start(recipe, run, data):
-    """The process of one training."""
-    command = [sys.executable, "-c", SCRIPT, json.dumps(recipe), run, *data]
+def start(recipe, run, data, last=0):
+    """The processes of one training, until a step if one is given."""
+    command = [sys.executable, "-c", SCRIPT, json.dumps(recipe), str(last), run, *data]
     quiet = subprocess.DEVNULL
-    return subprocess.Popen(command, stdout=quiet, stderr=quiet)
+    return [
+        subprocess.Popen(command, stdout=quiet, stderr=quiet, env=environment)
+        for environment in environments(WORKERS.value)
+    ]
+
+
+def environments(count):
+    """What tells each worker its place; nothing where there is one process."""
+    if count == 1:
+        return [dict(os.environ)]
+    servers = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    hosts = [f"localhost:{server.getsockname()[1]}" for server in servers]
+    for server in servers:
+        server.close()
+    tasks = [{"type": "worker", "index": index} for index in range(count)]
+    configs = [{"cluster": {"worker": hosts}, "task": task} for task in tasks]
+    return [{**os.environ, "TF_CONFIG": json.dumps(config)} for config in configs]
 
 
 def logged_steps(run):
@@ -71,28 +98,36 @@ def logged_steps(run):
     return [json.loads(line)["step"] for line in lines if line.endswith("}")]
 
 
-def stop_once(recipe, run, data, number, seconds):
+def stop_once(recipe, run, data, number, seconds, victim=0):
     """Starts or resumes a run and stops it so long after its next step.
 
+    Args:
+        recipe, run, data: of the training.
+        number: signal.Signals.
+        seconds: float.
+        victim: int, which of its processes gets the signal.
+
     Returns:
-        bool: False if the run came to its end before.
+        Seconds until all of its processes had ended, or None if one ended before.
     """
     before = len(logged_steps(run))
-    process = start(recipe, run, data)
+    processes = start(recipe, run, data)
     deadline = time.monotonic() + START_SECONDS
     # a resumed log may first grow shorter: lines after the last checkpoint are cut
     seen = before
-    while process.poll() is None and time.monotonic() < deadline:
+    while processes[0].poll() is None and time.monotonic() < deadline:
         now = len(logged_steps(run))
         if now > seen:
             break
         seen = min(seen, now)
         time.sleep(0.02)
     time.sleep(seconds)
-    ended = process.poll() is not None
-    process.send_signal(number)
-    process.wait()
-    return not ended
+    ended = any(process.poll() is not None for process in processes)
+    processes[victim].send_signal(number)
+    begin = time.monotonic()
+    for process in processes:
+        process.wait()
+    return None if ended else time.monotonic() - begin
 
 
 def state_of(run):
@@ -115,21 +150,27 @@ def main(_):
     """Stops, resumes and compares."""
     rng = random.Random(SEED.value)
     recipe = {**RECIPE, "num_steps": 100_000}
+    if WORKERS.value > 1:  # what starts in less time; with dropout
+        recipe |= {"model": "dpdnet_single", "overrides": {"base_filters": 2}}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         data = [folder / "train", folder / "validation"]
         for place, count in zip(data, (6, 2)):
             write_arrays(place, count, np.random.default_rng(count))
         results = []
-        for number in (signal.SIGKILL, signal.SIGINT, signal.SIGTERM):
-            run = folder / number.name
+        signals = signal.SIGKILL, signal.SIGINT, signal.SIGTERM
+        for number in signals if WORKERS.value == 1 else signals[::2]:
+            run, waits = folder / number.name, []
             for _ in range(STOPS.value):
                 seconds = rng.uniform(0, LONGEST.value)
-                if not stop_once(recipe, run, data, number, seconds):
+                victim = rng.randrange(WORKERS.value)
+                waits.append(stop_once(recipe, run, data, number, seconds, victim))
+                if waits[-1] is None:
                     raise ValueError("The run ended early; see what train.py says")
             # one more process goes on to a step that the whole run then ends at
             steps = max(logged_steps(run)) + 3
             results.append((number, run, steps))
+            print(f"{number.name}: all ended within {max(waits):.1f} s", flush=True)
         failed = 0
         for number, run, steps in results:
             whole = folder / f"{number.name}_whole"
@@ -144,14 +185,17 @@ def main(_):
                 flush=True,
             )
     if failed:
-        raise ValueError(f"{failed} of 3 runs differ")
+        raise ValueError(f"{failed} of {len(results)} runs differ")
 
 
 def finish(recipe, run, data, steps):
-    """Trains to a step, in a process of its own."""
-    script = SCRIPT.replace("*sys.argv[2:])", f"*sys.argv[2:], stop_after={steps})")
-    command = [sys.executable, "-c", script, json.dumps(recipe), run, *data]
-    subprocess.run(command, check=True, capture_output=True)
+    """Trains to a step.
+
+    Raises:
+        ValueError: if that failed.
+    """
+    if any(process.wait() for process in start(recipe, run, data, steps)):
+        raise ValueError(f"The run to step {steps} failed; see what train.py says")
 
 
 if __name__ == "__main__":
