@@ -114,27 +114,27 @@ class Records:
 
     def _examples(self, recipe, names, rows, first):
         """Yields the wanted crops from one position on, epoch after epoch."""
-        prepare = functools.partial(_prepare, self._features(names), recipe, names)
         epoch, done = divmod(first, len(self))
-        for number in itertools.count(epoch):
-            numbers = tf.data.Dataset.range(number * len(self), tf.int64.max)
-            pairs = tf.data.Dataset.zip(numbers, self._records(recipe.seed, number))
-            pairs = pairs.skip(done if number == epoch else 0)
-            pairs = pairs.filter(functools.partial(_is_wanted, recipe, rows))
-            crops = pairs.map(prepare, tf.data.AUTOTUNE, deterministic=True)
-            with _in_words(self.folder):
-                yield from crops.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
+        pairs = tf.data.Dataset.range(epoch, tf.int64.max)
+        pairs = pairs.flat_map(functools.partial(self._epoch, recipe.seed)).skip(done)
+        pairs = pairs.filter(functools.partial(_is_wanted, recipe, rows))
+        prepare = functools.partial(_prepare, self._features(names), recipe, names)
+        crops = pairs.map(prepare, tf.data.AUTOTUNE, deterministic=True)
+        with _in_words(self.folder):
+            yield from crops.prefetch(tf.data.AUTOTUNE).as_numpy_iterator()
 
-    def _records(self, seed, epoch):
-        """The encoded records of an epoch, in its order."""
-        seed = int(np.random.default_rng((seed, 2, epoch)).integers(2**31))
+    def _epoch(self, seed, number):
+        """The positions and encoded records of an epoch, in its order."""
         shards = self.info.file_instructions
-        order = np.random.default_rng(seed).permutation(len(shards))
-        columns = (
-            [str(shards[i].filename) for i in order],
-            np.array([shards[i].skip for i in order], np.int64),
-            np.array([shards[i].take for i in order], np.int64),
+        order = tf.random.experimental.stateless_shuffle(
+            tf.range(len(shards)), [tf.constant(seed, tf.int64), number]
         )
+        columns = (
+            [str(shard.filename) for shard in shards],
+            np.array([shard.skip for shard in shards], np.int64),
+            np.array([shard.take for shard in shards], np.int64),
+        )
+        columns = tuple(tf.gather(column, order) for column in columns)
         records = tf.data.Dataset.from_tensor_slices(columns).interleave(
             lambda name, skip, take: (
                 tf.data.TFRecordDataset(name).skip(skip).take(take)
@@ -145,7 +145,10 @@ class Records:
         )
         size = max(1, self.info.num_bytes // max(1, len(self)))
         buffer = max(16, min(len(self), SHUFFLED_BYTES // size))
-        return records.shuffle(buffer, seed=seed)
+        tf.random.set_seed(1 + seed)  # of the graph that this is traced in
+        records = records.shuffle(buffer, seed=number)
+        first = number * len(self)
+        return tf.data.Dataset.zip(tf.data.Dataset.range(first, tf.int64.max), records)
 
     def _features(self, names):
         features = self.builder.info.features

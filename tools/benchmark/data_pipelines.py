@@ -22,7 +22,6 @@ import numpy as np
 from absl import flags
 
 from tf_defocus import commands, configs
-from tf_defocus.evaluation import cost
 from tf_defocus.markdown_table import markdown_table
 
 _RECIPE = flags.DEFINE_string("recipe", "kpac_3level_synthetic", "Whose batches.")
@@ -44,9 +43,10 @@ def write_data(folder):
     import tensorflow_datasets as tfds
 
     from tf_defocus.data import arrays
+    from tf_defocus.evaluation import cost
 
     width, height = cost.parse_size(_SIZE.value)
-    photograph = (65535 * cost.photograph(width, height)).astype(np.uint16)
+    photograph = 257 * cost.photograph(width, height).astype(np.uint16)
     kinds = (*KINDS, "sharp")
     examples = [
         {kind: np.roll(photograph, 7 * index, axis=(0, 1)) for kind in kinds}
@@ -111,6 +111,8 @@ def measure_apart(way, cores, folder):
 
 def report(folder):
     """Measures all ways in turns and prints the table."""
+    from tf_defocus.evaluation import cost
+
     recipe = configs.get_recipe(_RECIPE.value)
     batch_size = recipe.crops[0][2]
     demand = 1000 * batch_size / _STEP.value
