@@ -1,5 +1,8 @@
-"""One loop for every network: tasks, steps per backend, checkpoints, validation."""
+"""One loop for every network: tasks, steps per backend, checkpoints, validation.
 
-from tf_defocus.training.loop import train
+Names are imported when first used: which worker this is, is known without Keras.
+"""
 
-__all__ = ["train"]
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

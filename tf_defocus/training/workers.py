@@ -7,6 +7,7 @@ cluster names.
 import dataclasses
 import json
 import os
+import socket
 
 VARIABLE = "TF_CONFIG"
 _EXAMPLE = '{"cluster": {"worker": ["a:12345", "b:12345"]}, "task": {"type": "worker", "index": 0}}'  # noqa: E501
@@ -55,11 +56,33 @@ def set_worker(hosts: list[str], index: int) -> None:
     Raises:
         ValueError: if a host has no port, is there twice, or there is no such index.
     """
-    text = json.dumps(
-        {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
-    )
+    text = _text(hosts, index)
     _parse(text)
     os.environ[VARIABLE] = text
+
+
+def local_environments(count: int) -> list[dict[str, str]]:
+    """The variables of workers on this machine, at ports that are free now.
+
+    Args:
+        count: int, how many; a single one is no worker.
+
+    Returns:
+        list of dict, this process' environment, with each one's `TF_CONFIG`.
+    """
+    if count == 1:
+        return [dict(os.environ)]
+    servers = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    hosts = [f"localhost:{server.getsockname()[1]}" for server in servers]
+    for server in servers:
+        server.close()
+    return [{**os.environ, VARIABLE: _text(hosts, index)} for index in range(count)]
+
+
+def _text(hosts, index):
+    return json.dumps(
+        {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
+    )
 
 
 def _parse(text):

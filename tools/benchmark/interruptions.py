@@ -14,11 +14,9 @@ took is printed.
 """
 
 import json
-import os
 import pathlib
 import random
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -28,6 +26,7 @@ import numpy as np
 from absl import flags
 
 from tf_defocus import commands
+from tf_defocus.training.workers import local_environments
 
 STOPS = flags.DEFINE_integer("stops", 20, "Stops per signal.", 1)
 SEED = flags.DEFINE_integer("seed", 0, "Of the random moments.")
@@ -74,21 +73,8 @@ def start(recipe, run, data, last=0):
     quiet = subprocess.DEVNULL
     return [
         subprocess.Popen(command, stdout=quiet, stderr=quiet, env=environment)
-        for environment in environments(WORKERS.value)
+        for environment in local_environments(WORKERS.value)
     ]
-
-
-def environments(count):
-    """What tells each worker its place; nothing where there is one process."""
-    if count == 1:
-        return [dict(os.environ)]
-    servers = [socket.create_server(("localhost", 0)) for _ in range(count)]
-    hosts = [f"localhost:{server.getsockname()[1]}" for server in servers]
-    for server in servers:
-        server.close()
-    tasks = [{"type": "worker", "index": index} for index in range(count)]
-    configs = [{"cluster": {"worker": hosts}, "task": task} for task in tasks]
-    return [{**os.environ, "TF_CONFIG": json.dumps(config)} for config in configs]
 
 
 def logged_steps(run):

@@ -16,7 +16,6 @@ a whole step of its sign.
 import json
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ from absl import flags
 
 from tf_defocus import commands, configs
 from tf_defocus.markdown_table import markdown_table
+from tf_defocus.training.workers import local_environments
 
 _K3DN = {
     "base_filters": 4,
@@ -77,13 +77,11 @@ CHANGES = {
     "log_every": 1,
 }
 SCRIPT = """
-import json, sys
+import json, os, sys
 from tf_defocus.configs import Recipe
-from tf_defocus.training import loop, workers
-recipes, folder, arrays, hosts, index = sys.argv[1:]
-strategy = "multi_worker" if hosts else "none"
-if hosts:
-    workers.set_worker(hosts.split(","), int(index))
+from tf_defocus.training import loop
+recipes, folder, arrays = sys.argv[1:]
+strategy = "multi_worker" if "TF_CONFIG" in os.environ else "none"
 for recipe in json.loads(recipes):
     recipe = Recipe(**recipe)
     run = f"{folder}/{recipe.name}"
@@ -118,15 +116,6 @@ def write_arrays(folder):
     (folder / "arrays.json").write_text(json.dumps({"dataset": "noise"}))
 
 
-def free_hosts(count):
-    """Addresses of this machine that nothing listens on now."""
-    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
-    hosts = [f"localhost:{server.getsockname()[1]}" for server in sockets]
-    for server in sockets:
-        server.close()
-    return hosts
-
-
 def train(recipes, folder, arrays, num_workers):
     """Trains the recipes one after another, in one process or by several workers.
 
@@ -134,16 +123,16 @@ def train(recipes, folder, arrays, num_workers):
         ValueError: with the last lines of a process that failed.
     """
     text = json.dumps([recipe.to_dict() for recipe in recipes])
-    hosts = ",".join(free_hosts(num_workers)) if num_workers > 1 else ""
+    command = [sys.executable, "-c", SCRIPT, text, folder, arrays]
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, text, folder, arrays, hosts, str(index)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+            command,
+            env={**environment, "PYTHONPATH": os.pathsep.join(sys.path)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
         )
-        for index in range(num_workers)
+        for environment in local_environments(num_workers)
     ]
     errors = [process.communicate()[1] for process in processes]
     if any(process.returncode for process in processes):
