@@ -24,7 +24,7 @@ RECIPE = Recipe(
     log_every=1,
     checkpoint_every=2,
     ema_decay=0.5,
-).replace(**CHANGES | {"num_steps": 8, "validate_every": 4})
+).replace(**CHANGES | {"num_steps": 60, "validate_every": 30})
 SCRIPT = """
 import json, sys
 from tf_defocus import commands, configs
@@ -79,6 +79,30 @@ def state(folder):
         return {name: file[name] for name in file.files}
 
 
+def stop_in_the_middle(arrays, folder, victim, number):
+    """Starts or resumes two workers; one gets a signal, and the other ends too."""
+
+    def kept():
+        return (folder / "checkpoint.npz").exists() and int(state(folder)["step"])
+
+    hosts, before = free_hosts(), kept()
+    workers = [start(RECIPE, folder, arrays, hosts, i) for i in (0, 1)]
+    while kept() == before:
+        assert workers[0].poll() is None, workers[0].communicate()
+        time.sleep(0.01)
+    workers[victim].send_signal(number)
+    stopped, other = workers[victim], workers[1 - victim]
+    if number == signal.SIGTERM:  # a request: both end after the same step
+        finish(stopped, code=128 + number)
+        finish(other)
+    else:
+        (error,) = finish(other, code=1, timeout=60)
+        line = error.splitlines()[-1]
+        assert "another worker ended or cannot be reached" in line, error
+        finish(stopped, code=-number)
+    assert before < kept() < RECIPE.num_steps
+
+
 @pytest.fixture(scope="module")
 def arrays(tmp_path_factory):
     folder = tmp_path_factory.mktemp("workers") / "arrays"
@@ -87,27 +111,20 @@ def arrays(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_two_workers_train_as_one_process_also_after_one_is_killed(arrays, tmp_path):
+def test_two_workers_train_as_one_process_also_after_they_are_stopped(arrays, tmp_path):
     finish(start(RECIPE, tmp_path / "one", arrays))
     hosts = free_hosts()
     first, second = (start(RECIPE, tmp_path / "two", arrays, hosts, i) for i in (0, 1))
     finish(first, second)
     one, two = state(tmp_path / "one"), state(tmp_path / "two")
-    assert one.keys() == two.keys() and int(two["step"]) == 8
+    assert one.keys() == two.keys() and int(two["step"]) == 60
     for key, value in one.items():
         if key.startswith("model/"):
             scale = max(np.abs(value).max(), 1e-3)
             assert np.abs(two[key] - value).max() / scale < 1e-6, key
     killed = tmp_path / "killed"
-    hosts = free_hosts()
-    first, second = (start(RECIPE, killed, arrays, hosts, i) for i in (0, 1))
-    while not (killed / "checkpoint.npz").exists():
-        assert first.poll() is None, first.communicate()
-        time.sleep(0.01)
-    second.kill()
-    (error,) = finish(first, code=1, timeout=60)
-    assert "another worker ended or cannot be reached" in error.splitlines()[-1], error
-    finish(second, code=-signal.SIGKILL)
+    for victim, number in ((1, signal.SIGKILL), (0, signal.SIGTERM)):
+        stop_in_the_middle(arrays, killed, victim, number)
     hosts = free_hosts()
     first, second = (start(RECIPE, killed, arrays, hosts, i) for i in (0, 1))
     finish(first, second)
