@@ -6,7 +6,8 @@
 Photographs of `--size` are stored once as arrays and once as TFRecords. Then each way
 of making batches of a recipe runs for some seconds in a process of its own, which may
 use so many cores, while nobody computes steps: one thread, `--data_workers` processes,
-and `--pipeline tfdata`. The demand is that of a step of `--step_milliseconds`.
+and `--pipeline tfdata`. The demand is that of a step of `--step_milliseconds`. On a
+busy machine, CPU time tells what wall time cannot.
 """
 
 import contextlib
@@ -80,15 +81,27 @@ def make_batches(way, recipe, folder):
 
 
 def measure(way, recipe, folder):
-    """Examples per second of one way, in this process."""
+    """Of one way, in this process: (examples per second, CPU seconds per example)."""
     count = 0
     with contextlib.closing(make_batches(way, recipe, folder)) as made:
         for _ in itertools.islice(made, 10):
             pass  # what is filled and traced first
-        start = time.perf_counter()
+        start, used = time.perf_counter(), cpu_seconds()
         while time.perf_counter() - start < _SECONDS.value:
             count += len(next(made)["sharp"])
-        return count / (time.perf_counter() - start)
+        seconds = time.perf_counter() - start
+        return count / seconds, (cpu_seconds() - used) / count
+
+
+def cpu_seconds():
+    """What this process and its children have used, also on a busy machine."""
+    process = pathlib.Path("/proc/self")
+    children = (process / f"task/{os.getpid()}/children").read_text().split()
+    ticks = 0
+    for place in (process, *(process.with_name(number) for number in children)):
+        fields = (place / "stat").read_text().rpartition(")")[2].split()
+        ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def measure_apart(way, cores, folder):
@@ -106,7 +119,7 @@ def measure_apart(way, cores, folder):
     )
     if result.returncode:
         raise ValueError(result.stderr[-1500:])
-    return float(result.stdout.split()[-1])
+    return [float(number) for number in result.stdout.split()[-2:]]
 
 
 def report(folder):
@@ -123,11 +136,12 @@ def report(folder):
             rates[way, cores].append(measure_apart(way, cores, folder))
     rows = []
     for (way, cores), values in rates.items():
-        rate = float(np.median(values))
+        rate, used = np.median(values, axis=0)
         share = f"{rate / demand:.2f}"
-        rows.append((way, str(cores), f"{rate:.0f}", share))
+        rows.append((way, str(cores), f"{rate:.0f}", share, f"{1000 * used:.2f}"))
     print(f"{cost.describe_machine()}; batches of {batch_size}, {_SIZE.value} px")
-    head = ("way", "cores", "examples/s", f"of a {_STEP.value:g} ms step's demand")
+    demanded = f"of a {_STEP.value:g} ms step's demand"
+    head = ("way", "cores", "examples/s", demanded, "CPU ms per example")
     print(markdown_table(head, rows))
 
 
@@ -135,7 +149,7 @@ def main(_):
     """Writes the data, measures, prints."""
     if _WAY.value:
         recipe = configs.get_recipe(_RECIPE.value)
-        print(measure(_WAY.value, recipe, pathlib.Path(_FOLDER.value)))
+        print(*measure(_WAY.value, recipe, pathlib.Path(_FOLDER.value)))
         return
     with contextlib.ExitStack() as stack:
         folder = pathlib.Path(
