@@ -14,25 +14,30 @@ took is printed.
 """
 
 import json
+import multiprocessing
+import os
 import pathlib
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
 
 import numpy as np
+import tqdm
 from absl import flags
 
 from tf_defocus import commands
-from tf_defocus.training.workers import local_environments
+from tf_defocus.training import workers
 
 STOPS = flags.DEFINE_integer("stops", 20, "Stops per signal.", 1)
 SEED = flags.DEFINE_integer("seed", 0, "Of the random moments.")
 WORKERS = flags.DEFINE_integer("workers", 1, "Processes of each training.", 1)
 LONGEST = flags.DEFINE_float("longest", 1.5, "Most seconds from a step to a stop.", 0)
 
+# Processes are copies of one that has imported all they need: starting takes longest.
+PROCESSES = multiprocessing.get_context("forkserver")
+PRELOADED = ["tf_defocus.training.loop", "tf_defocus.training.tensorflow_step"]
 RECIPE = {
     "name": "interrupted",
     "model": "kpac_2level",
@@ -46,15 +51,6 @@ RECIPE = {
     "log_every": 1,
     "num_validation": 2,
 }
-SCRIPT = """
-import json, os, sys
-from tf_defocus.configs import Recipe
-from tf_defocus.training import loop
-strategy = "multi_worker" if "TF_CONFIG" in os.environ else "none"
-recipe, last, *folders = sys.argv[1:]
-last = int(last) or None
-loop.train(Recipe(**json.loads(recipe)), *folders, strategy, stop_after=last)
-"""
 START_SECONDS = 300  # a process that has logged nothing by then has failed
 
 
@@ -67,14 +63,39 @@ def write_arrays(folder, count, rng):
     (folder / "arrays.json").write_text(json.dumps({"dataset": "noise"}))
 
 
-def start(recipe, run, data, last=0):
+def train(recipe, folders, last, config):
+    """What each process does.
+
+    Args:
+        recipe: dict, of a `Recipe`.
+        folders: of the run, the training and the validation arrays.
+        last: int, the step to stop after; None for the recipe's own.
+        config: str, `TF_CONFIG`; None where there is one process.
+    """
+    from tf_defocus.configs import Recipe
+    from tf_defocus.training import loop
+
+    sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    strategy = "none"
+    if config:
+        os.environ[workers.VARIABLE] = config
+        strategy = "multi_worker"
+    loop.train(Recipe(**recipe), *folders, strategy=strategy, stop_after=last)
+
+
+def start(recipe, run, data, last=None):
     """The processes of one training, until a step if one is given."""
-    command = [sys.executable, "-c", SCRIPT, json.dumps(recipe), str(last), run, *data]
-    quiet = subprocess.DEVNULL
-    return [
-        subprocess.Popen(command, stdout=quiet, stderr=quiet, env=environment)
-        for environment in local_environments(WORKERS.value)
+    environments = workers.local_environments(WORKERS.value)
+    processes = [
+        PROCESSES.Process(
+            target=train,
+            args=(recipe, (run, *data), last, environment.get(workers.VARIABLE)),
+        )
+        for environment in environments
     ]
+    for process in processes:
+        process.start()
+    return processes
 
 
 def logged_steps(run):
@@ -101,18 +122,18 @@ def stop_once(recipe, run, data, number, seconds, victim=0):
     deadline = time.monotonic() + START_SECONDS
     # a resumed log may first grow shorter: lines after the last checkpoint are cut
     seen = before
-    while processes[0].poll() is None and time.monotonic() < deadline:
+    while processes[0].is_alive() and time.monotonic() < deadline:
         now = len(logged_steps(run))
         if now > seen:
             break
         seen = min(seen, now)
         time.sleep(0.02)
     time.sleep(seconds)
-    ended = any(process.poll() is not None for process in processes)
-    processes[victim].send_signal(number)
+    ended = not all(process.is_alive() for process in processes)
+    os.kill(processes[victim].pid, number)
     begin = time.monotonic()
     for process in processes:
-        process.wait()
+        process.join()
     return None if ended else time.monotonic() - begin
 
 
@@ -134,6 +155,7 @@ def equal(one, other):
 
 def main(_):
     """Stops, resumes and compares."""
+    PROCESSES.set_forkserver_preload(PRELOADED)
     rng = random.Random(SEED.value)
     recipe = {**RECIPE, "num_steps": 100_000}
     if WORKERS.value > 1:  # what starts in less time; with dropout
@@ -147,7 +169,7 @@ def main(_):
         signals = signal.SIGKILL, signal.SIGINT, signal.SIGTERM
         for number in signals if WORKERS.value == 1 else signals[::2]:
             run, waits = folder / number.name, []
-            for _ in range(STOPS.value):
+            for _ in tqdm.tqdm(range(STOPS.value), number.name):
                 seconds = rng.uniform(0, LONGEST.value)
                 victim = rng.randrange(WORKERS.value)
                 waits.append(stop_once(recipe, run, data, number, seconds, victim))
@@ -180,7 +202,10 @@ def finish(recipe, run, data, steps):
     Raises:
         ValueError: if that failed.
     """
-    if any(process.wait() for process in start(recipe, run, data, steps)):
+    processes = start(recipe, run, data, steps)
+    for process in processes:
+        process.join()
+    if any(process.exitcode for process in processes):
         raise ValueError(f"The run to step {steps} failed; see what train.py says")
 
 
