@@ -101,6 +101,9 @@ class JaxStep:
         """The wish: there is one process."""
         return wish
 
+    def wait_for_all(self):
+        """Nobody to wait for: there is one process."""
+
     def require_agreement(self, facts):
         """Nothing to compare: there is one process."""
 

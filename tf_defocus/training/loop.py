@@ -128,7 +128,7 @@ def train(
                 _loop(run, step_function, batches, validation, logger, last, goes_on)
             step_function.synchronize()
             save_checkpoint(run)
-            step_function.any_worker(False)  # until here, when all files are there
+            step_function.wait_for_all()  # the files are there
     run.stopped_by = request.signal if run.step < last else None
     return run
 
@@ -189,7 +189,7 @@ def _prepare(recipe, folder, arrays, strategy, worker, uneven):
     )
     _require_agreement(run, step_function)
     describe(run, strategy, arrays)
-    step_function.any_worker(False)  # until here, when the first one has written
+    step_function.wait_for_all()  # the first one has written
     _require_same_folder(run, step_function)
     make_logger = backend.make_logger if run.writes else SilentLogger
     return run, step_function, make_logger(folder, run.step)

@@ -11,7 +11,6 @@ import functools
 import hashlib
 import importlib.util
 
-import numpy as np
 import tensorflow as tf
 
 from tf_defocus.layers.shared_batches import BatchShare, batch_share
@@ -89,6 +88,8 @@ class TensorFlowStep:
         self.recipe = recipe
         self.strategy = strategy
         self._parts = recipe.accumulation_steps
+        self._wishes = False  # this process, to stop
+        self._wished = False  # any process, when the last step began
         self.run = tf.function(self._distributed_step)
 
     def rows(self, batch_size):
@@ -127,15 +128,27 @@ class TensorFlowStep:
                 mine = slots if order is None else order[slots]
                 images = {k: tf.constant(v[mine]) for k, v in batch.items()}
                 parts.append({"images": images, **_counts(piece)})
-            return tuple(parts)
+            return tuple(parts), tf.constant(float(self._wishes))
 
         shares = self.strategy.experimental_distribute_values_from_function(share)
         with without_remapping(), self._lost_worker_named():
-            return {k: float(v) for k, v in self.run(shares).items()}
+            scalars = {k: float(v) for k, v in self.run(shares).items()}
+        self._wished = scalars.pop("wishes") > 0
+        return scalars
 
     def any_worker(self, wish):
-        """Whether any process has the wish; all get the same answer, at one step."""
-        return wish if self._workers == 1 else bool(np.any(self._gather([[wish]])))
+        """Whether to stop before the next step, the same on all processes.
+
+        Args:
+            wish: bool, this process' own, which others hear of in the next step.
+        """
+        self._wishes = wish
+        return wish if self._workers == 1 else self._wished
+
+    def wait_for_all(self):
+        """Returns when every process is here."""
+        if self._workers > 1:
+            self._gather([[0]])
 
     def require_agreement(self, facts):
         """Refuses to go on where the processes do not hold the same facts.
@@ -191,7 +204,7 @@ class TensorFlowStep:
         """Nothing to do: the variables are the state."""
 
     def _distributed_step(self, shares):
-        scalars = self.strategy.run(self._replica_step, (shares,))
+        scalars = self.strategy.run(self._replica_step, shares)
         # each is this device's part of a mean over the whole batch
         sums = tf.distribute.ReduceOp.SUM
         norm = scalars.pop("gradient_norm")  # the same on all
@@ -201,7 +214,7 @@ class TensorFlowStep:
         mean = tf.distribute.ReduceOp.MEAN
         return {**total, "gradient_norm": self.strategy.reduce(mean, norm, axis=None)}
 
-    def _replica_step(self, parts):
+    def _replica_step(self, parts, wish):
         replicas = self.strategy.num_replicas_in_sync
         context = tf.distribute.get_replica_context()
         gradients, scalars = self._accumulate(parts, context)
@@ -220,7 +233,8 @@ class TensorFlowStep:
         # The optimizer sums over the devices once more.
         shares = [g / replicas for g in gradients]
         self.optimizer.apply(shares, self.model.trainable_variables)
-        return {**scalars, "gradient_norm": norm / replicas}  # all have the same
+        norm = norm / replicas  # all have the same
+        return {**scalars, "gradient_norm": norm, "wishes": wish}
 
     def _accumulate(self, parts, context):
         """This device's parts of the gradients and scalars of the batch's mean."""
