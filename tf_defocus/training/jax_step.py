@@ -75,11 +75,9 @@ class JaxStep:
     """Takes one step per call: batch of NumPy arrays in, dict of floats out."""
 
     def __init__(self, model, objective, optimizer, recipe, strategy):
-        self.model = model
+        self.recipe, self.strategy = recipe, strategy
+        self.model, self.optimizer = model, optimizer
         self.objective = objective
-        self.optimizer = optimizer
-        self.recipe = recipe
-        self.strategy = strategy
         self.state = self._read()
         everywhere = strategy.replicated
         self.run = jax.jit(self._step, donate_argnums=0, out_shardings=everywhere)
