@@ -110,7 +110,7 @@ def test_tensorflow_stays_in_its_rooms():
         for path, relative in modules()
         for name in imports(path)
         if name.split(".")[0] == "tensorflow"
-        and room(relative) not in TENSORFLOW_ROOMS
+        and not (room(relative) in TENSORFLOW_ROOMS or "engines" in relative.parts)
         and not relative.stem.endswith(("_native", "tensorflow_step"))
         and relative.parts[:2] not in (("ops", "build.py"), ("data", "tfdata.py"))
     ]
@@ -140,7 +140,8 @@ def test_nothing_imports_tools_tests_or_datasets():
 
 def test_every_tool_runs_by_commands():
     """So it is quiet, and says a fault in one line."""
-    tools = sorted((ROOT / "tools").rglob("*.py"))
+    twins = ROOT / "tools" / "benchmark" / "twins"  # a part of one tool
+    tools = sorted(set((ROOT / "tools").rglob("*.py")) - set(twins.iterdir()))
     assert len(tools) > 20
     for path in tools:
         text = path.read_text()

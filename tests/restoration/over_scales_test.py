@@ -285,10 +285,10 @@ def test_copies_of_a_tiled_photograph_are_tiled_too(rng, network, monkeypatch):
     monkeypatch.setattr(restorer_module, "TILE", 72)
     image = picture(rng, 160, 176)
     restorer = Restorer(network, scales=(1, 2))
-    seen, steps, run = [], [], restorer._run
+    seen, steps, run = [], [], restorer.engine
     monkeypatch.setattr(
         restorer,
-        "_run",
+        "engine",
         lambda function, inputs, **more: (
             seen.append(inputs["blurred"].shape[1:3])
             or run(function, inputs=inputs, **more)

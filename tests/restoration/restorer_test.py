@@ -341,8 +341,8 @@ def test_pictures_that_are_not_rgb_say_how_to_become_so():
 def test_a_batch_equals_one_after_another(rng, dtype, protect_sharp):
     restorer = Restorer(Convolutions(), protect_sharp=protect_sharp)
     batch = [{"blurred": photograph(rng, 19, 26, dtype)} for _ in range(3)]
-    calls, run = [], restorer._run
-    restorer._run = lambda *a, **k: calls.append(k["inputs"]) or run(*a, **k)
+    calls, run = [], restorer.engine
+    restorer.engine = lambda *a, **k: calls.append(k["inputs"]) or run(*a, **k)
     together = restorer.restore_batch(batch, strength=0.5)
     assert [inputs["blurred"].shape[0] for inputs in calls[:1]] == [3]
     for views, restored in zip(batch, together):

@@ -23,7 +23,7 @@ from tf_defocus.models import presets
 from tf_defocus.models.base import RestorationNetwork, check_restores
 from tf_defocus.ops.padding import pad_amounts
 from tf_defocus.restoration import over_scales, tile_arrays, tiling
-from tf_defocus.restoration.compiled_network import CompiledNetwork
+from tf_defocus.restoration.engines import create_engine
 from tf_defocus.restoration.inputs import as_views
 
 # Restored whole by default: the papers' largest test size, to which K3DN enlarges.
@@ -56,10 +56,12 @@ class Restorer:
             "auto" as many as leave a longer side of 600 px: four for a photograph of
             24 megapixels, one for what is as small as those of the training.
         protect_sharp: bool; True leaves places that are in focus as they are.
+        engine: "tensorflow" (Keras, on any backend and device), "onnxruntime" or
+            "openvino" (on the processor), or "auto", the fastest of those installed.
 
     Raises:
         ValueError: if the model's result is no image, if `batch_statistics` is asked of
-            a model that does not offer it, or if `scales` are others.
+            a model without them, if `scales` are others, or if there is no such engine.
 
     Example:
         >>> restorer = Restorer.from_preset("kpac_3level")
@@ -75,6 +77,7 @@ class Restorer:
         margin: int | None = None,
         scales: tuple[int, ...] | str = (1,),
         protect_sharp: bool = False,
+        engine: str = "tensorflow",
     ) -> None:
         check_restores(model)
         over_scales.check_scales(scales)
@@ -90,7 +93,7 @@ class Restorer:
         self.margin = model.border_margin if margin is None else margin
         self.scales = scales
         self.protect_sharp = protect_sharp
-        self._run = CompiledNetwork(model, batch_statistics)
+        self.engine = create_engine(engine, model, batch_statistics)
 
     @classmethod
     def from_preset(
@@ -271,7 +274,7 @@ class Restorer:
             name: np.stack([levels.to_float(views[name]) for views in prepared])
             for name in prepared[0]
         }
-        results = self._run(self.model, inputs=stacked)
+        results = self.engine("call", inputs=stacked)
         return [
             self._inside_margin(levels.to_levels(result, first.dtype), *first.shape[:2])
             for first, result in zip(firsts, results)
@@ -328,7 +331,7 @@ class Restorer:
     def _restore_tiles(self, views, tiles, progress):
         result = tile_arrays.empty_like(views)
         for tile in progress.over(tiles):
-            deblurred = self._run(self.model, inputs=tile_arrays.read(views, tile))
+            deblurred = self.engine("call", inputs=tile_arrays.read(views, tile))
             tile_arrays.keep(result, tile, deblurred)
         return result
 
@@ -337,7 +340,7 @@ class Restorer:
         height, width, _ = next(iter(views.values())).shape
         features = None
         for tile in progress.over(tiles):
-            part = self._run(self.model.encode, inputs=tile_arrays.read(views, tile))
+            part = self.engine("encode", inputs=tile_arrays.read(views, tile))
             if features is None:
                 shape = (1, height // stride, width // stride, part.shape[-1])
                 features = np.empty(shape, part.dtype)
@@ -346,13 +349,13 @@ class Restorer:
             )
             features[:, inner[0], inner[1]] = tile_arrays.inside(part, outer, inner)
         for _ in progress.over([None]):
-            features = self._run(self.model.transform, features=features)
+            features = self.engine("transform", features=features)
         result = tile_arrays.empty_like(views)
         for tile in progress.over(tiles):
             rows, columns = tile_arrays.region(tile, stride)
             part = features[:, rows, columns]
-            deblurred = self._run(
-                self.model.decode, inputs=tile_arrays.read(views, tile), features=part
+            deblurred = self.engine(
+                "decode", inputs=tile_arrays.read(views, tile), features=part
             )
             tile_arrays.keep(result, tile, deblurred)
         return result
@@ -362,7 +365,7 @@ class Restorer:
         total = np.zeros((height, width, channels), np.float32)
         weights = np.zeros((height, width, 1), np.float32)
         for tile in progress.over(tiles):
-            deblurred = self._run(self.model, inputs=tile_arrays.read(views, tile))
+            deblurred = self.engine("call", inputs=tile_arrays.read(views, tile))
             down = tiling.feather(tile[0], height, halo)
             across = tiling.feather(tile[1], width, halo)
             weight = (down[:, None] * across)[..., None]

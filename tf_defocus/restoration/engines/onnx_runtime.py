@@ -1,0 +1,84 @@
+"""Stages of networks in onnxruntime."""
+
+import contextlib
+import logging
+import os
+import pathlib
+from collections.abc import Callable
+
+import numpy as np
+
+from tf_defocus.restoration.engines.stages import OUTPUT
+
+PACKAGES = ("onnx", "onnxruntime", "tf2onnx")
+EXTRA = "onnx"
+PRECISIONS = ("float32",)  # of convolutions on processors
+OPSET = 17
+FILE = "graph.onnx"
+
+
+def convert(graph, inputs: dict[str, np.ndarray], folder: pathlib.Path) -> None:
+    """Writes a graph as `graph.onnx`.
+
+    Args:
+        graph: `GraphDef` of `graphs.frozen_stage`.
+        inputs: dict, of its placeholders' names.
+        folder: where the file is written.
+
+    Raises:
+        ValueError: if it needs an operation that ONNX does not have.
+    """
+    import onnx
+    import tf2onnx.convert
+
+    names = {f"{name}:0": name for name in (*inputs, OUTPUT)}
+    with _silent("tf2onnx"), _silent("tensorflow"):  # of every pass, and of its age
+        proto, _ = tf2onnx.convert.from_graph_def(
+            graph,
+            input_names=[f"{name}:0" for name in inputs],
+            output_names=[f"{OUTPUT}:0"],
+            tensors_to_rename=names,
+            opset=OPSET,
+        )
+    known = {schema.name for schema in onnx.defs.get_all_schemas()}
+    unknown = {node.op_type for node in proto.graph.node} - known
+    if unknown:
+        raise ValueError(f"ONNX has no {', '.join(sorted(unknown))}")
+    (folder / FILE).write_bytes(proto.SerializeToString())
+
+
+def load(folder: pathlib.Path, precision: str, threads: int) -> Callable:
+    """A converted stage, ready to run.
+
+    Args:
+        folder: with the file that `convert` wrote.
+        precision: "float32".
+        threads: int, how many compute.
+
+    Returns:
+        Function of a dict of arrays that returns an array.
+    """
+    import onnxruntime
+
+    del precision
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3  # errors
+    # Between two calls threads sleep: others compute then.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    providers = ["CPUExecutionProvider"]
+    path = os.fspath(folder / FILE)
+    session = onnxruntime.InferenceSession(path, options, providers=providers)
+    return lambda inputs: session.run([OUTPUT], inputs)[0]
+
+
+@contextlib.contextmanager
+def _silent(name):
+    """Inside, a logger tells of errors only."""
+    logger = logging.getLogger(name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
