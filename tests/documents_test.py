@@ -24,6 +24,7 @@ PAGES = sorted(
 RECIPES = set(configs.list_recipes())
 # Programs that are not ours: nothing of a command but its first word is looked at.
 OTHERS = (
+    "docker",
     "git",
     "hf",
     "jupyter",

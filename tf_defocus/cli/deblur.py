@@ -102,7 +102,7 @@ def deblur_photographs(options):
                 raise BatchError(problem)
             jobs, left_out = jobs_of(options, restorer)
             control = control_of(options, len(jobs))
-            return _run_batch(jobs, left_out, restorer, options, control)
+            return run_batch(jobs, left_out, restorer, options, control)
     except BatchError as error:
         return fail(error, code=2)
     except ValueError as error:  # no backend; a preset damaged or that makes no image
@@ -166,7 +166,11 @@ def load_restorer(options):
     )
 
 
-def _run_batch(jobs, left_out, restorer, options, control):
+def run_batch(jobs, left_out, restorer, options, control):
+    """Restores one photograph after another, says how it went; returns the exit code.
+
+    `options` has `quiet`, `skip_existing`, `overwrite` and `check_views`.
+    """
     from tqdm import tqdm
 
     from tf_defocus.restoration.photo_jobs import remove_abandoned

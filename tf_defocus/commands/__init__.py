@@ -20,6 +20,7 @@ flags.disclaim_key_flags()  # --help shows them as the tool's own
 BACKENDS = ("tensorflow", "jax")
 # module that may be missing -> the extra of this package that installs it
 EXTRAS = {
+    **dict.fromkeys(("grpc", "kserve", "orjson", "tensorflow_serving"), "serving"),
     "apache_beam": "beam",
     "etils": "data",
     "huggingface_hub": "hub",

@@ -108,7 +108,7 @@ def read_image(path: str | os.PathLike, max_megapixels: float | None = None) -> 
         with kinds.open_file(path) as file:
             kind = kinds.recognise(path, file.read(kinds.LONGEST_START))
             found = READERS[kind](file, bounds.size_check(max_megapixels))
-        return _image(kind, **found)
+        return upright_image(kind, **found)
     except Refused as error:
         raise ImageFileError(f"{shown(path)}: cannot be read: {error}") from error
     except OSError as error:
@@ -121,7 +121,9 @@ def read_image(path: str | os.PathLike, max_megapixels: float | None = None) -> 
         ) from error
 
 
-def _image(kind, colour, alpha, notes, exif=None, xmp=None, resolution=None, **fields):
+def upright_image(
+    kind, colour, alpha, notes, exif=None, xmp=None, resolution=None, **fields
+):
     """The upright `Image`, whatever its metadata said of its orientation."""
     notes = (*notes, *_check_floats(colour))
     if alpha is not None:
@@ -214,7 +216,7 @@ def write_image(path: str | os.PathLike, image: Image) -> None:
         raise ImageFileError(f"{shown(path)}: {problem}")
     try:
         with _written(path) as file:
-            _encode(file, kind, image)
+            encode(file, kind, image)
     except Refused as error:
         raise ImageFileError(f"{shown(path)}: cannot be written: {error}") from error
 
@@ -253,7 +255,8 @@ def _explain(error):
     return f"cannot be written ({error}); choose another output folder"
 
 
-def _encode(file, kind, image):
+def encode(file, kind, image):
+    """Writes the picture and what belongs to it into an open binary file."""
     samples = samples_of(image)
     if image.format != kind:
         image = dataclasses.replace(image, format=kind, extras=())

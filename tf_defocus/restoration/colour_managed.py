@@ -7,6 +7,7 @@ leaves alone comes out bit for bit.
 """
 
 import dataclasses
+import functools
 
 import numpy as np
 
@@ -28,11 +29,11 @@ def restore_image(restorer, images, **keywords):
         `(image, defocus)`: the restored `images.Image`, and the map if
         `return_defocus` is asked for, or None.
     """
-    spaces, notes = _spaces(images)
-    result = restorer.restore(**_shown(images, spaces), **keywords)
+    views, finish = prepare(images)
+    result = restorer.restore(**views, **keywords)
     asked = keywords.get("return_defocus")
     restored, defocus = result if asked else (result, None)
-    return _finished(images, spaces, notes, restored), defocus
+    return finish(restored), defocus
 
 
 def restore_images(restorer, batch, strength=1.0):
@@ -46,13 +47,24 @@ def restore_images(restorer, batch, strength=1.0):
     Returns:
         List of `images.Image`, restored.
     """
-    found = [_spaces(images) for images in batch]
-    shown = [_shown(images, spaces) for images, (spaces, _) in zip(batch, found)]
-    restored = restorer.restore_batch(shown, strength)
-    return [
-        _finished(images, *spaces_and_notes, pixels)
-        for images, spaces_and_notes, pixels in zip(batch, found, restored)
-    ]
+    prepared = [prepare(images) for images in batch]
+    restored = restorer.restore_batch([views for views, _ in prepared], strength)
+    return [finish(pixels) for (_, finish), pixels in zip(prepared, restored)]
+
+
+def prepare(images):
+    """A photograph as the network is shown it, and the way back.
+
+    Args:
+        images: as of `restore_image`.
+
+    Returns:
+        `(views, finish)`: dict, view name -> (height, width, 3) pixels in sRGB; and a
+        function of the restored pixels that returns the `images.Image`, in the
+        photograph's own colours.
+    """
+    spaces, notes = _spaces(images)
+    return _shown(images, spaces), functools.partial(_finished, images, spaces, notes)
 
 
 def _spaces(images):
