@@ -34,7 +34,7 @@ class ExportedRestorer:
         except (OSError, KeyError, ValueError) as error:
             raise ValueError(
                 f"{folder}: expected a SavedModel with its {CARD}; export one with "
-                f"tools/export_savedmodel.py ({type(error).__name__})"
+                f"tools/export.py ({type(error).__name__})"
             ) from error
         self.view_names = tuple(sorted(signature.structured_input_signature[1]))
 
