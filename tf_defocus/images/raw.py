@@ -5,9 +5,7 @@ in the file are never taken for the photograph. What a raw file says of the phot
 is kept where the file is built like TIFF (DNG, CR2, NEF, ARW, ORF, RW2 and others).
 """
 
-from PIL import ImageCms
-
-from tf_defocus.images import exif, xmp
+from tf_defocus.images import colour_spaces, exif, icc, xmp
 from tf_defocus.images.directory import SHORT, Reader, Tag, number_tag
 from tf_defocus.images.refusals import Damaged, Refused, decoder
 
@@ -47,7 +45,8 @@ def read_raw(file, check_size):
             output_color=rawpy.ColorSpace.sRGB,
             gamma=SRGB_GAMMA,
         )
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    curve = icc.parametric_tag(colour_spaces.SRGB_CURVE.parameters)
+    profile = icc.make_profile(colour_spaces.SRGB_TO_D50, curve, "sRGB")
     return {
         **found,
         "colour": colour,
