@@ -5,7 +5,8 @@ While it is loaded it writes to the error output whatever the level: that is hel
 and what is no note of TensorFlow's is written out afterwards. The Python modules
 obey the loggers. Errors are hidden by none of them, but for those of C++ that stop
 nothing: on a machine without a GPU it calls that an error. What stops the work is
-raised as an exception all the same. Who sets TF_CPP_MIN_LOG_LEVEL sees everything.
+raised as an exception all the same. Who sets TF_CPP_MIN_LOG_LEVEL below 3 sees
+everything; processes that this one starts find 3, and are silent, too.
 """
 
 import contextlib
@@ -58,8 +59,7 @@ def _is_no_note(record):
     return record.levelno >= logging.ERROR or not from_tensorflow
 
 
-if "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     absl_logging.get_absl_logger().addFilter(_is_no_note)
     sys.meta_path.insert(0, _QuietFinder)
