@@ -39,7 +39,9 @@ def main(_):
         print(f"Open {page}")
         return code
     restorers = {name: Restorer.from_preset(name) for name in _PRESET.value}
-    scores = demo.run(restorers, _OUTPUT.value)
+    options = {"scales": (1, 2, 4, 8), "protect_sharp": True}
+    large = Restorer.from_preset(_PRESET.value[0], **options)
+    scores = demo.run(restorers, _OUTPUT.value, large)
     print(markdown_table(*demo.table_of(scores)))
     print(f"Open {page}")
     return 0

@@ -44,6 +44,7 @@ def test_run_writes_every_picture_the_page_names_and_true_scores(
     page = (tmp_path / "demo" / "index.html").read_text()
     pictures = set(re.findall(r'src="([^"]+)"', page))
     assert len(pictures) == 4
+    assert len(re.findall(r'<img [^>]*alt="scene, [^"]+"', page)) == 4
     assert all((tmp_path / "demo" / name).is_file() for name in pictures)
     # errors of 200 and 300 of 65535 everywhere
     expected = [-20 * np.log10(e / 65535) for e in (200, 300)]
@@ -57,6 +58,31 @@ def test_run_writes_every_picture_the_page_names_and_true_scores(
     sharp = read_image(tmp_path / "demo" / "pictures" / "scene" / "sharp.png").pixels
     exact = made.sharp / 257
     np.testing.assert_allclose(sharp, exact, atol=0.51)
+
+
+class Halver(Brightener):
+    """A stand-in for a Restorer over scales: everything is 4 px out of focus."""
+
+    def restore(self, blurred, return_defocus):
+        return blurred, np.full(blurred.shape[:2], 4, np.float32)
+
+
+def test_the_large_photograph_comes_first_with_its_maps(rng, tmp_path, monkeypatch):
+    made = example(rng)
+    monkeypatch.setattr(demo, "examples", lambda: iter([made]))
+    large = made._replace(name="large", coc=np.abs(made.coc))
+    monkeypatch.setattr(demo, "large_example", lambda: large)
+    demo.run({"brightener": Brightener()}, tmp_path / "demo", Halver())
+    page = (tmp_path / "demo" / "index.html").read_text()
+    assert page.index("large: 24 x 16 px") < page.index("<h2>scene")
+    folder = tmp_path / "demo" / "pictures" / "large"
+    shown = {path.stem for path in folder.iterdir()}
+    assert shown == {"input", "restored", "estimated", "rendered"}
+    assert all(f"pictures/large/{name}.png" in page for name in shown)
+    estimated = read_image(folder / "estimated.png").pixels
+    assert (estimated == demo.colour_map(np.full((1, 1), 4.0))).all()
+    rendered = read_image(folder / "rendered.png").pixels
+    assert (rendered[:, 0] == demo.colour_map(np.full((1, 1), 16.0))).all()
 
 
 def test_show_folder_previews_sixteen_bits_by_their_high_byte(rng, tmp_path):

@@ -1,100 +1,35 @@
 """The demonstration: photographs defocused by the project's optics, then restored.
 
-The sharp photographs are those that scikit-image carries; no trained preset has seen
-them. The page shows before, after and truth, with scores and the defocus, and needs
-nothing but the PNG files beside it.
+The page shows before, after and truth, with scores and the defocus, and needs nothing
+but the PNG files beside it.
 """
 
 import pathlib
 import shutil
 
-import cv2
 import numpy as np
-import skimage.data
 
 from tf_defocus import whole_files
 from tf_defocus.evaluation.evaluate import evaluate
-from tf_defocus.evaluation.examples import Example
 from tf_defocus.evaluation.pictures import PICTURES, single_path
+from tf_defocus.evaluation.protocols import score
 from tf_defocus.evaluation.scores import INPUT
 from tf_defocus.images import levels
 from tf_defocus.images.files import Image, read_image, write_image
-from tf_defocus.optics import dual_pixel, psf, sensor
 from tf_defocus.reports import html_page
+from tf_defocus.reports.demo_scenes import examples, large_example
+from tf_defocus.restoration.photo_control import colour_map
 
-SHIFT_RATIO = 0.2  # of the blur's diameter, as measured on real dual-pixel views
-MARGIN = 16  # [px], rendered and cropped away
 _COC_OF_FULL_COLOR = 16.0  # [px]
 
 
-def examples():
-    """Photographs with rendered defocus.
-
-    Yields:
-        `Example`: 16-bit views `blurred`, `left`, `right`, the sharp image, and the
-        signed circle of confusion [px].
-    """
-    for name, photograph, coc in _scenes():
-        sharp = sensor.srgb_to_linear(photograph.astype("float32") / 255)
-        border = ((MARGIN, MARGIN), (MARGIN, MARGIN))
-        sharp = np.pad(sharp, (*border, (0, 0)), mode="reflect")
-        coc = np.pad(coc, border, mode="edge").astype("float32")
-        surface = dual_pixel.Surface(sharp, np.ones_like(coc), coc)
-        softness = psf.softness_for_shift_ratio(SHIFT_RATIO)
-        image = dual_pixel.render([surface], psf.ApertureSplit(softness=softness))
-        inside = slice(MARGIN, -MARGIN)
-        planes = {
-            kind: sensor.quantize16(
-                sensor.linear_to_srgb(getattr(image, kind)[inside, inside])
-            )
-            for kind in ("blurred", "left", "right", "sharp")
-        }
-        truth = planes.pop("sharp")
-        yield Example(name, planes, truth, coc[inside, inside, None])
-
-
-def _scenes():
-    """(name, photograph, signed circle of confusion [px]) per scene."""
-    left, _, disparity = skimage.data.stereo_motorcycle()
-    nearness = cv2.medianBlur(_without_holes(disparity).astype("float32"), 5)
-    near, far = np.percentile(nearness, (97, 3))
-    # Affine in inverse depth: sharp at the front wheel, 16 px at the back wall.
-    yield "motorcycle", left, np.clip(16 * (near - nearness) / (near - far), 0, 16)
-
-    coffee = skimage.data.coffee()
-    rows = np.linspace(1, 0, coffee.shape[0])[:, None] * np.ones(coffee.shape[1])
-    yield "coffee", coffee, 20 * rows - 6  # a table: near edge in front of focus
-
-    astronaut = skimage.data.astronaut()
-    yield "astronaut", astronaut, _around(astronaut, center=(110, 220), reach=14)
-
-    cat = skimage.data.chelsea()
-    yield "cat", cat, np.full(cat.shape[:2], 7.0)  # missed focus everywhere
-
-
-def _without_holes(disparity):
-    """Fills what stereo did not see from the left: surfaces behind continue."""
-    filled = np.where(np.isfinite(disparity), disparity, np.nan)
-    columns = np.arange(filled.shape[1])
-    for row in filled:
-        known = np.isfinite(row)
-        if known.any():
-            row[~known] = np.interp(columns[~known], columns[known], row[known])
-    return np.nan_to_num(filled, nan=np.nanmedian(filled))
-
-
-def _around(photograph, center, reach):
-    """Sharp around a point, growing to `reach` pixels with the distance from it."""
-    y, x = np.mgrid[: photograph.shape[0], : photograph.shape[1]]
-    distance = np.hypot(y - center[0], x - center[1]) / photograph.shape[0]
-    return reach * np.clip((distance - 0.12) / 0.5, 0, 1)
-
-
-def run(restorers, folder):
+def run(restorers, folder, over_scales=None):
     """Restores and scores the examples and writes the page.
 
     Args:
         restorers: dict, preset name -> `Restorer`.
+        over_scales: `Restorer` of several scales, for the large photograph, or None to
+            leave that out.
         folder: for `index.html`, `scores.json`, `table.md` and `pictures/`; replaced if
             it exists.
 
@@ -114,6 +49,8 @@ def run(restorers, folder):
         path = single_path(pictures, scene.name, "defocus")
         write_image(path, Image(draw_defocus(scene.coc)))
     sections = [_section(image) for image in scores.images]
+    if over_scales is not None:
+        sections.insert(0, _large_section(over_scales, folder))
     _write_page(folder, [html_page.table(*table_of(scores)), *sections])
     return scores
 
@@ -195,17 +132,57 @@ def _section(image):
     name, scores = image["name"], image["scores"]
     labels = [*scores, "sharp", "defocus"]
     files = {label: single_path(PICTURES, name, label).as_posix() for label in labels}
+    before = scores[INPUT]["psnr"]
     sliders = [
-        html_page.slider(f"{name}: {label}", files[INPUT], files[label])
-        for label in scores
+        html_page.slider(
+            f"{label}, {before:.2f} to {found['psnr']:.2f} dB",
+            *(files[INPUT], files[label]),
+        )
+        for label, found in scores.items()
         if label != INPUT
     ]
     figures = []
     for label, file in files.items():
         found = scores.get(label)
         measured = [f"{found['psnr']:.2f} dB, {found['ssim']:.3f}"] if found else []
-        figures.append(html_page.figure(file, label, *measured))
-    return "".join(sliders) + f'<div class="row">{"".join(figures)}</div>'
+        alt = f"{name}, {_SHOWN.get(label, f'restored by {label}')}"
+        figures.append(html_page.figure(file, label, *measured, alt=alt))
+    parts = [html_page.row(sliders, wide=True), html_page.row(figures)]
+    return html_page.heading(name) + "".join(parts)
+
+
+def _large_section(restorer, folder):
+    """The large photograph, restored over scales, and how wide its blur is."""
+    scene = large_example()
+    blurred = scene.views["blurred"]
+    restored, defocus = restorer.restore(blurred=blurred, return_defocus=True)
+    pictures = {
+        INPUT: _eight_bits(blurred),
+        "restored": _eight_bits(restored),
+        "estimated": colour_map(defocus),
+        "rendered": colour_map(scene.coc[..., 0]),
+    }
+    files = {}
+    for label, picture in pictures.items():
+        path = single_path(folder / PICTURES, scene.name, label)
+        path.parent.mkdir(exist_ok=True)
+        write_image(path, Image(picture))
+        files[label] = path.relative_to(folder).as_posix()
+    before, after = (
+        score(levels.to_float(image), levels.to_float(scene.sharp), "native16")["psnr"]
+        for image in (blurred, restored)
+    )
+    title = f"restored over scales, {before:.2f} to {after:.2f} dB"
+    maps = [
+        html_page.figure(files[label], f"width of the blur, {label}")
+        for label in ("estimated", "rendered")
+    ]
+    height, width, _ = blurred.shape
+    return (
+        html_page.heading(f"{scene.name}: {width} x {height} px, blur up to 64 px")
+        + html_page.slider(title, files[INPUT], files["restored"])
+        + html_page.row(maps, wide=True)
+    )
 
 
 def _write_page(folder, sections):
@@ -214,6 +191,8 @@ def _write_page(folder, sections):
     whole_files.write_text(folder / "index.html", text)
 
 
+_SHOWN = {INPUT: "out of focus", "sharp": "sharp", "defocus": "how far out of focus"}
 _HOW_TO_READ = """<p>Drag a slider: left of it the input, right of it the restored
-photograph. In the defocus maps red lies behind the focal plane, blue in front, white is
-in focus.</p>"""
+photograph; the button shows it pixel by pixel. In the defocus maps red lies behind the
+focal plane, blue in front, white is in focus. The width of blur is dark blue in focus,
+then green and yellow, and red from 128 px.</p>"""
