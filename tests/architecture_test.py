@@ -54,7 +54,8 @@ ARROWS = {
     | {"restoration", "evaluation", "export"},
     "__main__": {"cli"},
     "cli": BASE
-    | {"commands", "conversion", "images", "models", "ops", "restoration", "export"},
+    | {"commands", "conversion", "images", "models", "ops", "restoration", "export"}
+    | {"reports"},
 }
 EXTERNAL = {"configs": set()}  # rooms that may import the standard library only
 

@@ -1,4 +1,4 @@
-"""The command `tf-defocus`: restore photographs, list presets, check the machine.
+"""The command `tf-defocus`: restores photographs, shows a page, checks the machine.
 
 Exit codes: 0 all is well, 1 something failed (one line each on the error output), 2 the
 command line is wrong. Heavy imports wait until a command needs them, so that help and
@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from tf_defocus import __version__, commands
+from tf_defocus.cli.app import add_app
 from tf_defocus.cli.arguments import fail
 from tf_defocus.cli.convert import add_convert
 from tf_defocus.cli.deblur import add_deblur
@@ -44,6 +45,7 @@ def _parser():
     parser.add_argument("--version", action="version", version=version)
     subparsers = parser.add_subparsers(required=True, metavar="COMMAND")
     add_deblur(subparsers)
+    add_app(subparsers)
     add_convert(subparsers)
     add_export(subparsers)
     models = subparsers.add_parser("models", help="list networks and presets")

@@ -16,12 +16,12 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 1280px;
   padding: 1em; color: var(--ink); background: var(--paper); }
 h1 { font-size: 1.6em; } h2 { font-size: 1.25em; margin: 2em 0 .5em; }
 .row { display: grid; gap: 12px;
-  grid-template-columns: repeat(auto-fill, minmax(min(100%, 180px), 1fr)); }
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 150px), 1fr)); }
 .row.wide { grid-template-columns: repeat(auto-fill, minmax(min(100%, 460px), 1fr)); }
 figure { margin: 0; } figure img { width: 100%; display: block; }
 figcaption { font-size: 14px; color: var(--soft); }
 .scroll { overflow-x: auto; }
-table { border-collapse: collapse; } th, td { padding: 4px 14px; text-align: right;
+table { border-collapse: collapse; } th, td { padding: 4px 10px; text-align: right;
   border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; }
 """
@@ -34,7 +34,8 @@ SLIDER_STYLE = """
   border: 1px solid currentColor; border-radius: 4px; background: none; color: inherit;
   flex: none; }
 .compare.fits button { display: none; }
-.compare .frame { overflow: auto; max-height: 85vh; position: relative; }
+.compare .frame { overflow: auto; position: relative; }
+.compare.full .frame { max-height: 85vh; }
 .compare .pair { position: relative; width: fit-content; max-width: 100%;
   touch-action: pan-y; cursor: ew-resize; user-select: none; overflow: hidden; }
 .compare .pair img { display: block; max-width: 100%; width: auto; margin: 0; }
