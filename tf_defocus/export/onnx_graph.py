@@ -1,6 +1,5 @@
 """Networks as ONNX files: for onnxruntime, OpenVINO and what else reads them."""
 
-import logging
 import os
 import pathlib
 import tempfile
@@ -11,8 +10,7 @@ from tf_defocus import whole_files
 from tf_defocus.export.portable_graph import OUTPUT, frozen_graph
 from tf_defocus.models.base import RestorationNetwork
 from tf_defocus.ops.tensor import Tensor
-
-OPSET = 17
+from tf_defocus.restoration.engines.onnx_runtime import onnx_proto
 
 
 def write_onnx(
@@ -58,38 +56,13 @@ def onnx_model(
     calibration: Sequence[dict[str, Tensor]] = (),
 ) -> Any:
     """The `onnx.ModelProto` of a network; see `write_onnx`."""
-    import tf2onnx.convert
-
-    logging.getLogger("tf2onnx").setLevel(logging.ERROR)  # it tells of every pass
     graph = frozen_graph(network, signature)
-    names = {f"{name}:0": name for name in (*network.view_names, OUTPUT)}
-    proto, _ = tf2onnx.convert.from_graph_def(
-        graph,
-        name=network.name,
-        input_names=[f"{name}:0" for name in network.view_names],
-        output_names=[f"{OUTPUT}:0"],
-        tensors_to_rename=names,
-        opset=OPSET,
-    )
-    _check_operations(proto, network)
+    proto = onnx_proto(graph, network.view_names, OUTPUT)
     if precision == "float16":
         return _in_float16(proto)
     if precision == "int8":
         return _in_integers(proto, signature, calibration)
     return proto
-
-
-def _check_operations(proto, network):
-    """tf2onnx leaves in the file, under TensorFlow's name, what it cannot convert."""
-    import onnx
-
-    known = {schema.name for schema in onnx.defs.get_all_schemas()}
-    unknown = {node.op_type for node in proto.graph.node} - known
-    if unknown:
-        raise ValueError(
-            f"{network.name} needs operations that ONNX does not have: "
-            f"{', '.join(sorted(unknown))}; export it as a SavedModel"
-        )
 
 
 def _in_float16(proto):

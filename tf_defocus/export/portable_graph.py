@@ -7,13 +7,13 @@ in, mirrored at their borders, deblurred, cropped and clipped to [0, 1].
 import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
-from tf_defocus.export import dilated_convolutions
 from tf_defocus.export.served_images import quantize, scaled
 from tf_defocus.models.base import RestorationNetwork, check_restores
 from tf_defocus.ops.adaptive_convolution import portable
 from tf_defocus.ops.padding import crop_like, pad_to_multiple
 from tf_defocus.ops.strips import without_loops
 from tf_defocus.ops.tensor import Tensor
+from tf_defocus.restoration.engines import dilated_convolutions
 
 OUTPUT = "deblurred"
 IMAGES = (None, None, None, 3)

@@ -12,7 +12,7 @@ from tensorflow.python.framework import convert_to_constants
 
 from tf_defocus.models.base import RestorationNetwork
 from tf_defocus.ops.adaptive_convolution import portable
-from tf_defocus.ops.strips import whole_images
+from tf_defocus.ops.strips import without_loops
 from tf_defocus.restoration.engines import dilated_convolutions
 from tf_defocus.restoration.engines.stages import (
     OUTPUT,
@@ -46,7 +46,7 @@ def frozen_stage(
         name: tf.TensorSpec((None, None, None, value.shape[-1]), value.dtype, name)
         for name, value in inputs.items()
     }
-    with portable(), whole_images():
+    with portable(), without_loops():
         traced = tf.function(compute, autograph=False).get_concrete_function(**specs)
     frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
     return dilated_convolutions.joined(frozen.graph.as_graph_def())

@@ -4,7 +4,8 @@ import contextlib
 import logging
 import os
 import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -28,15 +29,30 @@ def convert(graph, inputs: dict[str, np.ndarray], folder: pathlib.Path) -> None:
     Raises:
         ValueError: if it needs an operation that ONNX does not have.
     """
+    proto = onnx_proto(graph, [*inputs], OUTPUT)
+    (folder / FILE).write_bytes(proto.SerializeToString())
+
+
+def onnx_proto(graph, inputs: Sequence[str], output: str) -> Any:
+    """A graph as `onnx.ModelProto`.
+
+    Args:
+        graph: `GraphDef` without variables.
+        inputs: names of its placeholders, and of the inputs.
+        output: name of the node that is its result, and of the output.
+
+    Raises:
+        ValueError: if it needs an operation that ONNX does not have.
+    """
     import onnx
     import tf2onnx.convert
 
-    names = {f"{name}:0": name for name in (*inputs, OUTPUT)}
+    names = {f"{name}:0": name for name in (*inputs, output)}
     with _silent("tf2onnx"), _silent("tensorflow"):  # of every pass, and of its age
         proto, _ = tf2onnx.convert.from_graph_def(
             graph,
             input_names=[f"{name}:0" for name in inputs],
-            output_names=[f"{OUTPUT}:0"],
+            output_names=[f"{output}:0"],
             tensors_to_rename=names,
             opset=OPSET,
         )
@@ -44,7 +60,7 @@ def convert(graph, inputs: dict[str, np.ndarray], folder: pathlib.Path) -> None:
     unknown = {node.op_type for node in proto.graph.node} - known
     if unknown:
         raise ValueError(f"ONNX has no {', '.join(sorted(unknown))}")
-    (folder / FILE).write_bytes(proto.SerializeToString())
+    return proto
 
 
 def load(folder: pathlib.Path, precision: str, threads: int) -> Callable:
