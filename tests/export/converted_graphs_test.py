@@ -57,7 +57,8 @@ def assert_restores(run, network, rng):
             one = {name: batch[i] for name, batch in views.items()}
             expected = restorer.restore(**one)
             np.testing.assert_allclose(restored[i], expected, atol=1e-5, rtol=2e-6)
-    assert np.abs(restored - views[network.view_names[0]]).max() > 1e-2
+    changed = np.abs(restored - views[network.view_names[0]]).max()
+    assert changed > 1e-3  # a hundred times the tolerance
 
 
 @pytest.mark.parametrize(("name", "ending"), CASES)
