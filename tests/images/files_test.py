@@ -357,7 +357,7 @@ def test_disk_full_in_the_middle_keeps_the_old_file(tmp_path, rng, monkeypatch):
         file.write(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(files, "_encode", fail)
+    monkeypatch.setattr(files, "encode", fail)
     with pytest.raises(ImageFileError, match=r"a\.png: the disk is full; free"):
         write_image(path, Image(noise(rng)))
     assert path.read_bytes() == b"before"

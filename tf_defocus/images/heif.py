@@ -14,7 +14,7 @@ import numpy as np
 
 from tf_defocus.images import colour_spaces, heif_items, heif_picture
 from tf_defocus.images.heif_items import Item
-from tf_defocus.images.levels import full_scale
+from tf_defocus.images.levels import full_scale, widened
 from tf_defocus.images.refusals import Damaged, Refused, decoder
 from tf_defocus.images.tiff_pixels import divided
 
@@ -74,22 +74,14 @@ def _channels(samples, picture):
     elif alpha is not None and picture.item.targets(b"prem"):
         colour = divided(colour, alpha)
     return {
-        "colour": _widened(colour, picture.depth),
-        "alpha": None if alpha is None else _widened(alpha, picture.depth),
+        "colour": widened(colour, picture.depth),
+        "alpha": None if alpha is None else widened(alpha, picture.depth),
         "bits": picture.depth if picture.depth > 8 else None,
     }
 
 
-def _widened(samples, depth):
-    """Levels of 10 or 12 bits as those of 16, full scale to full scale."""
-    if depth == 8:
-        return samples
-    most, full = (1 << depth) - 1, full_scale(np.uint16)
-    return ((samples.astype(np.uint32) * full + most // 2) // most).astype(np.uint16)
-
-
 def _narrowed(samples, depth):
-    """The inverse of `_widened`."""
+    """The inverse of `levels.widened`."""
     most, full = (1 << depth) - 1, full_scale(np.uint16)
     return ((samples.astype(np.uint32) * most + full // 2) // full).astype(np.uint16)
 

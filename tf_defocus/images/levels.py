@@ -32,6 +32,19 @@ def convert(values, dtype):
     return to_levels(to_float(values), dtype)
 
 
+def widened(values, bits):
+    """Levels of fewer than 16 bits as those of 16, full scale to full scale.
+
+    Args:
+        values: array of levels; those of 8 bits stay as they are.
+        bits: int, 8 to 15.
+    """
+    if bits == 8:
+        return values
+    most, full = (1 << bits) - 1, full_scale(np.uint16)
+    return ((values.astype(np.uint32) * full + most // 2) // most).astype(np.uint16)
+
+
 def check_range(values):
     """The least and the largest of float values.
 

@@ -81,6 +81,9 @@ def read_tiff(file, check_size):
         samples = tiff_pixels.decode(file, layout)
         colour, alpha, more = tiff_pixels.separate_alpha(samples, layout)
         notes += more
+        if layout.dtype in tiff_layout.WIDENED:
+            wider = tiff_layout.WIDENED[layout.dtype]
+            notes += (f"{layout.dtype} is written as {wider}",)
     else:
         picture = tiff_pixels.decode_by_pillow(file, layout)
         colour, alpha, more, found["icc"] = to_samples(picture, found["icc"])
@@ -95,6 +98,8 @@ def read_tiff(file, check_size):
     elsewhere = STRUCTURAL | set(FIELDS.values())
     kept = {code: tag for code, tag in kept.items() if code not in elsewhere}
     block = exif.make_block(kept, reader.order)
+    bits = tiff_layout.PACKED.get(layout.dtype)
+    found["bits"] = bits if bits in (10, 12) else None  # as AVIF and HEIC can have them
     return {**found, "colour": colour, "alpha": alpha, "exif": block, "notes": notes}
 
 

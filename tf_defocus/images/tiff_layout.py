@@ -30,6 +30,13 @@ PHOTOMETRICS = {WHITE_IS_ZERO: 1, BLACK_IS_ZERO: 1, RGB: 3}
 PHOTOMETRICS |= {PALETTE: 1, CMYK: 4, YCBCR: 3}
 OTHER_PHOTOMETRICS = {4: "mask", 8: "CIELAB", 9: "ICCLAB", 10: "ITULAB", 32844: "LogL"}
 OTHER_PHOTOMETRICS |= {32803: "raw", 34892: "raw", 32845: "LogLuv", 51177: "depth"}
+PACKED = {"uint10": 10, "uint12": 12, "uint14": 14}  # bits that share bytes
+WIDENED = {
+    **dict.fromkeys(PACKED, "uint16"),
+    "float16": "float32",
+    "float64": "float32",
+}
+KNOWN = ("uint1", "uint2", "uint4", "uint8", "uint16", "float32", *WIDENED)
 SAMPLE_FORMATS = {1: "uint", 2: "int", 3: "float", 4: "uint"}
 
 
@@ -128,8 +135,7 @@ def _dtype(directory, samples):
         raise Refused("its channels have different depths; save it as RGB")
     kind = SAMPLE_FORMATS.get(formats[0], f"format {formats[0]} of bits ")
     dtype = f"{kind}{bits[0]}"
-    known = ("uint1", "uint2", "uint4", "uint8", "uint16", "float32")
-    if dtype not in known:
+    if dtype not in KNOWN:
         raise Refused(f"its samples are {dtype}; save it with 8, 16 or float 32 bits")
     return dtype
 

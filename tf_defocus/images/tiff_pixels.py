@@ -20,11 +20,11 @@ from tf_defocus.images.directory import (
     number_tag,
     pack_before,
 )
-from tf_defocus.images.levels import full_scale
+from tf_defocus.images.levels import full_scale, widened
 from tf_defocus.images.refusals import Damaged, decoder
 
 PLAIN_COLOURS = (known.WHITE_IS_ZERO, known.BLACK_IS_ZERO, known.RGB)
-PLAIN_DTYPES = ("uint8", "uint16", "float32")
+PLAIN_DTYPES = ("uint8", "uint16", "float32", *known.WIDENED)
 # Fill order, fax options, palette, extra samples, JPEG's tables and chroma.
 DECODER_TAGS = (266, 292, 293, 320, 338, 347, 530, 531, 532)
 
@@ -47,7 +47,7 @@ def decode(file, layout):
         layout: `Layout` of a plain page, see `is_plain`.
 
     Returns:
-        (height, width, samples) array of `layout.dtype`, not turned, white as the
+        (height, width, samples) uint8, uint16 or float32, not turned, white as the
         largest value.
 
     Raises:
@@ -55,7 +55,7 @@ def decode(file, layout):
     """
     planes = layout.samples if layout.is_planar else 1
     shape = (planes, layout.height, layout.width, layout.samples // planes)
-    result = np.empty(shape, layout.dtype)
+    result = np.empty(shape, known.WIDENED.get(layout.dtype, layout.dtype))
     rows, columns = layout.block
     places = (
         (plane, top, left)
@@ -71,12 +71,14 @@ def decode(file, layout):
         space[...] = block[: space.shape[0], : space.shape[1]]
     samples = np.moveaxis(result, 0, -2).reshape(*shape[1:3], -1)
     if layout.photometric == known.WHITE_IS_ZERO:
-        samples[..., 0] = full_scale(layout.dtype) - samples[..., 0]
+        samples[..., 0] = full_scale(samples.dtype) - samples[..., 0]
     return samples
 
 
 def _block(file, layout, segment, shape):
     """One strip or tile, (rows, columns, samples), its prediction undone."""
+    if layout.dtype in known.PACKED:
+        return _unpacked(file, layout, segment, shape)
     stored = np.dtype(layout.dtype).newbyteorder(layout.directory.order)
     row = shape[1] * shape[2] * stored.itemsize
     data = _inflate(file, layout.compression, segment, shape[0], row)
@@ -87,13 +89,29 @@ def _block(file, layout, segment, shape):
         words = np.frombuffer(data, words).reshape(shape)
         native = words.dtype.newbyteorder("=")
         return words.cumsum(axis=1, dtype=native).view(layout.dtype)
-    if layout.predictor == 3 and layout.dtype == "float32":
+    if layout.predictor == 3 and stored.kind == "f":
         bytes_ = np.frombuffer(data, np.uint8).reshape(shape[0], -1, shape[2])
         summed = bytes_.cumsum(axis=1, dtype=np.uint8)
         planes = summed.reshape(shape[0], stored.itemsize, -1)  # highest bytes first
         whole = np.ascontiguousarray(np.moveaxis(planes, 1, 2))
-        return whole.view(">f4").reshape(shape)
+        return whole.view(f">f{stored.itemsize}").reshape(shape)
     raise Damaged(f"its predictor {layout.predictor} is not known")
+
+
+def _unpacked(file, layout, segment, shape):
+    """Samples of 10, 12 or 14 bits, highest bit first, as levels of 16 bits."""
+    bits = known.PACKED[layout.dtype]
+    if layout.predictor != 1:
+        raise Damaged(f"its predictor {layout.predictor} does not fit {bits} bits")
+    row = -(-shape[1] * shape[2] * bits // 8)
+    data = _inflate(file, layout.compression, segment, shape[0], row)
+    values = np.empty((shape[0], shape[1] * shape[2]), np.uint16)
+    weights = 1 << np.arange(bits)[::-1]
+    for line, packed in zip(values, np.frombuffer(data, np.uint8).reshape(-1, row)):
+        line[...] = (
+            np.unpackbits(packed)[: line.size * bits].reshape(-1, bits) @ weights
+        )
+    return widened(values, bits).reshape(shape)
 
 
 def _inflate(file, compression, segment, rows, row):
