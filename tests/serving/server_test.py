@@ -29,7 +29,6 @@ from tf_defocus.images.files import Image, read_image, write_image
 from tf_defocus.restoration.restorer import Restorer
 from tf_defocus.serving.clients import RefusedError, V2Client, send
 from tf_defocus.serving.grpc_clients import V2GrpcClient
-from tf_defocus.serving.process import quiet_environment
 from tf_defocus.serving.sample_requests import Requests
 
 STATUSES = {"a body beyond the limit": 413, "a PNG that claims": 413}
@@ -239,8 +238,6 @@ def test_what_was_accepted_is_answered_after_sigterm(preset, rng):
 )
 def test_what_cannot_be_served_is_one_line(arguments, reason):
     command = [sys.executable, "-m", "tf_defocus.serving", *arguments]
-    result = subprocess.run(
-        command, capture_output=True, text=True, env=quiet_environment(), check=False
-    )
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 1 and reason in result.stderr
     assert "Traceback" not in result.stderr and len(result.stderr.splitlines()) == 1

@@ -17,6 +17,12 @@ from tf_defocus.serving.limits import MEBIBYTE, Limits
 _DEFAULTS = Limits()
 _PRESET = flags.DEFINE_string("preset", None, "Name, or folder of a run.")
 _SAVED_MODEL = flags.DEFINE_string("saved_model", None, "Exported folder instead.")
+_ENGINE = flags.DEFINE_enum(
+    "engine",
+    "tensorflow",
+    ("auto", "tensorflow", "onnxruntime", "openvino"),
+    "Of --preset; auto: the fastest that is installed, measured once per machine.",
+)
 _NAME = flags.DEFINE_string("name", None, "Of the model [that of the preset].")
 _HOST = flags.DEFINE_string("host", "127.0.0.1", "Address; 0.0.0.0 for all networks.")
 _HTTP_PORT = flags.DEFINE_integer("http_port", 8080, "0 for any.", 0, 65535)
@@ -68,7 +74,7 @@ def _load():
         return ExportedRestorer(_SAVED_MODEL.value)
     from tf_defocus.restoration.restorer import Restorer
 
-    return Restorer.from_preset(_PRESET.value)
+    return Restorer.from_preset(_PRESET.value, engine=_ENGINE.value)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,5 @@
 """A server in a process of its own, for load tests and for programs that need one."""
 
-import os
 import re
 import subprocess
 import sys
@@ -32,7 +31,6 @@ class ServerProcess:
             [*command, "--http_port=0", "--grpc_port=0"],
             stdout=subprocess.PIPE,
             text=True,
-            env=quiet_environment(),
         )
         said = _SAID.match(self.process.stdout.readline())
         if not said:
@@ -55,15 +53,3 @@ class ServerProcess:
         said, _ = self.process.communicate(timeout=STOPS_WITHIN)
         lines = said.splitlines()
         return self.process.returncode, lines[-1] if lines else ""
-
-
-def quiet_environment() -> dict[str, str]:
-    """This process' variables but for the level of TensorFlow's notes.
-
-    `commands.quiet_tensorflow` sets it here; in another process it would take it for
-    the wish to see them.
-
-    Returns:
-        dict for `subprocess`.
-    """
-    return {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}

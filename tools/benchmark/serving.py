@@ -26,6 +26,7 @@ from tf_defocus import commands, whole_files
 from tf_defocus.markdown_table import markdown_table
 
 PRESET = flags.DEFINE_string("preset", "ifan_compact", "Of which views it likes.")
+ENGINE = flags.DEFINE_string("engine", "tensorflow", "Of the server.")
 REQUESTS = flags.DEFINE_integer("requests", 1000, "In all.", 10)
 CLIENTS = flags.DEFINE_integer("clients", 16, "At a time.", 1)
 BAD = flags.DEFINE_float("bad", 0.1, "Share of bad requests.", 0, 1)
@@ -228,8 +229,9 @@ def main(_):
     from tf_defocus.serving.sample_requests import Requests
 
     restorer = Restorer.from_preset(PRESET.value)
-    limit = f"--max_mebibytes={MEBIBYTES}"
-    server = ServerProcess(["--preset", PRESET.value, limit, "--timeout=120"])
+    options = {"preset": PRESET.value, "engine": ENGINE.value, "timeout": 120}
+    options["max_mebibytes"] = MEBIBYTES
+    server = ServerProcess([f"--{key}={value}" for key, value in options.items()])
     views = restorer.view_names
     requests = Requests(server.url, server.target, server.model, views)
     rng, samples = np.random.default_rng(0), []
@@ -242,7 +244,7 @@ def main(_):
     seconds = load(samples, expected, bad, tally)
     num_before = tally.outcomes.total()
     stopped = stop_amid(server, samples, expected)
-    text = describe(tally, seconds, stopped, f"`{PRESET.value}`")
+    text = describe(tally, seconds, stopped, f"`{PRESET.value}`, {ENGINE.value}")
     if PAGE.value:
         write_page(PAGE.value, text)
     print(text)
