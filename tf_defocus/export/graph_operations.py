@@ -12,6 +12,7 @@ import re
 import tensorflow as tf
 
 from tf_defocus.ops.adaptive_convolution import portable
+from tf_defocus.ops.image_convolution import plain_convolutions
 from tf_defocus.ops.strips import whole_images
 
 CONVOLUTIONS = ("Conv2D", "Conv3D", "DepthwiseConv2dNative")
@@ -69,7 +70,7 @@ def count_operations(model, height, width):
     maps = model.frame_maps(height, width)
     views |= {k: tf.TensorSpec((1, *v.shape), tf.float32) for k, v in maps.items()}
     function = tf.function(lambda inputs: model(inputs, training=False))
-    with portable(), whole_images():
+    with portable(), whole_images(), plain_convolutions():
         graph = function.get_concrete_function(views).graph
     found = (_operation(node, model.name) for node in graph.get_operations())
     return [operation for operation in found if operation is not None]

@@ -6,6 +6,7 @@ import keras
 from keras import layers, ops
 
 from tf_defocus.layers.shared_batches import current_share
+from tf_defocus.ops.image_convolution import convolve_to_image
 from tf_defocus.ops.tensor import Tensor
 
 
@@ -190,3 +191,23 @@ def uniform_initializers(fan_in):
         f"{name}_initializer": keras.initializers.RandomUniform(-limit, limit)
         for name in ("kernel", "bias")
     }
+
+
+def convolution_to_image(convolution, features):
+    """What a convolution to few channels computes, by `ops.convolve_to_image`.
+
+    Args:
+        convolution: `keras.layers.Conv2D` without stride that keeps the size.
+        features: (batch, height, width, channels), even sizes.
+
+    Returns:
+        (batch, height, width, filters), in the convolution's compute dtype.
+    """
+    if not convolution.built:
+        return convolution(features)
+    dtype = convolution.compute_dtype
+    kernel = ops.cast(convolution.kernel, dtype)
+    outputs = convolve_to_image(ops.cast(features, dtype), kernel)
+    if convolution.use_bias:
+        outputs = outputs + ops.cast(convolution.bias, dtype)
+    return convolution.activation(outputs)

@@ -44,7 +44,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tf_defocus.layers.common import doubling_convolution
+from tf_defocus.layers.common import convolution_to_image, doubling_convolution
 from tf_defocus.layers.ifan import (
     DisparityEstimator,
     FeatureEncoder,
@@ -320,7 +320,8 @@ class IFAN(MonoOrDualNetwork):
             for group in refine:
                 features = group(features)
         blurred = ops.convert_to_tensor(inputs["blurred"])
-        return blurred + ops.cast(self.residual(features), "float32")
+        residual = convolution_to_image(self.residual, features)
+        return blurred + ops.cast(residual, "float32")
 
     def build(self, input_shape: Shape | None = None) -> None:
         """Creates every weight; sizes stay dynamic."""

@@ -31,13 +31,14 @@ Differences from the released weights
   "released" gives the former.
 """
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
-from tf_defocus.layers.common import doubling_convolution
+from tf_defocus.layers.common import convolution_to_image, doubling_convolution
 from tf_defocus.layers.kpac import ACTIVATION, KPACBlock, convolution, kpac_initializer
 from tf_defocus.layers.kpac_residual import ResidualBlock
 from tf_defocus.models.base import MonoOrDualNetwork, check_arguments
@@ -242,8 +243,9 @@ class KPAC(MonoOrDualNetwork):
 
     def _decode(self, inputs, stages, features):
         skips = stages[-2::-1]
+        to_image = functools.partial(convolution_to_image, self.residual)
         for upsample, merge, skip in zip(
-            self.upsampling, [*self.merging, self.residual], skips
+            self.upsampling, [*self.merging, to_image], skips
         ):
             features = merge(ops.concatenate([upsample(features), skip], axis=-1))
         # Half: the residual lives in [-1, 1].
