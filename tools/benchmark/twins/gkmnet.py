@@ -120,11 +120,7 @@ class GKMNet(nn.Module):
     Args:
         model: built `models.gkmnet.GKMNet`.
 
-    Call arguments:
-        blurred: (batch, 3, height, width) float32.
-
-    Returns:
-        The same shape.
+    Call arguments, returns: (batch, 3, height, width) float32.
     """
 
     def __init__(self, model):
