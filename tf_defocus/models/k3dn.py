@@ -48,11 +48,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tf_defocus.layers.common import (
-    convolution_to_image,
-    doubling_convolution,
-    uniform_initializer,
-)
+from tf_defocus.layers.common import doubling_convolution, uniform_initializer
 from tf_defocus.layers.k3dn import (
     ACTIVATION,
     PSFBlock,
@@ -333,7 +329,7 @@ class K3DN(StagedNetwork):
             else:
                 joined = ops.concatenate([skip, enlarged], axis=-1)
             features = self.decoder[i](joined)
-        return convolution_to_image(self.output_convolution, features)
+        return self.output_convolution(features)
 
     def _convolutional_layers(self):
         """Every layer but the PSF and the preservation blocks."""
