@@ -53,7 +53,7 @@ def write_page(path: pathlib.Path) -> None:
         draw(report["cases"], picture)
         shown = f"![CPU seconds of every engine]({folder.name}/{picture.name})\n"
         parts += [describe(report["machine"]), shown, *tables(report)]
-        notes = folder / f"{file.stem}.md"
+        notes = file.with_suffix(".txt")  # what the numbers tell, written by hand
         if notes.exists():
             parts.append(notes.read_text())
     whole_files.write_text(path, "\n".join(parts))
