@@ -33,7 +33,7 @@ from tf_defocus.training import workers
 STOPS = flags.DEFINE_integer("stops", 20, "Stops per signal.", 1)
 SEED = flags.DEFINE_integer("seed", 0, "Of the random moments.")
 WORKERS = flags.DEFINE_integer("workers", 1, "Processes of each training.", 1)
-LONGEST = flags.DEFINE_float("longest", 1.5, "Most seconds from a step to a stop.", 0)
+LONGEST = flags.DEFINE_float("longest", 0.5, "Most seconds from a step to a stop.", 0)
 
 # Processes are copies of one that has imported all they need: starting takes longest.
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -105,13 +105,14 @@ def logged_steps(run):
     return [json.loads(line)["step"] for line in lines if line.endswith("}")]
 
 
-def stop_once(recipe, run, data, number, seconds, victim=0):
-    """Starts or resumes a run and stops it so long after its next step.
+def stop_once(recipe, run, data, number, steps, seconds, victim=0):
+    """Starts or resumes a run and stops it so long after so many of its steps.
 
     Args:
         recipe, run, data: of the training.
         number: signal.Signals.
-        seconds: float.
+        steps: int, to wait for.
+        seconds: float, to wait after them.
         victim: int, which of its processes gets the signal.
 
     Returns:
@@ -124,7 +125,7 @@ def stop_once(recipe, run, data, number, seconds, victim=0):
     seen = before
     while processes[0].is_alive() and time.monotonic() < deadline:
         now = len(logged_steps(run))
-        if now > seen:
+        if now >= seen + steps:
             break
         seen = min(seen, now)
         time.sleep(0.02)
@@ -159,41 +160,43 @@ def main(_):
     rng = random.Random(SEED.value)
     recipe = {**RECIPE, "num_steps": 100_000}
     if WORKERS.value > 1:  # what starts in less time; with dropout
-        recipe |= {"model": "dpdnet_single", "overrides": {"base_filters": 2}}
+        small = {"model": "dpdnet_single", "overrides": {"base_filters": 2}}
+        recipe |= {**small, "checkpoint_every": 3}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         data = [folder / "train", folder / "validation"]
         for place, count in zip(data, (6, 2)):
             write_arrays(place, count, np.random.default_rng(count))
-        results = []
         signals = signal.SIGKILL, signal.SIGINT, signal.SIGTERM
-        for number in signals if WORKERS.value == 1 else signals[::2]:
-            run, waits = folder / number.name, []
-            for _ in tqdm.tqdm(range(STOPS.value), number.name):
-                seconds = rng.uniform(0, LONGEST.value)
-                victim = rng.randrange(WORKERS.value)
-                waits.append(stop_once(recipe, run, data, number, seconds, victim))
-                if waits[-1] is None:
-                    raise ValueError("The run ended early; see what train.py says")
-            # one more process goes on to a step that the whole run then ends at
-            steps = max(logged_steps(run)) + 3
-            results.append((number, run, steps))
-            print(f"{number.name}: all ended within {max(waits):.1f} s", flush=True)
-        failed = 0
-        for number, run, steps in results:
-            whole = folder / f"{number.name}_whole"
-            for place in (run, whole):
-                finish(recipe, place, data, steps)
-            same = equal(state_of(run), state_of(whole))
-            failed += not same
-            verdict = "equals" if same else "DIFFERS from"
-            print(
-                f"{number.name}: after {STOPS.value} stops and {steps} steps the run "
-                f"{verdict} the uninterrupted one",
-                flush=True,
-            )
-    if failed:
-        raise ValueError(f"{failed} of {len(results)} runs differ")
+        if WORKERS.value > 1:
+            signals = signal.SIGKILL, signal.SIGTERM
+        same = [stop_and_compare(recipe, folder, data, n, rng) for n in signals]
+    if not all(same):
+        raise ValueError(f"{same.count(False)} of {len(same)} runs differ")
+
+
+def stop_and_compare(recipe, folder, data, number, rng):
+    """Stops a run by one signal again and again; whether it equals a whole one."""
+    run, waits = folder / number.name, []
+    for _ in tqdm.tqdm(range(STOPS.value), number.name):
+        steps = rng.randint(1, 2 * recipe["checkpoint_every"])
+        seconds, victim = rng.uniform(0, LONGEST.value), rng.randrange(WORKERS.value)
+        waits.append(stop_once(recipe, run, data, number, steps, seconds, victim))
+        if waits[-1] is None:
+            raise ValueError("The run ended early; see what train.py says")
+    # one more process goes on to a step that the whole run then ends at
+    last = max(logged_steps(run)) + 3
+    whole = folder / f"{number.name}_whole"
+    for place in (run, whole):
+        finish(recipe, place, data, last)
+    same = equal(state_of(run), state_of(whole))
+    print(
+        f"{number.name}: after {STOPS.value} stops and {last} steps the run "
+        f"{'equals' if same else 'DIFFERS from'} the uninterrupted one; all processes "
+        f"ended within {max(waits):.1f} s",
+        flush=True,
+    )
+    return same
 
 
 def finish(recipe, run, data, steps):
