@@ -61,7 +61,7 @@ def test_an_export_that_differs_leaves_nothing_and_says_where(
     preset, tmp_path, monkeypatch, capsys
 ):
     def write_other(network, path, *options):
-        other = create_model("kpac_2level", base_filters=3, name="other")
+        other = create_model("kpac_2level", base_filters=3)
         return exporting.onnx_graph.write_onnx(other, path, *options)
 
     monkeypatch.setitem(exporting._WRITERS, "onnx", write_other)
