@@ -109,7 +109,7 @@ class Page:
                 sources=(),
                 transforms=(),
                 layers=False,
-                brush=gr.Brush(colors=[("#ff2d55", 0.5)], default_size=60),
+                brush=gr.Brush(colors=[("#ff2d55", 0.5)], default_size=40),
                 show_label=False,
                 placeholder="Drop a photograph first",
                 elem_id="mask",
