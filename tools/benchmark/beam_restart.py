@@ -3,13 +3,14 @@
     python tools/benchmark/beam_restart.py --photographs 2000 --broken 20 --kills 2
 
 Small photographs, some of them broken, are restored by `tools/restore_beam.py` in
-several processes. SIGKILL hits first the main process alone, then all of its processes,
-and so on in turn, each time after an equal part of the outputs; the same command is
-given again until it ends by itself. Prints the outputs of each run and the memory of
-its processes; exits with 1 if a photograph is missing, done twice or half-written, or a
-refusal is not named.
+several processes. SIGKILL hits them after equal parts of the outputs: all processes at
+the last time, the main process alone at the one before, and so on in turn; the same
+command is given again until it ends by itself. Prints the outputs of each run and the
+memory of its processes; exits with 1 if a photograph is missing, done twice or
+half-written, or a refusal is not named.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -61,14 +62,21 @@ def write_photographs(folder, count, broken):
     return good, bad
 
 
-def start(source, output):
-    """The tool as a process with a session of its own."""
+@contextlib.contextmanager
+def started(source, output):
+    """The tool as a process with a session of its own, which ends with the block."""
     command = [sys.executable, str(TOOL), f"--input={source}/**", f"--output={output}"]
     command += [f"--processes={PROCESSES.value}", f"--preset={PRESET.value}"]
     quiet = subprocess.DEVNULL
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command, start_new_session=True, stdout=subprocess.PIPE, stderr=quiet, text=True
     )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def processes_of(session):
@@ -104,7 +112,6 @@ def watch(process, output, stop_at):
     samples, deadline = [], time.monotonic() + SECONDS
     while process.poll() is None:
         if time.monotonic() > deadline:
-            os.killpg(process.pid, signal.SIGKILL)
             raise ValueError(f"A run took more than {SECONDS} s; run the tool by hand")
         count = len(outputs_of(output))
         samples.append((count, processes_of(process.pid)))
@@ -179,6 +186,22 @@ def check(source, output, good, bad):
     return wrong
 
 
+def run_once(number, process, output, num_good):
+    """One run, killed unless it is the last; returns the names written again."""
+    before = outputs_of(output)
+    is_last = number == KILLS.value
+    share = (number + 1) / (KILLS.value + 1)
+    samples = watch(process, output, num_good + 1 if is_last else int(share * num_good))
+    if is_last:
+        what = process.communicate()[0].partition("\n")[0]
+    else:
+        alone = (KILLS.value - number) % 2 == 0
+        lived = kill(process, alone)
+        whom = "the main process" if alone else "all processes"
+        what = f"SIGKILL to {whom}, the last ended {lived:.1f} s later"
+    return report_run(number + 1, before, outputs_of(output), samples, what)
+
+
 def main(_):
     """Kills, restarts, counts."""
     with tempfile.TemporaryDirectory() as name:
@@ -186,20 +209,8 @@ def main(_):
         good, bad = write_photographs(source, PHOTOGRAPHS.value, BROKEN.value)
         again = set()
         for number in range(KILLS.value + 1):
-            before = outputs_of(output)
-            process = start(source, output)
-            share = (number + 1) / (KILLS.value + 1)
-            is_last = number == KILLS.value
-            stop_at = len(good) + 1 if is_last else int(share * len(good))
-            samples = watch(process, output, stop_at)
-            if is_last:
-                what = " ".join(process.communicate()[0].split("\n")[:1])
-            else:
-                alone = number % 2 == 0
-                lived = kill(process, alone)
-                whom = "the main process" if alone else "all processes"
-                what = f"SIGKILL to {whom}, the last ended {lived:.1f} s later"
-            again |= report_run(number + 1, before, outputs_of(output), samples, what)
+            with started(source, output) as process:
+                again |= run_once(number, process, output, len(good))
         wrong = check(source, output, good, bad)
     wrong += [f"{len(again)} were written again"] if again else []
     print(
