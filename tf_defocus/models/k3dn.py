@@ -48,7 +48,11 @@ from typing import Any
 import keras
 from keras import ops
 
-from tf_defocus.layers.common import doubling_convolution, uniform_initializer
+from tf_defocus.layers.common import (
+    convolution_to_image,
+    doubling_convolution,
+    uniform_initializer,
+)
 from tf_defocus.layers.k3dn import (
     ACTIVATION,
     PSFBlock,
@@ -329,7 +333,7 @@ class K3DN(StagedNetwork):
             else:
                 joined = ops.concatenate([skip, enlarged], axis=-1)
             features = self.decoder[i](joined)
-        return self.output_convolution(features)
+        return convolution_to_image(self.output_convolution, features)
 
     def _convolutional_layers(self):
         """Every layer but the PSF and the preservation blocks."""
