@@ -91,3 +91,24 @@ def test_what_is_no_worker_is_not_heard():
                     time.sleep(0.02)
         assert not waiting.done()
         assert meet(two) == "met" and waiting.result() == "met"
+
+
+def test_the_first_worker_waits_until_the_others_are_gone(monkeypatch):
+    one, two = workers(2)
+    server = socket.create_server(("localhost", int(two.hosts[1].rpartition(":")[2])))
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(meeting.wait_until_gone, one.hosts[1:])
+        time.sleep(0.2)
+        assert not waiting.done()
+        server.close()
+        waiting.result(timeout=5)
+    registered = []
+    monkeypatch.setattr(
+        meeting.atexit, "register", lambda *call: registered.append(call)
+    )
+    for worker in (two, one, one, Worker()):
+        meeting.leave_last(worker)
+    assert registered[0] == (meeting.wait_until_gone, one.hosts[1:])
+    monkeypatch.setattr(meeting, "LEAVING_SECONDS", 0.1)
+    with socket.create_server(("localhost", 0)) as other:
+        meeting.wait_until_gone((f"localhost:{other.getsockname()[1]}",))  # in vain

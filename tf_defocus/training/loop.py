@@ -129,6 +129,7 @@ def train(
             step_function.synchronize()
             save_checkpoint(run)
             step_function.wait_for_all()  # the files are there
+            meeting.leave_last(worker)
     run.stopped_by = request.signal if run.step < last else None
     return run
 

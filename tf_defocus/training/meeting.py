@@ -5,6 +5,7 @@ Here every worker listens at its own address, calls all others, and goes on when
 reached all and has been called by all.
 """
 
+import atexit
 import contextlib
 import json
 import socket
@@ -17,9 +18,11 @@ from tf_defocus.training.workers import Worker
 
 MEETING_SECONDS = 600.0  # clusters start machines one after another
 TELLING_SECONDS = 20.0  # of a worker that ends, to tell the others why
+LEAVING_SECONDS = 10.0  # of the first worker, for the others to end before it
 _CALL_SECONDS = 2.0
 _LINE = 4096  # bytes of a message at most
 _met = set()  # addresses at which this process has met the others
+_leaving = set()  # clusters whose first worker this process is
 
 
 @contextlib.contextmanager
@@ -59,6 +62,32 @@ def meet(worker: Worker, seconds: float = MEETING_SECONDS) -> None:
         server.shutdown()
         server.server_close()
     _met.add(worker.hosts[worker.index])
+
+
+def leave_last(worker: Worker) -> None:
+    """Has the first worker's process end after the others, for some seconds at most.
+
+    They still ask it for the last results, and end with an error if it is gone.
+    """
+    if worker.writes and worker.hosts and worker.hosts not in _leaving:
+        _leaving.add(worker.hosts)
+        atexit.register(wait_until_gone, worker.hosts[1:])
+
+
+def wait_until_gone(hosts: tuple[str, ...]) -> None:
+    """Returns when nothing listens at any of these addresses, or in vain."""
+    deadline = time.monotonic() + LEAVING_SECONDS
+    while time.monotonic() < deadline and any(map(_listens, hosts)):
+        time.sleep(0.05)
+
+
+def _listens(host):
+    name, _, port = host.rpartition(":")
+    try:
+        socket.create_connection((name, int(port)), _CALL_SECONDS).close()
+    except OSError:
+        return False
+    return True
 
 
 def _wait_for_all(worker, messages, seconds):
