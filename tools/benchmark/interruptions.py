@@ -73,7 +73,7 @@ def train(recipe, folders, last, config):
         config: str, `TF_CONFIG`; None where there is one process.
     """
     from tf_defocus.configs import Recipe
-    from tf_defocus.training import loop
+    from tf_defocus.training import loop, meeting
 
     sys.stderr = open(os.devnull, "w")  # noqa: SIM115
     strategy = "none"
@@ -81,6 +81,9 @@ def train(recipe, folders, last, config):
         os.environ[workers.VARIABLE] = config
         strategy = "multi_worker"
     loop.train(Recipe(**recipe), *folders, strategy=strategy, stop_after=last)
+    worker = workers.find_worker(strategy)
+    if worker.writes:  # what a process does at its exit, but a copied one does not
+        meeting.wait_until_gone(worker.hosts[1:])
 
 
 def start(recipe, run, data, last=None):
