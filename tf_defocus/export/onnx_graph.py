@@ -69,7 +69,20 @@ def _in_float16(proto):
     """The network's tensors in float16; images and sizes stay as they are."""
     from onnxruntime.transformers import float16
 
-    return float16.convert_float_to_float16(proto, keep_io_types=True)
+    return float16.convert_float_to_float16(
+        proto, keep_io_types=True, node_block_list=_size_nodes(proto)
+    )
+
+
+def _size_nodes(proto):
+    """Names of the nodes that compute sizes and places: float16 ends at 2048 px."""
+    images, others = {each.name for each in proto.graph.input}, []
+    for node in proto.graph.node:  # each after those it reads
+        if node.op_type != "Shape" and images & set(node.input):
+            images |= set(node.output)
+        else:
+            others.append(node.name)
+    return others
 
 
 def _in_integers(proto, signature, calibration):
