@@ -129,3 +129,17 @@ def test_differences_are_held_to_what_the_precision_allows():
     case._check(difference, 50.5, "1x2 px")
     with pytest.raises(ArithmeticError, match=r"PSNR 49\.0 dB"):
         case._check(difference, 49.0, "1x2 px")
+
+
+def test_float16_files_compute_in_float16_at_every_size(preset, tmp_path):
+    import onnx
+
+    path = tmp_path / "half.onnx"
+    known = exporting.export_preset(
+        preset, path, "onnx", "float16", max_megapixels=0.01
+    )
+    found = known["parity"]["found"]
+    assert 1e-6 < max(case["max_difference"] for case in found) < 1e-2
+    assert known["cost"]["peak_process_mib"] < 400  # not that of this process
+    halves = [t for t in onnx.load(path).graph.initializer if t.data_type == 10]
+    assert sum(len(t.dims) == 4 for t in halves) > 5  # kernels

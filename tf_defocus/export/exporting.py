@@ -9,8 +9,6 @@ import pathlib
 import tempfile
 from typing import Any
 
-import keras
-
 from tf_defocus.export import (
     litert_graph,
     onnx_graph,
@@ -20,7 +18,7 @@ from tf_defocus.export import (
 from tf_defocus.export.certificate import certify
 from tf_defocus.export.examples import calibration_views
 from tf_defocus.export.graph_memory import max_pixels
-from tf_defocus.export.portable_graph import OUTPUT
+from tf_defocus.export.portable_graph import OUTPUT, in_precision
 from tf_defocus.models.base import check_restores
 from tf_defocus.models.presets import load_preset
 from tf_defocus.restoration.restorer import Restorer
@@ -50,7 +48,8 @@ _WRITERS = {
     "openvino": openvino_graph.write_openvino,
     "litert": litert_graph.write_litert,
 }
-_POLICIES = {"float16": "mixed_float16", "bfloat16": "mixed_bfloat16"}
+# Of these formats a graph's own layers compute in 16 bits.
+COMPUTED = {"savedmodel": ("float16", "bfloat16"), "onnx": ("float16",)}
 
 
 def export_preset(
@@ -100,10 +99,11 @@ def export_preset(
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".") as scratch:
         written = pathlib.Path(scratch) / output.name
+        stored = network
+        if precision in COMPUTED.get(format, ()):
+            stored = in_precision(network, precision)
         if format == "savedmodel":
             name = pathlib.Path(preset).name
-            with _policy(precision):
-                stored = network if precision == "float32" else load_preset(preset)
             saved_model.export_saved_model(
                 stored, written, name, max_megapixels=max_megapixels
             )
@@ -113,7 +113,7 @@ def export_preset(
                 if precision == "int8"
                 else ()
             )
-            _WRITERS[format](network, written, precision, signature, views)
+            _WRITERS[format](stored, written, precision, signature, views)
         certificate = {
             "preset": os.fspath(preset),
             "format": format,
@@ -177,17 +177,6 @@ def _check(output, format, precision, signature, overwrite):
         raise FileExistsError(f"{output} exists; name another, or give --overwrite")
     if output.exists() and not certificate_path(output).is_file():
         raise FileExistsError(f"{output} has no certificate, so it stays; name another")
-
-
-@contextlib.contextmanager
-def _policy(precision):
-    """Keras' policy for layers that are made inside."""
-    previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(_POLICIES.get(precision, previous))
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(previous)
 
 
 def _place(written, output, certificate, scratch):

@@ -30,7 +30,8 @@ def write_onnx(
     Args:
         network: a network of `create_model` or `load_preset`, on TensorFlow.
         path: str or path of the file; its folder must exist.
-        precision: "float32", "float16" or "int8", in which it computes.
+        precision: "int8", or else the network's own, by its `dtype_policy`: see
+            `portable_graph.in_precision`.
         signature: dtype of the images: "float32" in [0, 1], clipped, or "uint8".
         calibration: for "int8", views (batch, height, width, 3) to read ranges from,
             float32 in [0, 1].
@@ -58,31 +59,9 @@ def onnx_model(
     """The `onnx.ModelProto` of a network; see `write_onnx`."""
     graph = frozen_graph(network, signature)
     proto = onnx_proto(graph, network.view_names, OUTPUT)
-    if precision == "float16":
-        return _in_float16(proto)
     if precision == "int8":
         return _in_integers(proto, signature, calibration)
     return proto
-
-
-def _in_float16(proto):
-    """The network's tensors in float16; images and sizes stay as they are."""
-    from onnxruntime.transformers import float16
-
-    return float16.convert_float_to_float16(
-        proto, keep_io_types=True, node_block_list=_size_nodes(proto)
-    )
-
-
-def _size_nodes(proto):
-    """Names of the nodes that compute sizes and places: float16 ends at 2048 px."""
-    images, others = {each.name for each in proto.graph.input}, []
-    for node in proto.graph.node:  # each after those it reads
-        if node.op_type != "Shape" and images & set(node.input):
-            images |= set(node.output)
-        else:
-            others.append(node.name)
-    return others
 
 
 def _in_integers(proto, signature, calibration):
