@@ -95,7 +95,9 @@ def flags_of(tool):
     source = (ROOT / tool).read_text()
     if "define_set_flags(" in source:
         source += (ROOT / "tf_defocus" / "commands" / "__init__.py").read_text()
-    return set(re.findall(r"DEFINE_\w+\(\s*\"(\w+)\"", source))
+    found = re.findall(r"DEFINE_(\w+)\(\s*\"(\w+)\"", source)
+    switches = {f"no{name}" for kind, name in found if kind.startswith("bool")}
+    return switches | {name for _, name in found}
 
 
 @functools.cache

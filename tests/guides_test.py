@@ -44,7 +44,7 @@ def test_the_guide_of_restoring_restores(folder, rng):
     for words in commands_of("restore", "tf-defocus"):
         assert cli.main(words[1:]) == 0, words
         outputs |= {words[i + 1] for i, word in enumerate(words) if word == "-o"}
-    assert len(outputs) == 9
+    assert len(outputs) == 10
     assert read_image("blur.png").pixels.shape[:2] == (48, 64)
     for output in outputs:
         (*_, result) = (p for p in (folder / output).rglob("*") if p.is_file())
