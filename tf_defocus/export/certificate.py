@@ -59,11 +59,12 @@ def certify(
     parity = [case.compare(size, 1) for size in sizes]
     parity += [case.compare(size, BATCH) for size in sizes[:-1]]
     names = restorer.view_names
+    side = min(QUALITY_SIZE, math.isqrt(max_pixels))
     timed = TIMED_SIZE if math.prod(TIMED_SIZE) <= max_pixels else sizes[-1]
     return {
         "files": _hashes(path),
         "parity": {"asked": case.asked(), "found": parity},
-        "quality": _quality(run, restorer, signature),
+        "quality": _quality(run, restorer, signature, side),
         "cost": _cost(path, precision, signature, timed, names),
         "machine": describe_machine(),
     }
@@ -153,20 +154,18 @@ def _as_signature(images, signature):
     return images
 
 
-def _quality(run, restorer, signature):
+def _quality(run, restorer, signature, side):
     """PSNR [dB] on rendered scenes, of the `Restorer` and of the file."""
     full = 255 if signature == "uint8" else 1
     scores = {"restorer": [], "file": []}
-    for views, sharp in rendered_views(
-        restorer.view_names, QUALITY_COUNT, QUALITY_SIZE
-    ):
+    for views, sharp in rendered_views(restorer.view_names, QUALITY_COUNT, side):
         views = {name: _as_signature(view, signature) for name, view in views.items()}
         scores["restorer"].append(psnr(restorer.restore(**views) / full, sharp))
         batch = {name: view[None] for name, view in views.items()}
         scores["file"].append(psnr(run(batch)[0] / full, sharp))
     means = {f"psnr_{name}": float(np.mean(each)) for name, each in scores.items()}
     return {
-        "examples": f"{QUALITY_COUNT} of synthetic_dp validation, {QUALITY_SIZE} px",
+        "examples": f"{QUALITY_COUNT} of synthetic_dp validation, {side} px",
         **means,
         "psnr_cost": means["psnr_restorer"] - means["psnr_file"],
     }
