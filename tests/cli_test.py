@@ -167,7 +167,7 @@ def test_full_disk_leaves_nothing_and_fails(tmp_path, single, monkeypatch, capsy
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     source, out = save(tmp_path / "a.png", 55), tmp_path / "out"
-    monkeypatch.setattr(files, "_encode", fail)
+    monkeypatch.setattr(files, "encode", fail)
     assert deblur("-i", source, "-o", out) == 1
     assert f"{out / 'a.png'}: the disk is full; free" in capsys.readouterr().err
     assert list(out.iterdir()) == []

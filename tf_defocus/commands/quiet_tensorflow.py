@@ -10,7 +10,6 @@ everything; processes that this one starts find 3, and are silent, too.
 """
 
 import contextlib
-import importlib.machinery
 import logging
 import os
 import pathlib
@@ -30,7 +29,9 @@ class _QuietFinder:
     def find_spec(name, path=None, target=None):
         if name != "tensorflow":
             return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
+        others = [finder for finder in sys.meta_path if finder is not _QuietFinder]
+        found = (finder.find_spec(name, path, target) for finder in others)
+        spec = next((spec for spec in found if spec is not None), None)
         if spec is not None:
             load = spec.loader.exec_module
             spec.loader.exec_module = lambda module: _load_in_silence(load, module)
