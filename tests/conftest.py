@@ -1,6 +1,7 @@
 """Fixtures of all tests: quiet TensorFlow, one seed, small thread pools."""
 
 import os
+import shutil
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
@@ -46,3 +47,16 @@ def vgg_file(vgg_weights, tmp_path_factory):
         arrays[f"{name}/kernel"], arrays[f"{name}/bias"] = kernel, bias
     np.savez(path, **arrays)
     return str(path)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Chromium of the system, driven by playwright."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="pip install playwright"
+    )
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    if not program:
+        pytest.skip("needs a browser: apt-get install chromium")
+    with playwright.sync_playwright() as started:
+        yield started.chromium.launch(executable_path=program, args=["--no-sandbox"])

@@ -11,7 +11,6 @@ import inspect
 import os
 import pathlib
 import re
-import shutil
 import subprocess
 import sys
 import threading
@@ -135,19 +134,6 @@ def test_pages_load_nothing_from_elsewhere_and_what_they_load_is_there(site):
             path = link.split("?")[0]
             base = site if path.startswith("/") else page.parent
             assert (base / path.lstrip("/")).is_file(), f"{page}: {link}"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium of the system, driven by playwright."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="pip install playwright"
-    )
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if not program:
-        pytest.skip("needs a browser: apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        yield started.chromium.launch(executable_path=program, args=["--no-sandbox"])
 
 
 @pytest.fixture(scope="module")

@@ -52,19 +52,6 @@ def served(folder):
     process.wait()
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """Chromium of the system, driven by playwright."""
-    playwright = pytest.importorskip(
-        "playwright.sync_api", reason="pip install playwright"
-    )
-    program = shutil.which("chromium") or shutil.which("google-chrome")
-    if not program:
-        pytest.skip("needs a browser: apt-get install chromium")
-    with playwright.sync_playwright() as started:
-        yield started.chromium.launch(executable_path=program, args=["--no-sandbox"])
-
-
 @pytest.fixture
 def open_tab(served, browser):
     """A function that opens the page, watched for requests to other machines."""

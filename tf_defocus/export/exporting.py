@@ -18,8 +18,9 @@ from tf_defocus.export import (
 from tf_defocus.export.certificate import certify
 from tf_defocus.export.examples import calibration_views
 from tf_defocus.export.graph_memory import max_pixels
-from tf_defocus.export.portable_graph import OUTPUT, in_precision
+from tf_defocus.export.portable_graph import OUTPUT
 from tf_defocus.models.base import check_restores
+from tf_defocus.models.precision import copy_in
 from tf_defocus.models.presets import load_preset
 from tf_defocus.restoration.restorer import Restorer
 
@@ -101,7 +102,7 @@ def export_preset(
         written = pathlib.Path(scratch) / output.name
         stored = network
         if precision in COMPUTED.get(format, ()):
-            stored = in_precision(network, precision)
+            stored = copy_in(network, precision)
         if format == "savedmodel":
             name = pathlib.Path(preset).name
             saved_model.export_saved_model(

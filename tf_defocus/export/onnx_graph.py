@@ -31,7 +31,7 @@ def write_onnx(
         network: a network of `create_model` or `load_preset`, on TensorFlow.
         path: str or path of the file; its folder must exist.
         precision: "int8", or else the network's own, by its `dtype_policy`: see
-            `portable_graph.in_precision`.
+            `models.precision.copy_in`.
         signature: dtype of the images: "float32" in [0, 1], clipped, or "uint8".
         calibration: for "int8", views (batch, height, width, 3) to read ranges from,
             float32 in [0, 1].

@@ -4,7 +4,6 @@ The graph holds no checks, branches or strings, which other runtimes do not have
 in, mirrored at their borders, deblurred, cropped and clipped to [0, 1].
 """
 
-import keras
 import tensorflow as tf
 from tensorflow.python.framework import convert_to_constants
 
@@ -17,7 +16,6 @@ from tf_defocus.ops.tensor import Tensor
 from tf_defocus.restoration.engines import dilated_convolutions
 
 OUTPUT = "deblurred"
-_POLICIES = {"float16": "mixed_float16", "bfloat16": "mixed_bfloat16"}
 IMAGES = (None, None, None, 3)
 
 
@@ -74,25 +72,3 @@ def frozen_graph(
         traced = tf.function(body, autograph=False).get_concrete_function(views)
     frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
     return dilated_convolutions.joined(frozen.graph.as_graph_def())
-
-
-def in_precision(model: RestorationNetwork, precision: str) -> RestorationNetwork:
-    """A network of the same weights whose layers compute in 16 bits.
-
-    Args:
-        model: a network of `create_model`.
-        precision: "float16" or "bfloat16".
-
-    Returns:
-        Another network; images and sums over them stay float32.
-    """
-    previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(_POLICIES[precision])
-    try:
-        config = {k: v for k, v in model.get_config().items() if k != "dtype"}
-        copy = type(model).from_config(config)
-        copy.build()
-    finally:
-        keras.config.set_dtype_policy(previous)
-    copy.set_weights(model.get_weights())
-    return copy

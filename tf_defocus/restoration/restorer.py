@@ -21,6 +21,7 @@ import numpy as np
 from tf_defocus.images import levels
 from tf_defocus.models import presets
 from tf_defocus.models.base import RestorationNetwork, check_restores
+from tf_defocus.models.precision import POLICIES, layers_in
 from tf_defocus.ops.padding import pad_amounts
 from tf_defocus.restoration import over_scales, tile_arrays, tiling
 from tf_defocus.restoration.engines import create_engine
@@ -30,7 +31,7 @@ from tf_defocus.restoration.inputs import as_views
 WHOLE_PIXELS = 1792 * 1152
 TILE = 1024  # [px] the longest side of a tile by default
 BLENDED_HALO = 128  # [px] of models whose tiles are inexact
-_POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
+_PRECISIONS = ("float32", "bfloat16")
 _ORIENTATIONS = ((1, 1), (1, -1), (-1, 1), (-1, -1))  # steps down and across
 _MIRRORED_VIEW = {"blurred": "blurred", "left": "right", "right": "left"}
 
@@ -109,16 +110,12 @@ class Restorer:
             precision: "float32" or "bfloat16", in which layers compute.
             **options: of the restorer: `tile`, `ensemble`, `scales` and so on.
         """
-        if precision not in _POLICIES:
+        if precision not in _PRECISIONS:
             raise ValueError(
-                f"precision must be one of {tuple(_POLICIES)}. Received: {precision!r}"
+                f"precision must be one of {_PRECISIONS}. Received: {precision!r}"
             )
-        previous = keras.config.dtype_policy()
-        keras.config.set_dtype_policy(_POLICIES[precision])
-        try:
+        with layers_in(POLICIES[precision]):
             return cls(presets.load_preset(name_or_folder), **options)
-        finally:
-            keras.config.set_dtype_policy(previous)
 
     @property
     def view_names(self) -> tuple[str, ...]:

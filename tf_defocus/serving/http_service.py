@@ -105,6 +105,6 @@ def _status_of(error):
         return error.status_code, str(error.detail), error.headers
     if isinstance(error, RequestValidationError):
         return HTTPStatus.BAD_REQUEST, "the request has another form", None
-    if isinstance(error, NotImplementedError):
+    if isinstance(error, NotImplementedError):  # KServe's, of routes we do not offer
         return HTTPStatus.NOT_FOUND, "this server has no such function", None
     return HTTPStatus.INTERNAL_SERVER_ERROR, _INTERNAL, None

@@ -25,6 +25,7 @@ from tf_defocus.data.batch_processes import batches_in_processes
 from tf_defocus.data.batches import batches_in_thread, scheduled_crop
 from tf_defocus.losses import read_vgg19_weights
 from tf_defocus.models import presets
+from tf_defocus.models.precision import layers_in
 from tf_defocus.optimizers import RectifiedAdam, create_schedule
 from tf_defocus.training import meeting
 from tf_defocus.training.checkpoints import (
@@ -222,7 +223,7 @@ def _goes_on(run, step_function, last, deadline, request):
 
 
 def _create_run(recipe, folder):
-    with _dtype_policy(recipe.precision):
+    with layers_in(recipe.precision):
         model = create_network(recipe, folder.parent)
         trainee = create_trainee(model, recipe)
     # XLA is slower than TensorFlow's own kernels on CPUs.
@@ -230,17 +231,6 @@ def _create_run(recipe, folder):
     optimizer = create_optimizer(recipe)
     optimizer.build(trainee.trainable_variables)
     return Run(recipe, folder, model, trainee, optimizer)
-
-
-@contextlib.contextmanager
-def _dtype_policy(name):
-    """Layers made inside compute in the named precision."""
-    previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(previous)
 
 
 def create_optimizer(recipe):

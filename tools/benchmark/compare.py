@@ -55,16 +55,11 @@ TOLERANCE = {"float32": 1e-4, "bfloat16": 0.1}  # of max(1, the largest value)
 
 def load(name, precision):
     """The preset of a name, else the network with fresh weights."""
-    import keras
-
     from tf_defocus.models import create_model, list_presets, load_preset
+    from tf_defocus.models.precision import POLICIES, layers_in
 
-    policies = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
-    keras.config.set_dtype_policy(policies[precision])
-    known = list_presets()
-    network = load_preset(name) if name in known else create_model(name)
-    keras.config.set_dtype_policy("float32")
-    return network
+    with layers_in(POLICIES[precision]):
+        return load_preset(name) if name in list_presets() else create_model(name)
 
 
 def photographs(network, size):
@@ -175,6 +170,7 @@ def timed(call):
 
 
 def cpu_seconds():
+    """float [s], of this process and all its threads."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 

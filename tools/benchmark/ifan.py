@@ -99,6 +99,7 @@ def status(key):
 
 
 def main(_):
+    """Prints what `measure_memory` measures, a line each."""
     for key, value in measure_memory().items():
         print(f"{key} {value:.4g}", flush=True)
 

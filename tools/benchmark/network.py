@@ -159,10 +159,10 @@ def _create_model(name, precision, overrides=None):
     import keras
 
     from tf_defocus.models import create_model
+    from tf_defocus.models.precision import layers_in
 
-    keras.config.set_dtype_policy(precision)
-    model = create_model(name, **{**(overrides or {}), **_overrides()})
-    keras.config.set_dtype_policy("float32")
+    with layers_in(precision):
+        model = create_model(name, **{**(overrides or {}), **_overrides()})
     # XLA is slower than TensorFlow's own kernels on CPUs.
     model.jit_compile = keras.backend.backend() == "jax"
     return model

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from tf_defocus.models.base import RestorationNetwork
+from tf_defocus.models.precision import copy_in
 from tf_defocus.restoration.engines import stages
 from tf_defocus.restoration.engines.keras_engine import Engine, KerasEngine
 
@@ -234,16 +235,7 @@ def _float32_copy(network):
     """The network, or one of its weights whose layers compute in float32."""
     if precision_of(network) == "float32":
         return network
-    previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        config = {k: v for k, v in network.get_config().items() if k != "dtype"}
-        copy = type(network).from_config(config)
-        copy.build()
-    finally:
-        keras.config.set_dtype_policy(previous)
-    copy.set_weights(network.get_weights())
-    return copy
+    return copy_in(network, "float32")
 
 
 def _noise(network, name, like, shape):

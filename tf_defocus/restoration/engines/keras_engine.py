@@ -1,5 +1,6 @@
 """Networks computed by Keras, on the backend and the device that it runs on."""
 
+import abc
 from typing import Any
 
 import keras
@@ -9,7 +10,7 @@ from tf_defocus.models.base import RestorationNetwork
 from tf_defocus.restoration.engines.stages import stage_function
 
 
-class Engine:
+class Engine(abc.ABC):
     """Calls a network and its stages.
 
     Args:
@@ -45,9 +46,9 @@ class Engine:
             )
         return output
 
+    @abc.abstractmethod
     def run(self, stage: str, inputs: dict[str, Any]) -> np.ndarray:
         """As a call, of inputs in a dict, whatever the values are."""
-        raise NotImplementedError
 
 
 class KerasEngine(Engine):
