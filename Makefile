@@ -9,7 +9,9 @@ INPUT ?=
 SCENES ?=
 ARRAYS ?=
 CLASSICAL ?= zhuo_sim_wiener zhuo_sim_richardson_lucy zhuo_sim_hyper_laplacian ebdb
-PARALLEL := -n 2 --dist loadfile
+# A process that dies fails the run at once: replaced, it may leave the run waiting for
+# ever (pytest-xdist's issue 1378).
+PARALLEL := -n 2 --dist loadfile --max-worker-restart 0
 
 .PHONY: demo test test-fast native reports docs lint clean
 
