@@ -189,6 +189,8 @@ class KPACBlock(layers.Layer):
         inputs: (batch, height, width, channels).
         scale_weights: optional replacement of alpha, broadcastable to
             (batch, height, width, number of rates), to study its effect (Fig. 8).
+        means: optional (batch, 1, 1, channels), those of the whole image's inputs where
+            `inputs` is a part of them only: what the shape attention reads.
 
     Returns:
         (output (batch, height, width, filters), alpha or None, beta or None).
@@ -238,12 +240,16 @@ class KPACBlock(layers.Layer):
         self.fusion.build((None, None, None, concatenated))
 
     def call(
-        self, inputs: Tensor, scale_weights: Tensor | None = None
+        self,
+        inputs: Tensor,
+        scale_weights: Tensor | None = None,
+        means: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
         alpha = self.scale(inputs) if self.scale is not None else None
         if scale_weights is not None:
             alpha = ops.cast(scale_weights, self.compute_dtype)
-        beta = self.shape(inputs) if self.shape is not None else None
+        pooled = inputs if means is None else means
+        beta = self.shape(pooled) if self.shape is not None else None
         branches = []
         for s, branch in enumerate(self.atrous(inputs)):
             if alpha is not None:

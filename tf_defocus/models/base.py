@@ -39,6 +39,12 @@ class RestorationNetwork(keras.Model):
                          `transform(features)` and `decode(inputs, features)`, with
                          `feature_stride` [px] and `halo` [px]: tiles are encoded and
                          decoded apart, and `transform` sees the whole image's features
+        transform_halos  tuple of int [px of the features]; where it is not empty,
+                         `transform` is also a chain of as many steps,
+                         `transform_step(index, features)`, each exact on a strip of
+                         rows with that margin: large features go through it in strips
+        transform_pools  bool; True where a step also takes `means`, (batch, 1, 1,
+                         channels), those of all the features it is given
         frame_maps(height, width)  further inputs that depend on the place in the frame,
                          which a tile cannot know
         offers_batch_statistics  bool; True where `call` takes `batch_statistics=True`
@@ -59,6 +65,8 @@ class RestorationNetwork(keras.Model):
     border_margin = 16
     exact_tiling = True
     works_in_stages = False
+    transform_halos = ()
+    transform_pools = False
     offers_batch_statistics = False
 
     def __init__(self, variant: str = "paper", **kwargs: Any) -> None:

@@ -149,8 +149,8 @@ class IFAN(MonoOrDualNetwork):
         return -(-needed // STRIDE) * STRIDE
 
     @property
-    def receptive_field(self) -> int:
-        """Extent of the pixels an output pixel depends on [px], or a little more."""
+    def transform_halos(self) -> tuple[int, ...]:
+        """How far all between the encoders and the decoder sees [px at 1/8]."""
         kernel, units = self.kernel_size // 2, 4 * self.num_residual_units
         context = (units + 2) * kernel  # conv4_4
         context += (units + 1) * kernel + 2 * self.use_disparity
@@ -160,9 +160,14 @@ class IFAN(MonoOrDualNetwork):
         else:
             steps = self.num_iterations if self.adaptive_filters == "iac" else 1
             context += steps * (self.filter_size // 2)
-        context += (2 * RECONSTRUCTION_UNITS + 2) * kernel
+        return (context + (2 * RECONSTRUCTION_UNITS + 2) * kernel,)
+
+    @property
+    def receptive_field(self) -> int:
+        """Extent of the pixels an output pixel depends on [px], or a little more."""
+        kernel = self.kernel_size // 2
         encoder, decoder = 38 * kernel, 14 + 29 * kernel
-        return 2 * (encoder + STRIDE * context + decoder) + 1
+        return 2 * (encoder + STRIDE * self.transform_halos[0] + decoder) + 1
 
     def call(
         self, inputs: dict[str, Tensor], training: bool | None = None
@@ -183,6 +188,11 @@ class IFAN(MonoOrDualNetwork):
         """Filtered features; `features` are those of the whole image."""
         blurred, encoded = ops.split(features, 2, axis=-1)
         return self._transform(blurred, encoded, False)[0]
+
+    def transform_step(self, index: int, features: Tensor) -> Tensor:
+        """`transform` on a strip of rows, its only step."""
+        del index
+        return self.transform(features)
 
     def decode(self, inputs: dict[str, Tensor], features: Tensor) -> dict[str, Tensor]:
         """The deblurred image or tile from its transformed features."""

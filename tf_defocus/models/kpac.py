@@ -44,6 +44,8 @@ from tf_defocus.layers.kpac_residual import ResidualBlock
 from tf_defocus.models.base import MonoOrDualNetwork, check_arguments
 from tf_defocus.ops.tensor import Tensor
 
+FUSION_REACH = 2  # [px of the features], how far two 3x3 convolutions see
+
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
 class KPAC(MonoOrDualNetwork):
@@ -71,6 +73,7 @@ class KPAC(MonoOrDualNetwork):
 
     dual_view_names = ("blurred", "left", "right")
     works_in_stages = True
+    transform_pools = True
 
     def __init__(
         self,
@@ -118,10 +121,7 @@ class KPAC(MonoOrDualNetwork):
 
         Beyond it only the shape attention reaches, through its mean over the image.
         """
-        atrous = self.kernel_size // 2 * max(self.dilation_rates)
-        attention = 4 * 4 + 2 if self.scale_attention else 0
-        block = max(atrous, attention) + 1
-        coarse = self.num_blocks * block + 2
+        coarse = self.num_blocks * self._block_reach() + FUSION_REACH
         if self.num_residual_blocks:
             coarse = 2 * self.num_residual_blocks + 2
         return 2 * (coarse * self.feature_stride + 2 * self.halo) + 1
@@ -130,6 +130,14 @@ class KPAC(MonoOrDualNetwork):
     def halo(self) -> int:
         """Margin [px] that makes `encode` and `decode` exact on a tile's inside."""
         return 4 * self.feature_stride
+
+    @property
+    def transform_halos(self) -> tuple[int, ...]:
+        """Margins of `transform_step`: a block each, and the fusion with the last."""
+        if self.num_residual_blocks:
+            return ()
+        block = self._block_reach()
+        return (*[block] * (self.num_blocks - 1), block + FUSION_REACH)
 
     def call(
         self,
@@ -149,6 +157,24 @@ class KPAC(MonoOrDualNetwork):
     def transform(self, features: Tensor) -> Tensor:
         """The blocks and their fusion; `features` are those of the whole image."""
         return self._transform(features)[0]
+
+    def transform_step(self, index: int, features: Tensor, means: Tensor) -> Tensor:
+        """One block of `transform`, on a strip of rows.
+
+        Args:
+            index: int, of the block.
+            features: (batch, rows, width, (index + 1) * channels), what was encoded and
+                the outputs of the blocks before.
+            means: (batch, 1, 1, the same channels), those of the whole image.
+
+        Returns:
+            The same with the block's output behind, or fused after the last block.
+        """
+        outputs = ops.split(features, index + 1, axis=-1)
+        last = ops.split(means, index + 1, axis=-1)[-1]
+        outputs.append(self.blocks[index](outputs[-1], means=last)[0])
+        joined = ops.concatenate(outputs, axis=-1)
+        return joined if index + 1 < self.num_blocks else self._fuse(joined)
 
     def decode(self, inputs: dict[str, Tensor], features: Tensor) -> dict[str, Tensor]:
         """The deblurred image or tile from its transformed features."""
@@ -237,9 +263,18 @@ class KPAC(MonoOrDualNetwork):
             attention["scale_attention"] = ops.stack(alphas, axis=1)
         if betas and betas[0] is not None:
             attention["shape_attention"] = ops.stack(betas, axis=1)[:, :, 0, 0]
+        return self._fuse(ops.concatenate(outputs, axis=-1)), attention
+
+    def _fuse(self, features):
         for layer in self.fusion:
-            outputs = [layer(ops.concatenate(outputs, axis=-1))]
-        return outputs[0], attention
+            features = layer(features)
+        return features
+
+    def _block_reach(self):
+        """How far a block sees [px of the features], without the shape attention."""
+        atrous = self.kernel_size // 2 * max(self.dilation_rates)
+        attention = 4 * 4 + 2 if self.scale_attention else 0
+        return max(atrous, attention) + 1
 
     def _decode(self, inputs, stages, features):
         skips = stages[-2::-1]

@@ -6,7 +6,8 @@ says how it can be tiled (`models.base.RestorationNetwork`):
 - it states `receptive_field` [px]: tiles with a halo of half of it are exact;
 - it works in stages, `encode`, `transform` and `decode` (KPAC: its blocks see far and
   pool over the whole image, but at 1/8 of its size): tiles are encoded and decoded
-  with the small `halo`, and `transform` sees the features of the whole photograph;
+  with the small `halo`, and `transform` sees the features of the whole photograph
+  (`phases`);
 - it states `exact_tiling = False` (GKMNet pools at full size): the photograph is kept
   whole while it fits, else large overlapping tiles are blended.
 """
@@ -26,6 +27,7 @@ from tf_defocus.ops.padding import pad_amounts
 from tf_defocus.restoration import over_scales, tile_arrays, tiling
 from tf_defocus.restoration.engines import create_engine
 from tf_defocus.restoration.inputs import as_views
+from tf_defocus.restoration.phases import restore_in_phases
 
 # Restored whole by default: the papers' largest test size, to which K3DN enlarges.
 WHOLE_PIXELS = 1792 * 1152
@@ -258,7 +260,7 @@ class Restorer:
         ):
             result = self._restore_tiles(views, tiles, progress)
         elif self.model.works_in_stages:
-            result = self._restore_in_phases(views, tiles, progress)
+            result = restore_in_phases(self.engine, views, tiles, progress.over)
         else:
             result = self._restore_blended(views, tiles, halo, progress)
         return self._inside_margin(result, height, width)
@@ -329,31 +331,6 @@ class Restorer:
         result = tile_arrays.empty_like(views)
         for tile in progress.over(tiles):
             deblurred = self.engine("call", inputs=tile_arrays.read(views, tile))
-            tile_arrays.keep(result, tile, deblurred)
-        return result
-
-    def _restore_in_phases(self, views, tiles, progress):
-        stride = self.model.feature_stride
-        height, width, _ = next(iter(views.values())).shape
-        features = None
-        for tile in progress.over(tiles):
-            part = self.engine("encode", inputs=tile_arrays.read(views, tile))
-            if features is None:
-                shape = (1, height // stride, width // stride, part.shape[-1])
-                features = np.empty(shape, part.dtype)
-            outer, inner = (
-                tile_arrays.region(tile, stride, inner) for inner in (False, True)
-            )
-            features[:, inner[0], inner[1]] = tile_arrays.inside(part, outer, inner)
-        for _ in progress.over([None]):
-            features = self.engine("transform", features=features)
-        result = tile_arrays.empty_like(views)
-        for tile in progress.over(tiles):
-            rows, columns = tile_arrays.region(tile, stride)
-            part = features[:, rows, columns]
-            deblurred = self.engine(
-                "decode", inputs=tile_arrays.read(views, tile), features=part
-            )
             tile_arrays.keep(result, tile, deblurred)
         return result
 

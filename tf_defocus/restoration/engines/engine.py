@@ -247,5 +247,7 @@ def _noise(network, name, like, shape):
         step * multiple * max(1, _PARITY_SIDE // (2 * multiple)) // stride
         for step, multiple in zip(steps, multiples)
     )
+    if name == stages.MEANS:
+        height = width = 1
     size = (batch, height, width, like.shape[-1])
     return np.random.default_rng(0).random(size, dtype=np.float32)
