@@ -130,8 +130,10 @@ def test_the_page_gives_the_commands_file_and_a_slider(open_tab, photographs, tm
     give(page, source)
     assert "16 bit, TIFF" in page.locator("#status").inner_text()
     page.get_by_label("Show how wide the blur is").check()
+    page.get_by_label("A crop of a larger photograph").check()
     page.locator("#restore").click()
     path, command = result(page, tmp_path)
+    assert "--scales 1,2,4,8" in command
     assert path.name == "cat_restored.tif"
     assert read_image(path).pixels.dtype == np.uint16
     written = by_command(command, source, tmp_path / "there")

@@ -106,12 +106,14 @@ def test_choices_are_the_options_of_the_command(tabs, photograph):
     session.keep("left", photograph)
     painted = np.full((15, 20, 4), 255, np.uint8)
     asked = choices.Choices(
-        *("kpac_3level_dual", ("left",), 0.5, False, True, True, "png", [painted])
+        *("kpac_3level_dual", ("left",), 0.5, False, True, True, "bmp", [painted]),
+        is_crop=True,
     ).arguments(session)
     options = worker.parse(asked)
     assert options.input == [session.kept("photograph")]
     assert options.preset == "kpac_3level_dual" and options.left.name == "a b.tif"
-    assert options.strength == 0.5 and options.ext == "png" and options.ensemble
+    assert options.strength == 0.5 and options.ext == "bmp" and options.ensemble
+    assert options.scales == "1,2,4,8"
     assert not options.protect_sharp and options.suffix == "_restored"
     assert read_image(options.mask).pixels.min() == 255
     assert options.defocus_map.parent == options.output

@@ -42,6 +42,7 @@ _OVER = {"scales": (1, 2, 4, 8), "protect_sharp": True}
 WAYS = {  # name -> what it is, and the options of `Restorer.from_preset`
     "single": ("full size only", {}),
     "scales": ("over scales", _OVER),
+    "command": ("as the command", {"scales": "auto", "protect_sharp": True}),
     "unprotected": ("over scales, nothing protected", {"scales": (1, 2, 4, 8)}),
     "bfloat16": ("over scales in bfloat16", {**_OVER, "precision": "bfloat16"}),
     "ensemble": ("over scales, ensemble", {**_OVER, "ensemble": True}),

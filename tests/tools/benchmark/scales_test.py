@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from tests.testing import load_tool
+from tf_defocus.cli import deblur
+from tf_defocus.cli.app import worker
 
 tool = load_tool("benchmark.scales")
 
@@ -58,3 +60,14 @@ def test_crops_are_taken_where_the_blur_is_as_wide(example, monkeypatch):
     assert picture.shape == (32, 32, 3)
     np.testing.assert_array_equal(picture[:, :16], round(255 * 5 / 60))
     np.testing.assert_array_equal(picture[:, 16:], 128)
+
+
+def test_the_way_of_the_command_is_what_the_command_does(monkeypatch):
+    asked = {}
+    keep = staticmethod(lambda name, **options: asked.update(options))
+    monkeypatch.setattr(tool.Restorer, "from_preset", keep)
+    deblur.load_restorer(worker.parse(["-i", "photo.jpg", "-o", "restored"]))
+    own = tool.WAYS["command"][1]
+    assert own == {name: asked.pop(name) for name in own}
+    plain = {"tile": None, "precision": "float32", "engine": "tensorflow"}
+    assert asked == {**plain, "ensemble": False}  # the others are the restorer's own

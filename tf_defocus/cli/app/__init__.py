@@ -12,7 +12,7 @@ import threading
 
 from tf_defocus.cli import arguments
 from tf_defocus.cli.arguments import fail
-from tf_defocus.cli.deblur import DEFAULT_PRESET
+from tf_defocus.cli.deblur import DEFAULT_PRESET, ENGINES
 
 HOST = "127.0.0.1"
 MAX_MEGAPIXELS = "100"
@@ -34,6 +34,7 @@ def add_app(subparsers):
     add("-t", "--tile", type=arguments.tile, help="as of deblur")
     choices = ("float32", "bfloat16")
     add("--precision", choices=choices, default="float32", help="as of deblur")
+    add("--engine", choices=ENGINES, default="tensorflow", help="as of deblur")
     add("--device", default="auto", help="as of deblur")
     app.set_defaults(run=run_app)
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from tf_defocus.cli.app import sessions
 from tf_defocus.cli.app.worker import RestorationError
+from tf_defocus.cli.deblur import SCALES
 from tf_defocus.images.files import read_image
 
 SUFFIX = "_restored"
@@ -28,6 +29,7 @@ class Choices:
         extension: str, as of `--ext`.
         painted: (height, width, 4) uint8, painted where it is not transparent; one per
             layer.
+        is_crop: bool, whether blur may be wider than in whole photographs of that size.
     """
 
     preset: str
@@ -38,6 +40,7 @@ class Choices:
     defocus_map: bool = False
     extension: str = "auto"
     painted: Sequence[np.ndarray] = ()
+    is_crop: bool = False
 
     def arguments(self, session: sessions.Session) -> list[str]:
         """The options of `tf-defocus deblur` for the photograph of a tab.
@@ -60,6 +63,8 @@ class Choices:
             found += ["--strength", f"{self.strength:g}"]
         if not self.protect_sharp:
             found.append("--no-protect-sharp")
+        if self.is_crop:
+            found += ["--scales", SCALES[-1]]
         if self.ensemble:
             found.append("--ensemble")
         if self.extension != "auto":

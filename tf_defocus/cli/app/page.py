@@ -23,7 +23,7 @@ MAP_CAPTION = (
 )
 _WELCOME = "<p>Drop a photograph. It stays on this computer.</p>"
 FORMATS = [("as it came", "auto"), ("PNG", "png"), ("TIFF", "tif"), ("JPEG", "jpg")]
-FORMATS += [("WebP", "webp"), ("AVIF", "avif"), ("HEIC", "heic")]
+FORMATS += [("WebP", "webp"), ("AVIF", "avif"), ("HEIC", "heic"), ("BMP", "bmp")]
 _PROGRESS = gr.Progress()
 _FONT = ("system-ui", "sans-serif")
 _MONO = ("ui-monospace", "monospace")
@@ -93,6 +93,10 @@ class Page:
         self.strength = gr.Slider(0, 1, 1, step=0.05, label="Strength")
         self.protect = gr.Checkbox(True, label="Leave what is in focus as it is")
         self.wants_map = gr.Checkbox(False, label="Show how wide the blur is")
+        # How wide blur may be follows from the size, of all but crops.
+        self.crop = gr.Checkbox(
+            False, label="A crop of a larger photograph: blur may be wider"
+        )
         self.ensemble = gr.Checkbox(False, label="Better, in four times the time")
         self._build_editor()
         names = list(dict.fromkeys([*self.presets, self.preset]))
@@ -151,7 +155,7 @@ class Page:
             **hidden,
         )
         choices = [self.chosen, self.strength, self.protect, self.wants_map]
-        choices += [self.ensemble, self.format, self.editor]
+        choices += [self.crop, self.ensemble, self.format, self.editor]
         running = self.go.click(
             self._restore,
             set(choices),
@@ -254,6 +258,7 @@ class Page:
             chosen[self.wants_map],
             chosen[self.format],
             [layer for layer in painted if layer is not None],
+            chosen[self.crop],
         )
 
     def _show(self, session, asked, notes):

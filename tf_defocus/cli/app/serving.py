@@ -84,6 +84,8 @@ def _fixed(options):
         words += ["--tile", str(options.tile)]
     if options.precision != "float32":
         words += ["--precision", options.precision]
+    if options.engine != "tensorflow":
+        words += ["--engine", options.engine]
     if options.device != "auto":
         words += ["--device", options.device]
     return words
