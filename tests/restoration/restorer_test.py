@@ -8,13 +8,10 @@ from tf_defocus.models import create_model
 from tf_defocus.models.base import RestorationNetwork
 from tf_defocus.models.gkmnet import GKMNet
 from tf_defocus.models.k3dn import K3DN
-from tf_defocus.restoration import phases
 from tf_defocus.restoration import restorer as restorer_module
-from tf_defocus.restoration.engines.keras_engine import KerasEngine
 from tf_defocus.restoration.restorer import Restorer
 
 ONE_STEP_8BIT = 1 / 255
-VIEWS = ("blurred", "left", "right")
 
 
 class Identity(RestorationNetwork):
@@ -124,58 +121,6 @@ def test_large_photographs_are_tiled_without_being_asked(rng, monkeypatch):
 def test_the_papers_test_sizes_are_restored_whole(network, height, width):
     tiles, _ = Restorer(network()).plan(height, width)
     assert len(tiles) == 1
-
-
-IN_PHASES = pytest.mark.parametrize(
-    "name, gain, overrides",
-    [
-        ("kpac_3level", 3, {"base_filters": 3}),
-        ("kpac_3level_dual", 3, {"base_filters": 3}),
-        ("ifan", 1, {"base_filters": 4, "num_iterations": 2}),
-    ],
-)
-
-
-def in_phases(name, gain, overrides):
-    """A small network that works in stages, and changes what it sees."""
-    model = create_model(name, **overrides)
-    for variable in model.trainable_variables:  # KPAC starts too small to show a seam
-        variable.assign(variable * gain)
-    return model
-
-
-@IN_PHASES
-def test_networks_in_phases_leave_no_seam(rng, name, gain, overrides):
-    model = in_phases(name, gain, overrides)
-    restorer = Restorer(model, tile=0)
-    views = {view: photograph(rng, 61, 181) for view in restorer.view_names}
-    whole = restorer.restore(**views)
-    restorer.tile = 2 * model.halo + 32
-    tiled = restorer.restore(**views)
-    assert np.abs(whole - views["blurred"]).max() > 0.01  # the network does something
-    assert np.abs(tiled - whole).max() < ONE_STEP_8BIT / 10
-
-
-@IN_PHASES
-def test_features_of_large_photographs_are_transformed_in_strips(
-    rng, monkeypatch, name, gain, overrides
-):
-    engine = Restorer(in_phases(name, gain, overrides)).engine
-    stages = []
-    monkeypatch.setattr(
-        engine, "run", lambda stage, given: stages.append(stage) or run(stage, given)
-    )
-    run = KerasEngine(engine.network, False).run
-    shape = 1, 64, 64, 3
-    views = {view: rng.random(shape, dtype=np.float32) for view in VIEWS}
-    channels = engine("encode", inputs=views).shape[-1]
-    features = rng.random((1, 200, 3, channels), dtype=np.float32)
-    whole = engine("transform", features=features)
-    monkeypatch.setattr(phases, "WHOLE_FEATURES", 300)
-    strips = phases.transform(engine, features)
-    assert len(stages[2:]) >= 2 * len(engine.network.transform_halos)
-    assert np.ptp(whole) > 0.1
-    np.testing.assert_allclose(strips, whole, atol=1e-5, rtol=1e-5)
 
 
 def test_all_views_reach_the_network(rng):
