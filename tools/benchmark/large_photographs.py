@@ -22,15 +22,20 @@ from absl import flags
 
 from tf_defocus import commands
 from tf_defocus.evaluation import cost
+from tf_defocus.images import colour_spaces
 from tf_defocus.images.files import Image, write_image
 from tf_defocus.markdown_table import markdown_table
 
 SIZE = flags.DEFINE_list("size", ["6000x4000"], "WIDTHxHEIGHT [px], several.")
 PRESET = flags.DEFINE_list("preset", ["kpac_3level"], "Names or folders.")
 PHOTOGRAPH = flags.DEFINE_string("photograph", None, "Enlarged; none: noise.")
+PRIMARIES = flags.DEFINE_integer(
+    "primaries", 1, "Of H.273, of the files' colours; 12: Display P3."
+)
 WAYS = flags.DEFINE_list("ways", ["single", "scales", "map"], "Of `OPTIONS`.")
 REPEATS = flags.DEFINE_integer("repeats", 1, "How often each runs, in turns.", 1)
 OUTPUT = flags.DEFINE_string("output", None, "Folder for results.", required=True)
+SRGB_CURVE = 13  # of H.273
 OPTIONS = {
     "single": ["--scales", "1", "--no-protect-sharp"],
     "scales": [],
@@ -75,7 +80,8 @@ def measure(preset, size, folder):
     """dict, way -> list of what `run` returns."""
     source = folder / f"{size}.png"
     if not source.exists():
-        write_image(source, Image(photograph(*cost.parse_size(size))))
+        profile = colour_spaces.profile_of_numbers(PRIMARIES.value, SRGB_CURVE)
+        write_image(source, Image(photograph(*cost.parse_size(size)), icc=profile))
     arguments = ["deblur", "-q", "-i", source.name, "-o", "out", "-n", preset]
     found = {way: [] for way in WAYS.value}
     for _ in range(REPEATS.value):
