@@ -28,6 +28,7 @@ from tf_defocus.restoration import over_scales, tile_arrays, tiling
 from tf_defocus.restoration.engines import create_engine
 from tf_defocus.restoration.inputs import as_views
 from tf_defocus.restoration.phases import restore_in_phases
+from tf_defocus.restoration.scale_blending import strips
 
 # Restored whole by default: the papers' largest test size, to which K3DN enlarges.
 WHOLE_PIXELS = 1792 * 1152
@@ -346,8 +347,11 @@ class Restorer:
             rows, columns = tile_arrays.region(tile)
             total[rows, columns] += weight * deblurred[0]
             weights[rows, columns] += weight
-        total /= weights
-        return levels.to_levels(total, next(iter(views.values())).dtype)
+        result = tile_arrays.empty_like(views)
+        for rows in strips(height):  # floats of all of it are four times a file's levels
+            blended = total[rows] / weights[rows]
+            result[rows] = levels.to_levels(blended, result.dtype)
+        return result
 
 
 class _Progress:
