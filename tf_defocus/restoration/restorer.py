@@ -348,7 +348,7 @@ class Restorer:
             total[rows, columns] += weight * deblurred[0]
             weights[rows, columns] += weight
         result = tile_arrays.empty_like(views)
-        for rows in strips(height):  # floats of all of it are four times a file's levels
+        for rows in strips(height):  # as floats the whole is large
             blended = total[rows] / weights[rows]
             result[rows] = levels.to_levels(blended, result.dtype)
         return result
