@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import platform
 import shutil
 import subprocess
 
@@ -27,6 +28,21 @@ def test_arithmetic_equals_the_definition(tmp_path):
     done = subprocess.run([program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
     assert len(done.stdout.splitlines()) == 4 * 5 * 2 * 2
+
+
+@needs_compiler
+@pytest.mark.parametrize("instructions", ["-march=native", "-msse2"])
+def test_3x3_convolutions_equal_the_definition(tmp_path, instructions):
+    if instructions == "-msse2" and platform.machine() != "x86_64":
+        pytest.skip("other processors have no SSE2")
+    program = tmp_path / "winograd_test"
+    source = ROOT / "tests" / "ops" / "cc" / "winograd_test.cc"
+    flags = ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Wno-psabi", "-Werror"]
+    command = ["g++", *flags, instructions, f"-I{SOURCES}", str(source)]
+    subprocess.run([*command, "-o", str(program)], check=True)
+    done = subprocess.run([program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert len(done.stdout.splitlines()) == 4 * 2 * 3
 
 
 @pytest.mark.slow

@@ -19,6 +19,14 @@ pytestmark = pytest.mark.skipif(
 )
 
 
+@pytest.fixture(scope="module", autouse=True)
+def native_operations():
+    """Loaded from the cache of all tests, which holds them, before it is another."""
+    from tf_defocus.ops import adaptive_convolution_native
+
+    adaptive_convolution_native.load()
+
+
 @pytest.fixture(params=engine.CONVERTED)
 def name(request):
     missing = engine.missing_packages(request.param)

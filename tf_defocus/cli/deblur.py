@@ -13,7 +13,7 @@ from tf_defocus.cli.arguments import fail
 DEFAULT_PRESET = "kpac_3level"
 FORMATS = ("png", "tif", "jpg", "webp", "avif", "heic", "bmp")
 EXTENSIONS = {"auto": None, **{name: f".{name}" for name in FORMATS}}
-ENGINES = ("auto", "tensorflow", "onnxruntime", "openvino")
+ENGINES = ("auto", "tensorflow", "native", "onnxruntime", "openvino")
 SCALES = ("auto", "1", "1,2", "1,2,4", "1,2,4,8")
 
 
@@ -80,8 +80,9 @@ def _add_control(deblur):
     choices = ("float32", "bfloat16")
     add("--precision", choices=choices, default="float32", help=help_text)
     help_text = (
-        "what computes on processors: onnxruntime and openvino need an extra of their "
-        "names; auto takes the fastest that is installed, measured once per machine"
+        "what computes on processors: native is TensorFlow with faster convolutions, "
+        "compiled at first use; onnxruntime and openvino need an extra of their names; "
+        "auto takes the fastest that is installed, measured once per machine"
     )
     add("--engine", choices=ENGINES, default="tensorflow", help=help_text)
     help_text = "where to compute: cpu, gpu, or one of several such as gpu:1 [auto]"

@@ -1,4 +1,4 @@
-"""Compiles the native adaptive convolution; `tools/build_native.py` calls it.
+"""Compiles the native operations; `tools/build_native.py` calls it.
 
 A library fits one TensorFlow version, one processor and one state of the sources, so
 its name in the cache carries a digest of all three, then the compilers: one made
@@ -26,7 +26,7 @@ except ImportError:  # Windows
 SOURCES = pathlib.Path(__file__).resolve().parent / "cc"
 OPTIMISATION = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math")
 CUDA_FLAGS = ("-O3", "-std=c++17", "--extended-lambda", "-Xcompiler", "-fPIC")
-TIMEOUT = 600  # seconds; a build takes about ten
+TIMEOUT = 600  # seconds; a build takes about twenty
 
 
 class BuildError(RuntimeError):

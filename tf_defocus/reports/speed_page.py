@@ -8,7 +8,12 @@ from tf_defocus.markdown_table import markdown_table
 from tf_defocus.models.manifest import read_json
 
 FORMS = ("torch", "torch channels last", "torch compiled")
-COLOURS = {"tensorflow": "#d55e00", "onnxruntime": "#0072b2", "openvino": "#009e73"}
+COLOURS = {
+    "tensorflow": "#d55e00",
+    "native": "#e69f00",
+    "onnxruntime": "#0072b2",
+    "openvino": "#009e73",
+}
 DPI = 100
 
 INTRODUCTION = """# Speed of the engines beside PyTorch
@@ -106,6 +111,7 @@ def _times(cases):
         ]
         for case in cases
         for engine, row in case["engines"].items()
+        if "cpu_seconds" in row
     ]
     head = ["network", "size", "engine", "CPU [s]", "spread [s]", "clock [s]"]
     table = markdown_table([*head, "memory [MiB]", "difference"], rows, num_texts=3)
@@ -162,7 +168,7 @@ def draw(cases: list[dict[str, Any]], path: pathlib.Path) -> None:
     FigureCanvasAgg(figure)
     panels = figure.subplots(len(cases), 1, squeeze=False)[:, 0]
     for panel, case in zip(panels, cases):
-        names = list(case["engines"])
+        names = [n for n, row in case["engines"].items() if "cpu_seconds" in row]
         seconds = [case["engines"][name]["cpu_seconds"] for name in names]
         panel.barh(names, seconds, color=[COLOURS.get(n, "#999999") for n in names])
         panel.invert_yaxis()

@@ -60,8 +60,9 @@ class Restorer:
             "auto" as many as leave a longer side of 600 px: four for a photograph of
             24 megapixels, one for what is as small as those of the training.
         protect_sharp: bool; True leaves places that are in focus as they are.
-        engine: "tensorflow" (Keras, on any backend and device), "onnxruntime" or
-            "openvino" (on the processor), or "auto", the fastest of those installed.
+        engine: "tensorflow" (Keras, on any backend and device), on the processor
+            "native" (TensorFlow with faster convolutions), "onnxruntime" or
+            "openvino", or "auto", the fastest of those installed.
 
     Raises:
         ValueError: if the model's result is no image, if `batch_statistics` is asked of

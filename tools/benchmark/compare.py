@@ -11,6 +11,9 @@ channels last, and compiled. All outputs are compared before anything is timed. 
 are medians over `--repeats`, in turns, on `--threads` threads; CPU seconds are summed
 over the threads, and tell more than the clock where other programs run. Peak memory is
 that of a fresh process per engine, above where it stood with the network loaded.
+Results add up in the file: `--notime` adds memory to what was timed (a busy machine
+does not alter it), `--nomemory` times anew and keeps the memory; so long measurements
+can be made in parts.
 `page`: tables and a picture of every file of measurements beside the page.
 """
 
@@ -35,7 +38,7 @@ from tf_defocus.evaluation import cost
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))  # for twins
 
 NETWORKS = ["kpac_3level", "ifan", "gkmnet", "k3dn_tiny"]
-KERAS_ENGINES = ("tensorflow", "onnxruntime", "openvino")
+KERAS_ENGINES = ("tensorflow", "native", "onnxruntime", "openvino")
 TORCH_FORMS = ("torch", "torch channels last", "torch compiled")
 NAMES = flags.DEFINE_list("names", NETWORKS, "Presets or networks.")
 SIZES = flags.DEFINE_list("sizes", ["1280x720", "1680x1120"], "WIDTHxHEIGHT [px].")
@@ -43,7 +46,8 @@ PRECISIONS = flags.DEFINE_list("precisions", ["float32", "bfloat16"], "To comput
 ENGINES = flags.DEFINE_list("engines", [*KERAS_ENGINES, *TORCH_FORMS], "To compare.")
 REPEATS = flags.DEFINE_integer("repeats", 5, "Calls counted.", lower_bound=1)
 THREADS = flags.DEFINE_integer("threads", os.cpu_count(), "Of each engine.")
-MEMORY = flags.DEFINE_bool("memory", True, "Whether to measure memory as well.")
+TIME = flags.DEFINE_bool("time", True, "Whether to measure seconds.")
+MEMORY = flags.DEFINE_bool("memory", True, "Whether to measure memory.")
 JSON = flags.DEFINE_string("json", None, "measure: file of the results, added to.")
 PAGE = flags.DEFINE_string("page", None, "page: the Markdown file.")
 PEAK_OF = flags.DEFINE_string(
@@ -193,7 +197,8 @@ def measure_case(name, size, precision):
         for engine in ENGINES.value
     }
     calls, errors, left_out = agree(prepared, reference, precision)
-    results = time_in_turns(calls)
+    results = time_in_turns(calls) if TIME.value else {engine: {} for engine in calls}
+    del calls  # their memory is that of other processes
     for engine, row in results.items():
         row["error"] = errors[engine]
         if MEMORY.value:
@@ -252,7 +257,8 @@ def measure():
     path = pathlib.Path(JSON.value) if JSON.value else None
     if path and path.exists():
         report = json.loads(path.read_text())
-    report["machine"] = machine()
+    if TIME.value or "machine" not in report:
+        report["machine"] = machine()
     kinds = [
         (name, size, precision)
         for name in NAMES.value
@@ -263,9 +269,23 @@ def measure():
         case = measure_case(*kind)
         print(json.dumps(case, indent=1))
         others = [c for c in report["cases"] if key(c) != kind]
-        report["cases"] = [*others, case]
+        before = [c for c in report["cases"] if key(c) == kind]
+        report["cases"] = sorted([*others, merged(case, *before)], key=key)
         if path:
             cost.write_json(path, report)
+
+
+def merged(case, before=None):
+    """A case with what was measured of it before and not now.
+
+    Seconds are compared with those of the same run only: engines that were not timed
+    again are dropped where others were.
+    """
+    old = before["engines"] if before else {}
+    engines = {
+        name: {**old.get(name, {}), **row} for name, row in case["engines"].items()
+    }
+    return {**case, "engines": engines if TIME.value else {**old, **engines}}
 
 
 def key(case):

@@ -41,7 +41,7 @@ def fastest_engine(network: RestorationNetwork, batch_statistics: bool) -> str:
         batch_statistics: bool, whether to normalise by the images at hand.
 
     Returns:
-        "tensorflow", "onnxruntime" or "openvino".
+        str, of `engine.ENGINES` but "auto".
     """
     candidates = _candidates(network)
     if not candidates:

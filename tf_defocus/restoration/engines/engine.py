@@ -14,8 +14,8 @@ from tf_defocus.models.precision import copy_in
 from tf_defocus.restoration.engines import stages
 from tf_defocus.restoration.engines.keras_engine import Engine, KerasEngine
 
-ENGINES = ("auto", "tensorflow", "onnxruntime", "openvino")
-CONVERTED = ("onnxruntime", "openvino")
+ENGINES = ("auto", "tensorflow", "native", "onnxruntime", "openvino")
+CONVERTED = ("native", "onnxruntime", "openvino")
 LARGEST_ERROR = 0.5 / 255  # of a converted graph's image; a result is within one level
 LARGEST_BFLOAT16_ERROR = 8 / 255  # of the two ways to round on
 _PARITY_SIDE = 64  # [px], about, of the image that is compared
@@ -177,7 +177,9 @@ class ConvertedEngine(Engine):
 
         network = _float32_copy(self.network)
         try:
-            graph = graphs.frozen_stage(network, stage, self.options, flat)
+            graph = graphs.frozen_stage(
+                network, stage, self.options, flat, self.runtime.PORTABLE
+            )
             self.runtime.convert(graph, flat, folder)
             compute = self._load(folder)
             error, scale = self._largest_error(network, stage, flat, compute)
@@ -226,9 +228,17 @@ def thread_count() -> int:
 
 
 def _runtime(name):
-    from tf_defocus.restoration.engines import onnx_runtime, openvino_runtime
+    from tf_defocus.restoration.engines import (
+        native_runtime,
+        onnx_runtime,
+        openvino_runtime,
+    )
 
-    return onnx_runtime if name == "onnxruntime" else openvino_runtime
+    return {
+        "native": native_runtime,
+        "onnxruntime": onnx_runtime,
+        "openvino": openvino_runtime,
+    }[name]
 
 
 def _float32_copy(network):

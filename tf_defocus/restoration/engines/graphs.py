@@ -4,6 +4,7 @@ Sizes and the batch are free, weights are constants, and every operation is an o
 one.
 """
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ def frozen_stage(
     stage: str,
     options: dict[str, Any],
     inputs: dict[str, np.ndarray],
+    ordinary: bool = True,
 ) -> tf.compat.v1.GraphDef:
     """The graph of a stage.
 
@@ -33,6 +35,8 @@ def frozen_stage(
         network, stage, options: see `stages.stage_function`.
         inputs: dict, name -> (batch, height, width, channels), of `stages.flat_inputs`;
             their channels and dtypes count.
+        ordinary: bool; False allows what only TensorFlow has: loops, and operations
+            that are loaded into it.
 
     Returns:
         `GraphDef`, with one placeholder per input, of its name, and the node `OUTPUT`.
@@ -46,7 +50,10 @@ def frozen_stage(
         name: tf.TensorSpec((None, None, None, value.shape[-1]), value.dtype, name)
         for name, value in inputs.items()
     }
-    with portable(), without_loops():
+    with contextlib.ExitStack() as stack:
+        if ordinary:
+            stack.enter_context(portable())
+            stack.enter_context(without_loops())
         traced = tf.function(compute, autograph=False).get_concrete_function(**specs)
     frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
     return dilated_convolutions.joined(frozen.graph.as_graph_def())

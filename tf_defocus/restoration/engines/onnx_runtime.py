@@ -15,6 +15,7 @@ PACKAGES = ("onnx", "onnxruntime", "tf2onnx")
 EXTRA = "onnx"
 PRECISIONS = ("float32",)  # of convolutions on processors
 OPSET = 17
+PORTABLE = True  # the graph holds ordinary operations alone
 FILE = "graph.onnx"
 
 

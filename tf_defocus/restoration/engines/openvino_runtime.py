@@ -9,6 +9,7 @@ import numpy as np
 PACKAGES = ("openvino",)
 EXTRA = "openvino"
 PRECISIONS = ("float32", "bfloat16")
+PORTABLE = True  # the graph holds ordinary operations alone
 FILE = "graph.xml"
 _HINTS = {"float32": "f32", "bfloat16": "bf16"}
 

@@ -1,0 +1,265 @@
+// Convolutions of 3x3 kernels by Winograd's minimal filtering F(4x4, 3x3) on a CPU.
+//
+//   Y = A' [ (G k G') . (B' d B) ] A
+//
+// d: 6x6 pixels of the input, k: the kernel, Y: 4x4 pixels of the output. The products in
+// between are matrix products over channels, one for each of the 36 points, and take 36
+// multiply-adds for 16 pixels where the definition takes 144. Lavin and Gray, "Fast
+// Algorithms for Convolutional Neural Networks", CVPR 2016, Sec. 4.3.
+//
+// Images are (batch, height, width, channels); a vector holds neighbouring channels.
+// Some tiles of a row are taken from input to output before the next, so that what lies
+// between stays in the second cache.
+
+#ifndef TF_DEFOCUS_WINOGRAD_H_
+#define TF_DEFOCUS_WINOGRAD_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <vector>
+
+namespace tf_defocus {
+namespace winograd {
+
+#ifdef __AVX512F__
+constexpr int kLanes = 16;
+constexpr int kRows = 12;  // of tiles times two vectors: accumulators fill registers
+#else
+constexpr int kLanes = 8;
+constexpr int kRows = 6;
+#endif
+constexpr int kOut = 4, kIn = 6, kPoints = kIn * kIn;
+constexpr int kPanelVectors = 2;
+constexpr int kPanel = kPanelVectors * kLanes;  // output channels computed together
+constexpr int kTiles = 24;                      // taken together; a multiple of kRows
+
+typedef float Vector __attribute__((vector_size(kLanes * sizeof(float))));
+
+struct Sizes {
+  int64_t batch, height, width, channels, filters;
+
+  int64_t tile_rows() const { return (height + kOut - 1) / kOut; }
+  int64_t tile_columns() const { return (width + kOut - 1) / kOut; }
+  int64_t row_blocks() const { return (tile_columns() + kTiles - 1) / kTiles; }
+  int64_t blocks() const { return batch * tile_rows() * row_blocks(); }
+  int64_t padded_channels() const { return (channels + kLanes - 1) / kLanes * kLanes; }
+  int64_t panels() const { return (filters + kPanel - 1) / kPanel; }
+  int64_t kernel_elements() const { return panels() * kPoints * channels * kPanel; }
+  // Of one point; the odd vector keeps points out of each other's place in the cache.
+  int64_t input_stride() const { return kTiles * padded_channels() + kLanes; }
+};
+constexpr int64_t kProductStride = kTiles * kPanel + kLanes;
+
+// What follows the convolution: + bias, + addend, leaky ReLU.
+struct Epilogue {
+  const float* bias;    // (filters), or null
+  const float* addend;  // the outputs' shape, or null
+  float slope;          // below zero; 1: no activation
+};
+
+inline Vector Load(const float* source, int64_t count = kLanes) {
+  Vector value = {};
+  if (count >= kLanes) {
+    std::memcpy(&value, source, sizeof(value));
+  } else {
+    for (int64_t i = 0; i < count; ++i) value[i] = source[i];
+  }
+  return value;
+}
+
+inline void Store(const Vector& value, float* target, int64_t count = kLanes) {
+  if (count >= kLanes) {
+    std::memcpy(target, &value, sizeof(value));
+  } else {
+    for (int64_t i = 0; i < count; ++i) target[i] = value[i];
+  }
+}
+
+// One dimension of G k, of B' d and of A' m; `step` lies between the six (three) values.
+inline void TransformKernel(const Vector* k, int step, Vector* out, int out_step) {
+  const Vector even = (k[0] + k[2 * step]) / 6, odd = k[step] / 6;
+  const Vector ends = k[0] / 24 + k[2 * step] / 6, middle = k[step] / 12;
+  out[0] = k[0] / 4;
+  out[out_step] = -even - odd;
+  out[2 * out_step] = odd - even;
+  out[3 * out_step] = ends + middle;
+  out[4 * out_step] = ends - middle;
+  out[5 * out_step] = k[2 * step];
+}
+
+inline void TransformInput(const Vector* d, int step, Vector* out, int out_step) {
+  const Vector d0 = d[0], d1 = d[step], d2 = d[2 * step], d3 = d[3 * step];
+  const Vector d4 = d[4 * step], d5 = d[5 * step];
+  const Vector even = d4 - 4 * d2, odd = d3 - 4 * d1;
+  const Vector far = d4 - d2, near = 2 * (d3 - d1);
+  out[0] = 4 * d0 - 5 * d2 + d4;
+  out[out_step] = even + odd;
+  out[2 * out_step] = even - odd;
+  out[3 * out_step] = far + near;
+  out[4 * out_step] = far - near;
+  out[5 * out_step] = 4 * d1 - 5 * d3 + d5;
+}
+
+inline void TransformOutput(const Vector* m, int step, Vector* out, int out_step) {
+  const Vector sum1 = m[step] + m[2 * step], sum2 = m[3 * step] + m[4 * step];
+  const Vector gap1 = m[step] - m[2 * step], gap2 = m[3 * step] - m[4 * step];
+  out[0] = m[0] + sum1 + sum2;
+  out[out_step] = gap1 + 2 * gap2;
+  out[2 * out_step] = sum1 + 4 * sum2;
+  out[3 * out_step] = gap1 + 8 * gap2 + m[5 * step];
+}
+
+// (3, 3, channels, filters) to (panels, 36, channels, kPanel), zeros beyond filters;
+// input channels [begin, end).
+inline void TransformKernels(const Sizes& s, const float* kernel, int64_t begin,
+                             int64_t end, float* out) {
+  for (int64_t c = begin; c < end; ++c) {
+    for (int64_t f = 0; f < s.panels() * kPanel; f += kLanes) {
+      Vector k[9], half[kIn * 3], points[kPoints];
+      for (int i = 0; i < 9; ++i) {
+        k[i] = Load(kernel + (i * s.channels + c) * s.filters + f, s.filters - f);
+      }
+      for (int x = 0; x < 3; ++x) TransformKernel(k + x, 3, half + x, 3);
+      for (int y = 0; y < kIn; ++y) TransformKernel(half + y * 3, 1, points + y * kIn, 1);
+      float* panel = out + f / kPanel * kPoints * s.channels * kPanel + f % kPanel;
+      for (int p = 0; p < kPoints; ++p) {
+        Store(points[p], panel + (p * s.channels + c) * kPanel);
+      }
+    }
+  }
+}
+
+// Where the work is: `count` tiles of one row of tiles, from (row, column) on [tiles].
+struct Block {
+  int64_t image, row, column, count;
+};
+
+inline Block BlockAt(const Sizes& s, int64_t index) {
+  const int64_t column = index % s.row_blocks() * kTiles;
+  const int64_t row = index / s.row_blocks();
+  return {row / s.tile_rows(), row % s.tile_rows(), column,
+          std::min<int64_t>(kTiles, s.tile_columns() - column)};
+}
+
+// B' d B of one tile, whose 36 pixels are given, to out[point * input_stride].
+inline void TransformTile(const Sizes& s, const float* const* pixels, float* out) {
+  for (int64_t c = 0; c < s.channels; c += kLanes) {
+    Vector d[kPoints], half[kPoints], points[kPoints];
+    for (int i = 0; i < kPoints; ++i) d[i] = Load(pixels[i] + c, s.channels - c);
+#pragma GCC unroll 6
+    for (int x = 0; x < kIn; ++x) TransformInput(d + x, kIn, half + x, kIn);
+#pragma GCC unroll 6
+    for (int y = 0; y < kIn; ++y) {
+      TransformInput(half + y * kIn, 1, points + y * kIn, 1);
+    }
+    for (int i = 0; i < kPoints; ++i) Store(points[i], out + i * s.input_stride() + c);
+  }
+}
+
+inline void TransformBlock(const Sizes& s, const Block& block, const float* features,
+                           const float* zeros, float* out) {
+  const float* image = features + block.image * s.height * s.width * s.channels;
+  const float* pixels[kPoints];
+  for (int64_t t = 0; t < block.count; ++t) {
+    for (int i = 0; i < kPoints; ++i) {
+      const int64_t y = block.row * kOut - 1 + i / kIn;
+      const int64_t x = (block.column + t) * kOut - 1 + i % kIn;
+      const bool inside = y >= 0 && y < s.height && x >= 0 && x < s.width;
+      pixels[i] = inside ? image + (y * s.width + x) * s.channels : zeros;
+    }
+    TransformTile(s, pixels, out + t * s.padded_channels());
+  }
+}
+
+// out[r][:] = sum_c a[r][c] b[c][:], of kRows rows and a panel's columns.
+inline void Multiply(const float* __restrict a, int64_t row_step, int64_t channels,
+                     const float* __restrict b, float* __restrict out) {
+  Vector sum[kRows][kPanelVectors] = {};
+  for (int64_t c = 0; c < channels; ++c) {
+    Vector columns[kPanelVectors];
+#pragma GCC unroll 2
+    for (int v = 0; v < kPanelVectors; ++v) columns[v] = Load(b + c * kPanel + v * kLanes);
+#pragma GCC unroll 12
+    for (int r = 0; r < kRows; ++r) {
+      const float value = a[r * row_step + c];
+#pragma GCC unroll 2
+      for (int v = 0; v < kPanelVectors; ++v) sum[r][v] += value * columns[v];
+    }
+  }
+#pragma GCC unroll 12
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int v = 0; v < kPanelVectors; ++v) {
+      Store(sum[r][v], out + r * kPanel + v * kLanes);
+    }
+  }
+}
+
+// A' m A of one tile and one vector of filters, with all that follows, to the image.
+inline void FinishTile(const Sizes& s, const Epilogue& epilogue, const float* products,
+                       int64_t image, int64_t y, int64_t x, int64_t filter, float* out) {
+  Vector m[kPoints], half[kOut * kIn], values[kOut * kOut];
+  for (int i = 0; i < kPoints; ++i) m[i] = Load(products + i * kProductStride);
+#pragma GCC unroll 6
+  for (int i = 0; i < kIn; ++i) TransformOutput(m + i, kIn, half + i, kIn);
+#pragma GCC unroll 4
+  for (int i = 0; i < kOut; ++i) TransformOutput(half + i * kIn, 1, values + i * kOut, 1);
+  const int64_t count = s.filters - filter;
+  const Vector bias = epilogue.bias ? Load(epilogue.bias + filter, count) : Vector{};
+  for (int i = 0; i < kOut * kOut; ++i) {
+    const int64_t row = y + i / kOut, column = x + i % kOut;
+    if (row >= s.height || column >= s.width) continue;
+    const int64_t at = ((image * s.height + row) * s.width + column) * s.filters + filter;
+    Vector value = values[i] + bias;
+    if (epilogue.addend) value += Load(epilogue.addend + at, count);
+    if (epilogue.slope != 1) value = value > 0 ? value : epilogue.slope * value;
+    Store(value, out + at, count);
+  }
+}
+
+// Working memory of one thread.
+struct Scratch {
+  std::vector<float> zeros, inputs, products;
+
+  explicit Scratch(const Sizes& s)
+      : zeros(s.channels),
+        inputs(kPoints * s.input_stride()),
+        products(kPoints * kProductStride) {}
+};
+
+// Blocks [begin, end) of the output. `kernels`: of TransformKernels.
+inline void ConvolveBlocks(const Sizes& s, const float* features, const float* kernels,
+                           const Epilogue& epilogue, float* out, int64_t begin,
+                           int64_t end) {
+  Scratch scratch(s);
+  for (int64_t index = begin; index < end; ++index) {
+    const Block block = BlockAt(s, index);
+    TransformBlock(s, block, features, scratch.zeros.data(), scratch.inputs.data());
+    for (int64_t panel = 0; panel < s.panels(); ++panel) {
+      const float* panel_kernels = kernels + panel * kPoints * s.channels * kPanel;
+      for (int p = 0; p < kPoints; ++p) {
+        for (int64_t t = 0; t < block.count; t += kRows) {
+          Multiply(scratch.inputs.data() + p * s.input_stride() + t * s.padded_channels(),
+                   s.padded_channels(), s.channels,
+                   panel_kernels + p * s.channels * kPanel,
+                   scratch.products.data() + p * kProductStride + t * kPanel);
+        }
+      }
+      for (int64_t t = 0; t < block.count; ++t) {
+        for (int v = 0; v < kPanelVectors; ++v) {
+          const int64_t filter = panel * kPanel + v * kLanes;
+          if (filter >= s.filters) break;
+          FinishTile(s, epilogue, scratch.products.data() + t * kPanel + v * kLanes,
+                     block.image, block.row * kOut, (block.column + t) * kOut, filter,
+                     out);
+        }
+      }
+    }
+  }
+}
+
+}  // namespace winograd
+}  // namespace tf_defocus
+
+#endif  // TF_DEFOCUS_WINOGRAD_H_
