@@ -131,6 +131,7 @@ def test_a_graph_is_of_its_weights_alone(network, photograph, cache):
 def test_what_cannot_be_converted_stays_with_keras(network, photograph, monkeypatch):
     class Runtime:
         PRECISIONS, PACKAGES, EXTRA = ("float32",), ("keras",), "none"
+        PORTABLE = True
 
         def convert(graph, inputs, folder):
             raise RuntimeError("no such operation\nand more")
@@ -150,6 +151,7 @@ def test_a_graph_that_computes_something_else_is_refused(
 ):
     class Runtime:
         PRECISIONS, PACKAGES, EXTRA = ("float32",), ("keras",), "none"
+        PORTABLE = True
 
         def convert(graph, inputs, folder):
             (folder / "graph").write_text("a graph")
@@ -169,7 +171,10 @@ def test_missing_packages_are_named_with_their_extra(network, monkeypatch):
         Restorer(network, engine="onnxruntime")
     with pytest.raises(engines.EngineError, match=r"tf-defocus\[openvino\]"):
         Restorer(network, engine="openvino")
-    assert Restorer(network, engine="auto").engine.name == "tensorflow"
+    seconds = {"tensorflow": 1.0, "native": 0.5}
+    monkeypatch.setattr(choice, "measure", lambda *given: seconds)
+    assert choice.candidates(network) == ["native"]
+    assert Restorer(network, engine="auto").engine.name == "native"
 
 
 def test_unknown_engines_are_refused(network):

@@ -33,8 +33,8 @@ CLEAR_GAIN = 0.9
 def fastest_engine(network: RestorationNetwork, batch_statistics: bool) -> str:
     """The fastest of the installed engines, as measured now or before.
 
-    Without another engine, on another backend than TensorFlow, and where TensorFlow
-    sees a GPU, nothing is measured and Keras computes.
+    On another backend than TensorFlow, and where TensorFlow sees a GPU, nothing is
+    measured and Keras computes.
 
     Args:
         network: the network.
@@ -43,10 +43,10 @@ def fastest_engine(network: RestorationNetwork, batch_statistics: bool) -> str:
     Returns:
         str, of `engine.ENGINES` but "auto".
     """
-    candidates = _candidates(network)
-    if not candidates:
+    others = candidates(network)
+    if not others:
         return "tensorflow"
-    packages = [p for name in candidates for p in engine.packages_of(name)]
+    packages = [p for name in others for p in engine.packages_of(name)]
     key = graph_cache.digest(
         {
             **graph_cache.describe(network, ("tensorflow", *packages)),
@@ -62,10 +62,10 @@ def fastest_engine(network: RestorationNetwork, batch_statistics: bool) -> str:
         print(f"{error}; TensorFlow computes", file=sys.stderr)
         return "tensorflow"
     known = _read(folder).get(key, {})
-    if known.get("engine") in ("tensorflow", *candidates):
+    if known.get("engine") in ("tensorflow", *others):
         return known["engine"]
     print(f"measuring which engine is fastest for {network.name}", file=sys.stderr)
-    seconds = measure(network, batch_statistics, candidates)
+    seconds = measure(network, batch_statistics, others)
     name = choose(seconds)
     entry = {"engine": name, "seconds": seconds, "network": network.name}
     text = json.dumps({**_read(folder), key: entry}, indent=2) + "\n"
@@ -109,7 +109,8 @@ def measure(
     return {name: statistics.median(taken) for name, taken in seconds.items()}
 
 
-def _candidates(network):
+def candidates(network: RestorationNetwork) -> list[str]:
+    """Engines besides Keras that may compute a network here."""
     if keras.backend.backend() != "tensorflow":
         return []
     if any("gpu" in device.lower() for device in keras.distribution.list_devices()):
