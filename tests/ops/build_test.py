@@ -32,17 +32,19 @@ def test_arithmetic_equals_the_definition(tmp_path):
 
 @needs_compiler
 @pytest.mark.parametrize("instructions", ["-march=native", "-msse2"])
-def test_3x3_convolutions_equal_the_definition(tmp_path, instructions):
+@pytest.mark.parametrize(
+    ("name", "cases"), [("winograd_test", 4 * 2 * 3), ("shared_dilations_test", 3)]
+)
+def test_convolutions_equal_the_definition(tmp_path, name, cases, instructions):
     if instructions == "-msse2" and platform.machine() != "x86_64":
         pytest.skip("other processors have no SSE2")
-    program = tmp_path / "winograd_test"
-    source = ROOT / "tests" / "ops" / "cc" / "winograd_test.cc"
+    program, source = tmp_path / name, ROOT / "tests" / "ops" / "cc" / f"{name}.cc"
     flags = ["-std=c++17", "-O2", "-Wall", "-Wextra", "-Wno-psabi", "-Werror"]
     command = ["g++", *flags, instructions, f"-I{SOURCES}", str(source)]
     subprocess.run([*command, "-o", str(program)], check=True)
     done = subprocess.run([program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
-    assert len(done.stdout.splitlines()) == 4 * 2 * 3
+    assert len(done.stdout.splitlines()) == cases
 
 
 @pytest.mark.slow

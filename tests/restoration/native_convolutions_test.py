@@ -37,24 +37,50 @@ def network(rng):
     return compute
 
 
-def test_the_same_is_computed_in_fewer_operations(rng):
+def kinds_of(compute, given):
+    """Operations of the graph with native ones, which computes the same."""
     import tensorflow as tf
 
     from tf_defocus.ops import adaptive_convolution_native
     from tf_defocus.restoration.engines import native_convolutions
 
     adaptive_convolution_native.load()
-    image = tf.TensorSpec((None, None, None, 3), tf.float32, "image")
-    traced = tf.function(network(rng)).get_concrete_function(image)
+    image = tf.TensorSpec((None, None, None, given.shape[-1]), tf.float32, "image")
+    traced = tf.function(compute).get_concrete_function(image)
     graph = traced.graph.as_graph_def()
     faster = native_convolutions.with_native_convolutions(graph, "restored")
-    kinds = [node.op for node in faster.node]
-    assert kinds.count(native_convolutions.OPERATION) == 5
-    assert kinds.count("Conv2D") == 3
-    assert not {"LeakyRelu", "Maximum"} & set(kinds)
-
-    given = rng.random(size=(2, 18, 23, 3), dtype=np.float32)
     with tf.Graph().as_default(), tf.compat.v1.Session() as session:
         tf.import_graph_def(faster, name="")
         actual = session.run("restored:0", {"image:0": given})
     np.testing.assert_allclose(actual, traced(tf.constant(given)), atol=2e-5)
+    return [node.op for node in faster.node]
+
+
+def test_3x3_convolutions_take_in_what_follows(rng):
+    given = rng.random(size=(2, 18, 23, 3), dtype=np.float32)
+    kinds = kinds_of(network(rng), given)
+    assert kinds.count("TfDefocusWinogradConvolution") == 5
+    assert kinds.count("Conv2D") == 3
+    assert not {"LeakyRelu", "Maximum"} & set(kinds)
+
+
+def test_dilations_of_one_kernel_are_joined(rng):
+    import tensorflow as tf
+
+    values = rng.normal(size=(5, 5, 16, 16), scale=0.05).astype("float32")
+
+    def compute(image):
+        branches = [
+            tf.nn.conv2d(image, values, 1, "SAME"),
+            tf.nn.conv2d(
+                image, values, 1, [[0, 0], [4, 4], [4, 4], [0, 0]], dilations=2
+            ),
+            tf.nn.conv2d(image, values, 1, "SAME", dilations=3),
+            tf.nn.conv2d(image, values / 2, 1, "SAME", dilations=3),
+        ]
+        return tf.identity(tf.concat(branches, axis=-1), name="restored")
+
+    given = rng.random(size=(2, 18, 23, 16), dtype=np.float32)
+    kinds = kinds_of(compute, given)
+    assert kinds.count("TfDefocusSharedDilations") == 1
+    assert kinds.count("Conv2D") == 1

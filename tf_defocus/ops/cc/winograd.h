@@ -24,15 +24,13 @@ namespace winograd {
 
 #ifdef __AVX512F__
 constexpr int kLanes = 16;
-constexpr int kRows = 12;  // of tiles times two vectors: accumulators fill registers
+constexpr int kAccumulators = 24;  // vectors that the registers hold beside two others
 #else
 constexpr int kLanes = 8;
-constexpr int kRows = 6;
+constexpr int kAccumulators = 12;
 #endif
 constexpr int kOut = 4, kIn = 6, kPoints = kIn * kIn;
-constexpr int kPanelVectors = 2;
-constexpr int kPanel = kPanelVectors * kLanes;  // output channels computed together
-constexpr int kTiles = 24;                      // taken together; a multiple of kRows
+constexpr int kTiles = 24;  // taken together; the rows of a product divide it
 
 typedef float Vector __attribute__((vector_size(kLanes * sizeof(float))));
 
@@ -44,12 +42,18 @@ struct Sizes {
   int64_t row_blocks() const { return (tile_columns() + kTiles - 1) / kTiles; }
   int64_t blocks() const { return batch * tile_rows() * row_blocks(); }
   int64_t padded_channels() const { return (channels + kLanes - 1) / kLanes * kLanes; }
-  int64_t panels() const { return (filters + kPanel - 1) / kPanel; }
-  int64_t kernel_elements() const { return panels() * kPoints * channels * kPanel; }
+  // Vectors of filters computed together: two, or three where two leave one empty.
+  int panel_vectors() const {
+    const int64_t vectors = (filters + kLanes - 1) / kLanes;
+    return vectors % 2 == 1 && vectors % 3 == 0 ? 3 : 2;
+  }
+  int64_t panel() const { return panel_vectors() * kLanes; }
+  int64_t panels() const { return (filters + panel() - 1) / panel(); }
+  int64_t kernel_elements() const { return panels() * kPoints * channels * panel(); }
   // Of one point; the odd vector keeps points out of each other's place in the cache.
   int64_t input_stride() const { return kTiles * padded_channels() + kLanes; }
+  int64_t product_stride() const { return kTiles * panel() + kLanes; }
 };
-constexpr int64_t kProductStride = kTiles * kPanel + kLanes;
 
 // What follows the convolution: + bias, + addend, leaky ReLU.
 struct Epilogue {
@@ -110,21 +114,22 @@ inline void TransformOutput(const Vector* m, int step, Vector* out, int out_step
   out[3 * out_step] = gap1 + 8 * gap2 + m[5 * step];
 }
 
-// (3, 3, channels, filters) to (panels, 36, channels, kPanel), zeros beyond filters;
+// (3, 3, channels, filters) to (panels, 36, channels, panel), zeros beyond filters;
 // input channels [begin, end).
 inline void TransformKernels(const Sizes& s, const float* kernel, int64_t begin,
                              int64_t end, float* out) {
+  const int64_t width = s.panel();
   for (int64_t c = begin; c < end; ++c) {
-    for (int64_t f = 0; f < s.panels() * kPanel; f += kLanes) {
+    for (int64_t f = 0; f < s.panels() * width; f += kLanes) {
       Vector k[9], half[kIn * 3], points[kPoints];
       for (int i = 0; i < 9; ++i) {
         k[i] = Load(kernel + (i * s.channels + c) * s.filters + f, s.filters - f);
       }
       for (int x = 0; x < 3; ++x) TransformKernel(k + x, 3, half + x, 3);
       for (int y = 0; y < kIn; ++y) TransformKernel(half + y * 3, 1, points + y * kIn, 1);
-      float* panel = out + f / kPanel * kPoints * s.channels * kPanel + f % kPanel;
+      float* panel = out + f / width * kPoints * s.channels * width + f % width;
       for (int p = 0; p < kPoints; ++p) {
-        Store(points[p], panel + (p * s.channels + c) * kPanel);
+        Store(points[p], panel + (p * s.channels + c) * width);
       }
     }
   }
@@ -172,26 +177,42 @@ inline void TransformBlock(const Sizes& s, const Block& block, const float* feat
   }
 }
 
-// out[r][:] = sum_c a[r][c] b[c][:], of kRows rows and a panel's columns.
+// out[r][:] = sum_c a[r][c] b[c][:], as many rows as accumulators allow; the rows of a
+// and of out begin at multiples of their steps.
+template <int kVectors>
 inline void Multiply(const float* __restrict a, int64_t row_step, int64_t channels,
-                     const float* __restrict b, float* __restrict out) {
-  Vector sum[kRows][kPanelVectors] = {};
+                     const float* __restrict b, float* __restrict out,
+                     int64_t out_step) {
+  constexpr int kRows = kAccumulators / kVectors, kWidth = kVectors * kLanes;
+  Vector sum[kRows][kVectors] = {};
   for (int64_t c = 0; c < channels; ++c) {
-    Vector columns[kPanelVectors];
-#pragma GCC unroll 2
-    for (int v = 0; v < kPanelVectors; ++v) columns[v] = Load(b + c * kPanel + v * kLanes);
+    Vector columns[kVectors];
+#pragma GCC unroll 3
+    for (int v = 0; v < kVectors; ++v) columns[v] = Load(b + c * kWidth + v * kLanes);
 #pragma GCC unroll 12
     for (int r = 0; r < kRows; ++r) {
       const float value = a[r * row_step + c];
-#pragma GCC unroll 2
-      for (int v = 0; v < kPanelVectors; ++v) sum[r][v] += value * columns[v];
+#pragma GCC unroll 3
+      for (int v = 0; v < kVectors; ++v) sum[r][v] += value * columns[v];
     }
   }
 #pragma GCC unroll 12
   for (int r = 0; r < kRows; ++r) {
-#pragma GCC unroll 2
-    for (int v = 0; v < kPanelVectors; ++v) {
-      Store(sum[r][v], out + r * kPanel + v * kLanes);
+#pragma GCC unroll 3
+    for (int v = 0; v < kVectors; ++v) Store(sum[r][v], out + r * out_step + v * kLanes);
+  }
+}
+
+// The products of all points, of one panel of filters and `count` tiles.
+template <int kVectors>
+inline void MultiplyPoints(const Sizes& s, int64_t count, const float* inputs,
+                           const float* kernels, float* products) {
+  const int64_t channels = s.padded_channels();
+  for (int p = 0; p < kPoints; ++p) {
+    for (int64_t t = 0; t < count; t += kAccumulators / kVectors) {
+      Multiply<kVectors>(inputs + p * s.input_stride() + t * channels, channels,
+                         s.channels, kernels + p * s.channels * s.panel(),
+                         products + p * s.product_stride() + t * s.panel(), s.panel());
     }
   }
 }
@@ -200,7 +221,7 @@ inline void Multiply(const float* __restrict a, int64_t row_step, int64_t channe
 inline void FinishTile(const Sizes& s, const Epilogue& epilogue, const float* products,
                        int64_t image, int64_t y, int64_t x, int64_t filter, float* out) {
   Vector m[kPoints], half[kOut * kIn], values[kOut * kOut];
-  for (int i = 0; i < kPoints; ++i) m[i] = Load(products + i * kProductStride);
+  for (int i = 0; i < kPoints; ++i) m[i] = Load(products + i * s.product_stride());
 #pragma GCC unroll 6
   for (int i = 0; i < kIn; ++i) TransformOutput(m + i, kIn, half + i, kIn);
 #pragma GCC unroll 4
@@ -218,6 +239,18 @@ inline void FinishTile(const Sizes& s, const Epilogue& epilogue, const float* pr
   }
 }
 
+// The tiles of a block, for the filters of one panel.
+inline void FinishPanel(const Sizes& s, const Epilogue& epilogue, const Block& block,
+                        int64_t first, const float* products, float* out) {
+  const int64_t end = std::min(s.filters, first + s.panel());
+  for (int64_t t = 0; t < block.count; ++t) {
+    for (int64_t filter = first; filter < end; filter += kLanes) {
+      FinishTile(s, epilogue, products + t * s.panel() + filter - first, block.image,
+                 block.row * kOut, (block.column + t) * kOut, filter, out);
+    }
+  }
+}
+
 // Working memory of one thread.
 struct Scratch {
   std::vector<float> zeros, inputs, products;
@@ -225,7 +258,7 @@ struct Scratch {
   explicit Scratch(const Sizes& s)
       : zeros(s.channels),
         inputs(kPoints * s.input_stride()),
-        products(kPoints * kProductStride) {}
+        products(kPoints * s.product_stride()) {}
 };
 
 // Blocks [begin, end) of the output. `kernels`: of TransformKernels.
@@ -237,24 +270,12 @@ inline void ConvolveBlocks(const Sizes& s, const float* features, const float* k
     const Block block = BlockAt(s, index);
     TransformBlock(s, block, features, scratch.zeros.data(), scratch.inputs.data());
     for (int64_t panel = 0; panel < s.panels(); ++panel) {
-      const float* panel_kernels = kernels + panel * kPoints * s.channels * kPanel;
-      for (int p = 0; p < kPoints; ++p) {
-        for (int64_t t = 0; t < block.count; t += kRows) {
-          Multiply(scratch.inputs.data() + p * s.input_stride() + t * s.padded_channels(),
-                   s.padded_channels(), s.channels,
-                   panel_kernels + p * s.channels * kPanel,
-                   scratch.products.data() + p * kProductStride + t * kPanel);
-        }
-      }
-      for (int64_t t = 0; t < block.count; ++t) {
-        for (int v = 0; v < kPanelVectors; ++v) {
-          const int64_t filter = panel * kPanel + v * kLanes;
-          if (filter >= s.filters) break;
-          FinishTile(s, epilogue, scratch.products.data() + t * kPanel + v * kLanes,
-                     block.image, block.row * kOut, (block.column + t) * kOut, filter,
-                     out);
-        }
-      }
+      const auto multiply =
+          s.panel_vectors() == 3 ? MultiplyPoints<3> : MultiplyPoints<2>;
+      multiply(s, block.count, scratch.inputs.data(),
+               kernels + panel * kPoints * s.channels * s.panel(),
+               scratch.products.data());
+      FinishPanel(s, epilogue, block, panel * s.panel(), scratch.products.data(), out);
     }
   }
 }

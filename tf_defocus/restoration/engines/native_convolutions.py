@@ -11,6 +11,8 @@ import tensorflow as tf
 from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.grappler import tf_optimizer
 
+from tf_defocus.restoration.engines.native_dilations import join_dilations
+
 OPERATION = "TfDefocusWinogradConvolution"
 LEAST_CHANNELS = 16  # of inputs and outputs; with fewer, vectors stay empty
 
@@ -28,6 +30,7 @@ def with_native_convolutions(
         `GraphDef`, another, of the nodes that the result needs.
     """
     graph = _with_constants_folded(graph, output)
+    join_dilations(graph)
     nodes = {node.name: node for node in graph.node}
     readers = collections.defaultdict(list)
     for node in graph.node:

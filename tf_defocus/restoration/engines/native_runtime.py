@@ -50,12 +50,40 @@ def load(folder: pathlib.Path, precision: str, threads: int) -> Callable:
     adaptive_convolution_native.load()
     graph = tf.compat.v1.GraphDef.FromString((folder / FILE).read_bytes())
     names = [node.name for node in graph.node if node.op == "Placeholder"]
+    kernels = _take_kernels(graph)
     imported = tf.compat.v1.wrap_function(
         lambda: tf.import_graph_def(graph, name=""), []
     )
-    tensors = [imported.graph.get_tensor_by_name(f"{name}:0") for name in names]
-    output = imported.graph.get_tensor_by_name(f"{OUTPUT}:0")
+    *tensors, output = (
+        imported.graph.get_tensor_by_name(f"{name}:0")
+        for name in (*names, *kernels, OUTPUT)
+    )
     function = imported.prune(tensors, output)
-    return lambda inputs: function(
-        *(tf.convert_to_tensor(inputs[name]) for name in names)
-    ).numpy()
+
+    def compute(inputs):
+        images = (tf.convert_to_tensor(inputs[name]) for name in names)
+        return function(*images, *kernels.values()).numpy()
+
+    return compute
+
+
+def _take_kernels(graph):
+    """dict, name -> kernel of native convolutions, whose nodes become placeholders.
+
+    TensorFlow copies a graph's constants several times before it runs.
+    """
+    import tensorflow as tf
+
+    from tf_defocus.restoration.engines import native_convolutions
+
+    native = native_convolutions.OPERATION
+    names = {node.input[1] for node in graph.node if node.op == native}
+    kernels = {}
+    for node in graph.node:
+        if node.name in names and node.op == "Const":
+            value = node.attr["value"].tensor
+            kernels[node.name] = tf.constant(tf.make_ndarray(value))
+            node.op = "Placeholder"
+            node.attr["shape"].shape.CopyFrom(value.tensor_shape)
+            del node.attr["value"]
+    return kernels
