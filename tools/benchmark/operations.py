@@ -8,11 +8,9 @@ per kind of operation and of the dearest single ones, each its least of `--repea
 """
 
 import collections
-import os
+import pathlib
+import sys
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import compare
 import tensorflow as tf
 from absl import flags
 
@@ -21,6 +19,9 @@ from tf_defocus.markdown_table import markdown_table
 from tf_defocus.ops import adaptive_convolution_native
 from tf_defocus.restoration.engines import graphs, native_convolutions
 from tf_defocus.restoration.engines.stages import OUTPUT
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))  # for compare
+import compare
 
 NAME = flags.DEFINE_string("name", "kpac_3level", "A preset or a network.")
 SIZE = flags.DEFINE_string("size", "640x360", "WIDTHxHEIGHT [px].")
