@@ -1,28 +1,16 @@
 // The convolutions of shared_dilations.h as a TensorFlow operation for a CPU.
 
+#include "convolution_shapes.h"
 #include "shared_dilations.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/framework/shape_inference.h"
 #include "tensorflow/core/lib/core/threadpool.h"
 
 namespace tensorflow {
 namespace {
 
-using shape_inference::InferenceContext;
-using shape_inference::ShapeHandle;
 using tf_defocus::shared_dilations::Strip;
 using tf_defocus::shared_dilations::Task;
-
-Status Shapes(InferenceContext* context) {
-  ShapeHandle features, kernel, output;
-  TF_RETURN_IF_ERROR(context->WithRank(context->input(0), 4, &features));
-  TF_RETURN_IF_ERROR(context->WithRank(context->input(1), 4, &kernel));
-  TF_RETURN_IF_ERROR(
-      context->ReplaceDim(features, 3, context->Dim(kernel, 3), &output));
-  for (int i = 0; i < context->num_outputs(); ++i) context->set_output(i, output);
-  return OkStatus();
-}
 
 class SharedDilations : public OpKernel {
  public:
@@ -105,6 +93,6 @@ REGISTER_OP("TfDefocusSharedDilations")
     .Output("outputs: num_rates * float")
     .Attr("num_rates: int >= 1")
     .Attr("rates: list(int)")
-    .SetShapeFn(Shapes);
+    .SetShapeFn(tf_defocus::ConvolutionShapes);
 
 }  // namespace tensorflow

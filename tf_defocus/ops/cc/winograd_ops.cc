@@ -1,30 +1,17 @@
 // The 3x3 convolution of winograd.h as a TensorFlow operation for a CPU, with what
 // follows it: bias, a tensor to add, leaky ReLU.
 
+#include "convolution_shapes.h"
 #include "tensorflow/core/framework/op.h"
 #include "tensorflow/core/framework/op_kernel.h"
-#include "tensorflow/core/framework/shape_inference.h"
 #include "tensorflow/core/lib/core/threadpool.h"
 #include "winograd.h"
 
 namespace tensorflow {
 namespace {
 
-using shape_inference::DimensionHandle;
-using shape_inference::InferenceContext;
-using shape_inference::ShapeHandle;
 using tf_defocus::winograd::Epilogue;
 using tf_defocus::winograd::Sizes;
-
-Status Shapes(InferenceContext* context) {
-  ShapeHandle features, kernel, output;
-  TF_RETURN_IF_ERROR(context->WithRank(context->input(0), 4, &features));
-  TF_RETURN_IF_ERROR(context->WithRank(context->input(1), 4, &kernel));
-  TF_RETURN_IF_ERROR(
-      context->ReplaceDim(features, 3, context->Dim(kernel, 3), &output));
-  context->set_output(0, output);
-  return OkStatus();
-}
 
 Status Check(const Tensor& features, const Tensor& kernel, const Tensor& bias) {
   const bool fits = features.dims() == 4 && kernel.dims() == 4 &&
@@ -109,6 +96,6 @@ REGISTER_OP("TfDefocusWinogradConvolution")
     .Output("outputs: float")
     .Attr("num_addends: int >= 0")
     .Attr("negative_slope: float")
-    .SetShapeFn(Shapes);
+    .SetShapeFn(tf_defocus::ConvolutionShapes);
 
 }  // namespace tensorflow
