@@ -53,6 +53,12 @@ class UnbiasedBatchNormalization(layers.BatchNormalization):
                 f"Received: renorm={self.renorm}, synchronized={self.synchronized}"
             )
 
+    def add_weight(self, *args: Any, trainable: bool = True, **kwargs: Any) -> Tensor:
+        """A weight; all devices compute the same statistics, and send none of them."""
+        if not trainable:
+            kwargs["aggregation"] = "only_first_replica"
+        return super().add_weight(*args, trainable=trainable, **kwargs)
+
     def call(
         self,
         inputs: Tensor,
@@ -81,11 +87,8 @@ class UnbiasedBatchNormalization(layers.BatchNormalization):
     def _moments(self, values, updating):
         """Of the whole batch, the shares of other devices included in training."""
         share = current_share()
-        if share is None or not updating:
-            return ops.moments(values, axes=self._reduction_axes)
-        mean = share.mean(ops.mean(values, axis=self._reduction_axes))
-        squares = ops.square(values - mean)  # of the last axis, this layer's
-        return mean, share.mean(ops.mean(squares, axis=self._reduction_axes))
+        moments = ops.moments(values, axes=self._reduction_axes)
+        return share.moments(*moments) if share and updating else moments
 
     def _update(self, values, mean, variance):
         shape, share = ops.shape(values), current_share()

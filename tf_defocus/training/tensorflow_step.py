@@ -75,6 +75,8 @@ def make_train_step(model, objective, optimizer, recipe, strategy, uneven=False)
         ValueError: if the batch does not divide among devices and accumulations.
     """
     check_batch_sizes(recipe, strategy.num_replicas_in_sync, uneven)
+    # It would send the gradients again, which all devices have alike by then.
+    optimizer._all_reduce_sum_gradients = list
     return TensorFlowStep(model, objective, optimizer, recipe, strategy)
 
 
@@ -205,21 +207,19 @@ class TensorFlowStep:
 
     def _distributed_step(self, shares):
         scalars = self.strategy.run(self._replica_step, shares)
-        # each is this device's part of a mean over the whole batch
-        sums = tf.distribute.ReduceOp.SUM
-        norm = scalars.pop("gradient_norm")  # the same on all
-        total = {
-            k: self.strategy.reduce(sums, v, axis=None) for k, v in scalars.items()
-        }
-        mean = tf.distribute.ReduceOp.MEAN
-        return {**total, "gradient_norm": self.strategy.reduce(mean, norm, axis=None)}
+        local = self.strategy.experimental_local_results
+        return {name: local(value)[0] for name, value in scalars.items()}
 
     def _replica_step(self, parts, wish):
-        replicas = self.strategy.num_replicas_in_sync
+        """Steps; the scalars are of the whole batch, the same on every device."""
         context = tf.distribute.get_replica_context()
         gradients, scalars = self._accumulate(parts, context)
-        # of the mean over the whole batch
-        gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        scalars["wishes"] = wish
+        # TensorFlow sends a list as one message.
+        *gradients, values = context.all_reduce(
+            tf.distribute.ReduceOp.SUM, [*gradients, tf.stack([*scalars.values()])]
+        )
+        scalars = dict(zip(scalars, tf.unstack(values)))
         norm = tf.linalg.global_norm(gradients)
         # A gradient that is not finite counts as zero: the weights stay finite.
         gradients = [
@@ -230,11 +230,8 @@ class TensorFlowStep:
             factor = limit / tf.maximum(norm, limit)
             factor = tf.where(tf.math.is_finite(norm), factor, 1.0)
             gradients = [g * factor for g in gradients]
-        # The optimizer sums over the devices once more.
-        shares = [g / replicas for g in gradients]
-        self.optimizer.apply(shares, self.model.trainable_variables)
-        norm = norm / replicas  # all have the same
-        return {**scalars, "gradient_norm": norm, "wishes": wish}
+        self.optimizer.apply(gradients, self.model.trainable_variables)
+        return {**scalars, "gradient_norm": norm}
 
     def _accumulate(self, parts, context):
         """This device's parts of the gradients and scalars of the batch's mean."""
@@ -260,8 +257,14 @@ class TensorFlowStep:
         """What layers need to know of the batch that this device has a part of."""
         if self.strategy.num_replicas_in_sync == 1:
             return None
-        total = functools.partial(context.all_reduce, tf.distribute.ReduceOp.SUM)
-        return BatchShare(total, part["share"], part["places"], part["size"])
+        return BatchShare(
+            functools.partial(context.all_reduce, tf.distribute.ReduceOp.SUM),
+            share=part["share"],
+            rows=part["places"],
+            size=part["size"],
+            device=context.replica_id_in_sync_group,
+            devices=self.strategy.num_replicas_in_sync,
+        )
 
 
 def _counts(piece):
