@@ -21,8 +21,12 @@ import pathlib
 from absl import flags
 
 from tf_defocus import commands, configs
+from tf_defocus.training import meeting, workers
 
-_RECIPE = flags.DEFINE_enum("recipe", None, configs.list_recipes(), "What to train.")
+# No enum: what only one worker knows, it must be able to tell the others.
+_RECIPE = flags.DEFINE_string(
+    "recipe", None, f"What to train: {', '.join(configs.list_recipes())}."
+)
 _OUTPUT = flags.DEFINE_string("output", None, "Folder of the run [runs/RECIPE].")
 _DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS keeps prepared data.")
 _MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Files that you fetched.")
@@ -156,18 +160,16 @@ def training_data(recipe):
     return records, *stored_splits(recipe.dataset, splits[1:], base, *folders)
 
 
-def main(_):
-    """Prepares, decodes and trains, as the flags say."""
-    from tf_defocus.training import loop, workers
-
-    if _WORKER_HOSTS.value:
-        workers.set_worker(_WORKER_HOSTS.value, _TASK_INDEX.value)
+def train():
+    """Prepares, decodes and trains; returns the run."""
     recipe = changed(configs.get_recipe(_RECIPE.value), _SET.value)
+    from tf_defocus.training import loop
+
     if _VGG19_WEIGHTS.value:
         recipe = recipe.replace(vgg19_weights=_VGG19_WEIGHTS.value)
     output = pathlib.Path(_OUTPUT.value or pathlib.Path("runs") / recipe.name)
     loop.check_files(recipe, output)
-    run = loop.train(
+    return loop.train(
         recipe,
         output,
         *training_data(recipe),
@@ -176,6 +178,14 @@ def main(_):
         uneven=_UNEVEN.value,
         data_workers=_DATA_WORKERS.value,
     )
+
+
+def main(_):
+    """Trains as the flags say, alone or as one of several workers."""
+    if _WORKER_HOSTS.value:
+        workers.set_worker(_WORKER_HOSTS.value, _TASK_INDEX.value)
+    with meeting.errors_told(workers.find_worker(_STRATEGY.value)):
+        run = train()
     commands.leave_if_stopped(run)
 
 

@@ -1,10 +1,14 @@
 """`tools/train.py`: every field of a recipe can be set, in its own type."""
 
+import subprocess
+import sys
+import time
 from types import SimpleNamespace
 
 import pytest
 
-from tests.testing import load_tool
+from tests.testing import ROOT, load_tool
+from tests.training.workers_test import free_hosts
 from tf_defocus.configs import get_recipe
 
 tool = load_tool("train")
@@ -61,6 +65,7 @@ def test_several_fields_are_set_at_once():
 def test_what_a_recipe_needs_is_looked_for_before_the_data(monkeypatch, tmp_path):
     for name, value in {
         "_WORKER_HOSTS": None,
+        "_STRATEGY": "none",
         "_RECIPE": "kpac_2level_stage_b",
         "_SET": ["initial_run="],
         "_VGG19_WEIGHTS": str(tmp_path / "vgg19.h5"),
@@ -70,3 +75,28 @@ def test_what_a_recipe_needs_is_looked_for_before_the_data(monkeypatch, tmp_path
     monkeypatch.setattr(tool, "stored_splits", lambda *_: pytest.fail("decoded"))
     with pytest.raises(FileNotFoundError, match=r"--vgg19_weights FILE.*vgg19\.h5"):
         tool.main([])
+
+
+def test_what_one_worker_cannot_do_ends_all_with_one_line(tmp_path):
+    """Before they meet; real processes, of which one gets another recipe's field."""
+    command = [sys.executable, "tools/train.py", "--recipe=kpac_3level_synthetic"]
+    hosts = ",".join(host for host in free_hosts(3))
+    places = ["--strategy=multi_worker", f"--worker_hosts={hosts}"]
+    start, processes = time.monotonic(), []
+    for index, more in enumerate(([], ["--set=no_such_field=1"], [])):
+        own = [f"--output={tmp_path}", f"--arrays={tmp_path / str(index)}", *more]
+        processes.append(
+            subprocess.Popen(
+                [*command, *places, f"--task_index={index}", *own],
+                cwd=ROOT,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        )
+    lines = [process.communicate(timeout=60)[1].splitlines() for process in processes]
+    assert time.monotonic() - start < 60
+    assert [process.returncode for process in processes] == [1, 1, 1]
+    assert lines[1][-1].startswith("train: --set takes name=value")
+    for index in (0, 2):
+        assert lines[index][-1].startswith("train: worker 1 ended: --set takes"), lines
+    assert not list(tmp_path.iterdir())

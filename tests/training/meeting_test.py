@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import socket
+import threading
 import time
 
 import pytest
@@ -70,10 +71,43 @@ def test_an_error_before_the_meeting_ends_the_others(monkeypatch):
         raise ValueError("no data")  # nobody hears it
 
 
-def test_who_does_not_come_is_named():
+def test_who_does_not_come_is_named(monkeypatch):
+    monkeypatch.setattr(meeting, "TELLING_SECONDS", 0.1)
     one, _ = workers(2)
     line = meet(one, seconds=0.2)
     assert line.startswith(f"workers ['{one.hosts[1]}'] did not come in 0.2 s")
+
+
+def test_who_reads_data_is_waited_for_until_it_is_gone(monkeypatch):
+    monkeypatch.setattr(meeting, "TELLING_SECONDS", 0.1)
+    monkeypatch.setattr(meeting, "GONE_SECONDS", 0.3)
+    one, two = workers(2)
+    server = meeting._listen(two)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(meet, one, seconds=0.2)
+        time.sleep(1)
+        assert not waiting.done() and server.ready == {0}
+        server.end()  # as if it had been killed
+        assert f"workers ['{one.hosts[1]}'] did not come in 0.3 s" in waiting.result()
+
+
+@pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(),
+    reason="needs the main thread, which signals interrupt",
+)
+def test_who_reads_data_is_interrupted_by_the_others_error():
+    one, two = workers(2)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        telling = pool.submit(meeting._tell, two, "no data")
+        start = time.monotonic()
+        refused = pytest.raises(OSError, match="worker 1 ended: no data")
+        with refused, meeting.errors_told(one):
+            time.sleep(60)
+        assert time.monotonic() - start < 30
+        telling.result()
+    with meeting.errors_told(one):  # the port is free again
+        assert meeting._listens(one.hosts[0])
+    assert not meeting._listeners
 
 
 def test_what_is_no_worker_is_not_heard():

@@ -115,7 +115,7 @@ def train(
             arrays = train_arrays
             if isinstance(train_arrays, (str, os.PathLike)):
                 arrays = StoredArrays(train_arrays)
-        meeting.meet(worker)
+            meeting.meet(worker)
         run, step_function, logger = _prepare(
             recipe, folder, arrays, strategy, worker, uneven
         )

@@ -1,13 +1,15 @@
 """Workers meet before TensorFlow connects them; who cannot come tells the others.
 
 TensorFlow's own servers wait for an hour for a worker that ended before it got to them.
-Here every worker listens at its own address, calls all others, and goes on when it has
-reached all and has been called by all.
+Here every worker listens at its own address from its start, calls all others when it is
+ready, and goes on when all are. Whoever fails before tells the others why, also those
+that still read their data, and they end too.
 """
 
 import atexit
 import contextlib
 import json
+import signal
 import socket
 import socketserver
 import threading
@@ -17,51 +19,67 @@ from collections.abc import Iterator
 from tf_defocus.training.workers import Worker
 
 MEETING_SECONDS = 600.0  # clusters start machines one after another
-TELLING_SECONDS = 20.0  # of a worker that ends, to tell the others why
+TELLING_SECONDS = 30.0  # of a worker that ends, to tell the others why
+GONE_SECONDS = 20.0  # without an answer, of a worker that was there before
 LEAVING_SECONDS = 10.0  # of the first worker, for the others to end before it
 _CALL_SECONDS = 2.0
+_PAUSE_SECONDS = 0.05
 _LINE = 4096  # bytes of a message at most
+_listeners = {}  # address -> `_Listener` of a worker that is not at the meeting yet
 _met = set()  # addresses at which this process has met the others
 _leaving = set()  # clusters whose first worker this process is
 
 
 @contextlib.contextmanager
 def errors_told(worker: Worker) -> Iterator[None]:
-    """Inside, an error of this worker ends the others too, with the same line.
+    """Inside, until the meeting, an error of any worker ends all, with the same line.
+
+    A block within such a block does nothing.
 
     Args:
         worker: `Worker`.
+
+    Raises:
+        OSError: if this worker's port is taken, or another worker ended.
     """
+    place = worker.hosts[worker.index] if worker.hosts else None
+    if place is None or place in _met or place in _listeners:
+        yield
+        return
+    server = _listeners[place] = _listen(worker)
     try:
         yield
-    except (ValueError, OSError) as error:
-        _tell(worker, str(error))
+    except BaseException as error:
+        server.end()
+        if server.reason:  # who gave it tells the others, too
+            raise OSError(server.reason) from error
+        _tell(worker, str(error) or type(error).__name__)
         raise
+    finally:
+        server.end()
+        del _listeners[place]
 
 
 def meet(worker: Worker, seconds: float = MEETING_SECONDS) -> None:
-    """Waits until all workers are there; once in a process.
+    """Waits until all workers are ready; once in a process.
 
     Args:
         worker: `Worker`; alone, it waits for nobody.
-        seconds: float, for how long.
+        seconds: float, for how long until each has started. One that has, and still
+            listens, reads its data and is waited for.
 
     Raises:
         OSError: if this worker's port is taken, another worker says why it cannot go
-            on, or one does not come in time.
+            on, or one does not come.
     """
     if not worker.hosts or worker.hosts[worker.index] in _met:
         return
     with errors_told(worker):
-        server = _listen(worker)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        _wait_for_all(worker, server.messages, seconds)
-    finally:
-        server.shutdown()
-        server.server_close()
-    _met.add(worker.hosts[worker.index])
+        server = _listeners[worker.hosts[worker.index]]
+        server.interrupt_no_more()
+        _wait_for_all(worker, server, seconds)
+        server.end()
+        _met.add(worker.hosts[worker.index])
 
 
 def leave_last(worker: Worker) -> None:
@@ -90,39 +108,80 @@ def _listens(host):
     return True
 
 
-def _wait_for_all(worker, messages, seconds):
+def _wait_for_all(worker, server, seconds):
     others = set(range(len(worker.hosts))) - {worker.index}
-    reached, deadline = set(), time.monotonic() + seconds
-    while not (reached >= others and messages.keys() >= others):
-        for other in sorted(others - reached):
+    told, seen = set(), dict.fromkeys(others, time.monotonic())
+    while not (told >= others and server.ready >= others):
+        for other in sorted(others - told):
             if _call(worker.hosts[other], {"worker": worker.index}):
-                reached.add(other)
-        reasons = [reason for reason in messages.values() if reason]
-        if reasons:
-            raise OSError(reasons[0])
-        if time.monotonic() > deadline:
-            absent = [worker.hosts[i] for i in sorted(others - messages.keys())]
-            raise TimeoutError(
-                f"workers {absent or 'that cannot be reached from here'} did not come "
-                f"in {seconds:g} s; start all of them, with the same --worker_hosts"
-            )
-        time.sleep(0.05)
+                told.add(other)
+        for other in others - server.ready:
+            if other in told and _listens(worker.hosts[other]):
+                seen[other] = time.monotonic()
+        if server.reason:
+            raise OSError(server.reason)
+        _require_presence(worker, told, server.ready, seen, seconds)
+        time.sleep(_PAUSE_SECONDS)
+
+
+def _require_presence(worker, told, ready, seen, seconds):
+    """Refuses to wait longer for who never came, or came and is gone."""
+    limits = {n: GONE_SECONDS if n in told else seconds for n in seen.keys() - ready}
+    absent = [n for n, limit in limits.items() if time.monotonic() - seen[n] > limit]
+    if absent:
+        raise TimeoutError(
+            f"workers {[worker.hosts[n] for n in sorted(absent)]} did not come in "
+            f"{max(limits[n] for n in absent):g} s, or ended; start all of them, with "
+            "the same --worker_hosts"
+        )
 
 
 class _Listener(socketserver.TCPServer):
-    """Takes the others' messages: worker -> why it ends, or None.
+    """Hears the other workers, in a thread of its own.
 
     Args:
         address: (host, port).
         num_workers: int.
+
+    Attributes:
+        ready: set of int, those who are ready.
+        reason: str, why one of them ended, or None. The main thread is interrupted
+            then, if it is the one that made this object.
     """
 
     allow_reuse_address = True
 
     def __init__(self, address, num_workers):
         self.num_workers = num_workers
-        self.messages = {}
+        self.ready = set()
+        self.reason = None
+        self._interrupts = threading.current_thread() is threading.main_thread()
+        self._lock = threading.Lock()
         super().__init__(address, _Call)
+        arguments = {"args": (_PAUSE_SECONDS,), "daemon": True}
+        threading.Thread(target=self.serve_forever, **arguments).start()
+
+    def hear(self, number, error):
+        """Notes what a worker says."""
+        if not error:
+            self.ready.add(number)
+            return
+        with self._lock:
+            self.reason = self.reason or f"worker {number} ended: {error}"
+            if self._interrupts:
+                self._interrupts = False
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+
+    def interrupt_no_more(self):
+        """From now on `reason` is looked at."""
+        with self._lock:
+            self._interrupts = False
+
+    def end(self):
+        """Listens no longer."""
+        self.interrupt_no_more()
+        self.shutdown()
+        self.server_close()
 
     def handle_error(self, request, client_address):
         """A caller that is no worker is not heard."""
@@ -135,10 +194,8 @@ class _Call(socketserver.StreamRequestHandler):
         message = json.loads(self.rfile.readline(_LINE))
         number = message["worker"]
         if number in range(self.server.num_workers):
+            self.server.hear(number, message.get("error"))
             self.wfile.write(b"heard\n")
-            reason = message.get("error")
-            named = f"worker {number} ended: {reason}"
-            self.server.messages[number] = named if reason else None
 
 
 def _listen(worker):
@@ -147,10 +204,12 @@ def _listen(worker):
     try:
         return _Listener((address, int(port)), len(worker.hosts))
     except OSError as error:
-        raise OSError(
+        reason = (
             f"port {port} of this worker ({name}:{port}) is taken ({error.strerror}); "
             "name another one, the same for all workers"
-        ) from error
+        )
+        _tell(worker, reason)
+        raise OSError(reason) from error
 
 
 def _tell(worker, reason):
@@ -163,7 +222,7 @@ def _tell(worker, reason):
         for other in sorted(waiting):
             if _call(worker.hosts[other], message):
                 waiting.discard(other)
-        time.sleep(0.05)
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _call(host, message):
