@@ -48,6 +48,7 @@ def errors_told(worker: Worker) -> Iterator[None]:
         return
     server = _listeners[place] = _listen(worker)
     try:
+        server.interrupt()
         yield
     except BaseException as error:
         server.end()
@@ -96,7 +97,7 @@ def wait_until_gone(hosts: tuple[str, ...]) -> None:
     """Returns when nothing listens at any of these addresses, or in vain."""
     deadline = time.monotonic() + LEAVING_SECONDS
     while time.monotonic() < deadline and any(map(_listens, hosts)):
-        time.sleep(0.05)
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _listens(host):
@@ -115,13 +116,14 @@ def _wait_for_all(worker, server, seconds):
         for other in sorted(others - told):
             if _call(worker.hosts[other], {"worker": worker.index}):
                 told.add(other)
+                seen[other] = time.monotonic()
         for other in others - server.ready:
             if other in told and _listens(worker.hosts[other]):
                 seen[other] = time.monotonic()
         if server.reason:
             raise OSError(server.reason)
         _require_presence(worker, told, server.ready, seen, seconds)
-        time.sleep(_PAUSE_SECONDS)
+        time.sleep(_PAUSE_SECONDS if told < others else 5 * _PAUSE_SECONDS)
 
 
 def _require_presence(worker, told, ready, seen, seconds):
@@ -145,8 +147,7 @@ class _Listener(socketserver.TCPServer):
 
     Attributes:
         ready: set of int, those who are ready.
-        reason: str, why one of them ended, or None. The main thread is interrupted
-            then, if it is the one that made this object.
+        reason: str, why one of them ended, or None.
     """
 
     allow_reuse_address = True
@@ -155,7 +156,8 @@ class _Listener(socketserver.TCPServer):
         self.num_workers = num_workers
         self.ready = set()
         self.reason = None
-        self._interrupts = threading.current_thread() is threading.main_thread()
+        self._interrupts = False
+        self._previous = None
         self._lock = threading.Lock()
         super().__init__(address, _Call)
         arguments = {"args": (_PAUSE_SECONDS,), "daemon": True}
@@ -170,12 +172,28 @@ class _Listener(socketserver.TCPServer):
             self.reason = self.reason or f"worker {number} ended: {error}"
             if self._interrupts:
                 self._interrupts = False
-                signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
+                signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+
+    def interrupt(self):
+        """From now on a reason ends what the main thread does, if we are in it.
+
+        By a signal that shells do not switch off for what runs in the background, and
+        an exception that no code takes for a missing file.
+        """
+        if threading.current_thread() is threading.main_thread():
+            self._previous = signal.signal(signal.SIGUSR1, self._raise)
+            self._interrupts = True
 
     def interrupt_no_more(self):
         """From now on `reason` is looked at."""
         with self._lock:
             self._interrupts = False
+        if self._previous is not None:
+            signal.signal(signal.SIGUSR1, self._previous)
+            self._previous = None
+
+    def _raise(self, _number, _frame):
+        raise KeyboardInterrupt(self.reason or "stopped by SIGUSR1")
 
     def end(self):
         """Listens no longer."""
