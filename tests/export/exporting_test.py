@@ -1,6 +1,7 @@
 """An export is certified or it is not there."""
 
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -17,18 +18,18 @@ from tf_defocus.export import certificate, exporting
 from tf_defocus.export.examples import calibration_views
 
 SMALL = ("--max_megapixels", "0.01")
+NARROW = {"base_filters": 3}
 
 
 @pytest.fixture(scope="module")
 def preset(tmp_path_factory):
     """A network that does something, of two levels and three filters."""
     folder = tmp_path_factory.mktemp("preset")
-    overrides = {"base_filters": 3}
-    model = create_model("kpac_2level", **overrides)
+    model = create_model("kpac_2level", **NARROW)
     for weight in model.trainable_weights:
         if len(weight.shape) > 1:
             weight.assign(2 * weight)
-    presets.save_preset(model, folder, "small", overrides)
+    presets.save_preset(model, folder, "small", NARROW)
     return folder
 
 
@@ -58,19 +59,22 @@ def test_certificate_tells_sizes_batches_hashes_and_cost(exported):
 
 
 def test_an_export_that_differs_leaves_nothing_and_says_where(
-    preset, tmp_path, monkeypatch, capsys
+    exported, tmp_path, monkeypatch, capsys
 ):
     def write_other(network, path, *options):
-        other = create_model("kpac_2level", base_filters=3)
-        return exporting.onnx_graph.write_onnx(other, path, *options)
+        shutil.copy(exported, path)
 
+    other = create_model("kpac_2level", **NARROW)
+    presets.save_preset(other, tmp_path / "other", "other", NARROW)
     monkeypatch.setitem(exporting._WRITERS, "onnx", write_other)
-    words = ["-n", str(preset), "-o", str(tmp_path / "a.onnx"), "--format", "onnx"]
-    assert cli.main(["export", *words, "--max-megapixels", "0.01"]) == 1
+    folder = tmp_path / "new"
+    words = ["-n", tmp_path / "other", "-o", folder / "a.onnx", "--format", "onnx"]
+    words += ["--max-megapixels", "0.01"]
+    assert cli.main(["export", *map(str, words)]) == 1
     (line,) = capsys.readouterr().err.splitlines()[-1:]
     assert "differs from the Restorer at 61x53 px, batch 1" in line
     assert "nothing was written" in line
-    assert not list(tmp_path.iterdir())
+    assert not list(folder.iterdir())
 
 
 @pytest.mark.parametrize(

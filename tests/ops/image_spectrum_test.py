@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tf_defocus.ops.image_spectrum import (
+    as_products,
     inverse_real_transform,
     real_transform,
     transform_modulus,
@@ -19,6 +20,20 @@ def test_half_spectrum_equals_numpys(rng, size):
     real, imaginary = real_transform(images)
     np.testing.assert_allclose(real, expected.real, atol=1e-4)
     np.testing.assert_allclose(imaginary, expected.imag, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [*SIZES, (120, 91)])
+def test_products_equal_the_transforms(rng, size):
+    images = rng.normal(size=(2, *size, 3)).astype("float32")
+    shape = (2, size[0], size[1] // 2 + 1, 3)
+    spectrum = rng.normal(size=(2, *shape)).astype("float32")
+    with as_products():
+        actual = real_transform(images)
+        restored = inverse_real_transform(*spectrum, size[1])
+    for one, other in zip(actual, real_transform(images)):
+        np.testing.assert_allclose(one, other, atol=1e-5 * np.sqrt(images.size))
+    expected = inverse_real_transform(*spectrum, size[1])
+    np.testing.assert_allclose(restored, expected, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -10,13 +10,28 @@ import pytest
 
 from tf_defocus import cli
 from tf_defocus.models import create_model
+from tf_defocus.models.precision import copy_in
 from tf_defocus.restoration import engines
 from tf_defocus.restoration.engines import choice, engine, graph_cache
 from tf_defocus.restoration.restorer import Restorer
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="converts TensorFlow's graphs"
-)
+pytestmark = [
+    pytest.mark.skipif(
+        keras.backend.backend() != "tensorflow", reason="converts TensorFlow's graphs"
+    ),
+    # Keras in an engine's place would agree with itself.
+    pytest.mark.filterwarnings("error::tf_defocus.restoration.engines.EngineWarning"),
+]
+# The shipped networks that the tests' own is not like, made small.
+OTHERS = {
+    "gkmnet": {"num_gaussians": 2, "max_kernel_size": 5, "num_scales": 1},
+    "k3dn_tiny": {
+        "base_filters": 4,
+        "encoder_residual_units": 1,
+        "num_psf_blocks": 1,
+        "window_size": (4, 4),
+    },
+}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,6 +100,27 @@ def test_results_agree_within_one_level(
     actual = Restorer(network, engine=name, **options).restore(blurred=photograph)
     assert largest_difference(actual, expected) <= 1
     assert largest_difference(expected, photograph) > 3
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_other_networks_agree_at_two_sizes(kind, name, photograph, filled_cache):
+    model = create_model(kind, **OTHERS[kind])
+    views = {n: photograph[:, i : i + 50] for i, n in enumerate(model.view_names)}
+    expected = Restorer(model, scales=(1, 2)).restore(**views)
+    actual = Restorer(model, scales=(1, 2), engine=name).restore(**views)
+    assert largest_difference(actual, expected) <= 1
+    assert largest_difference(expected, views[model.view_names[0]]) > 3
+
+
+def test_openvino_computes_in_bfloat16(network, photograph, filled_cache):
+    if engine.missing_packages("openvino"):
+        pytest.skip("needs openvino")
+    half = copy_in(network, "bfloat16")
+    expected = Restorer(half).restore(blurred=photograph)
+    actual = Restorer(half, engine="openvino").restore(blurred=photograph)
+    assert largest_difference(actual, expected) <= 255 * engine.LARGEST_BFLOAT16_ERROR
+    with pytest.raises(engines.EngineError, match="does not compute in bfloat16"):
+        Restorer(half, engine="onnxruntime")
 
 
 def test_two_photographs_in_one_call_agree(network, photograph, name, filled_cache):

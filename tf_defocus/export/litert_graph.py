@@ -1,6 +1,8 @@
 """Networks as LiteRT files, formerly TensorFlow Lite."""
 
+import contextlib
 import os
+import sys
 from collections.abc import Sequence
 
 import tensorflow as tf
@@ -49,13 +51,28 @@ def write_litert(
             for views in calibration
         )
     try:
-        content = converter.convert()
+        with _silent():
+            content = converter.convert()
     except Exception as error:  # the converter has many, and long ones
         reason = " ".join(str(error).split())[:300]
         raise ValueError(f"LiteRT cannot hold {network.name}: {reason}") from error
     with whole_files.open_whole(path) as file:
         file.write(content)
     return os.fspath(path)
+
+
+@contextlib.contextmanager
+def _silent():
+    """Inside, nothing is said: the converter's C++ tells of every operation."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nothing:
+        os.dup2(nothing.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def _function(network, signature):

@@ -1,4 +1,4 @@
-"""Networks as OpenVINO files, read from their ONNX form."""
+"""Networks as OpenVINO files."""
 
 import io
 import os
@@ -7,8 +7,10 @@ import tempfile
 from collections.abc import Sequence
 
 from tf_defocus.export.onnx_graph import onnx_model
+from tf_defocus.export.portable_graph import OUTPUT, frozen_graph
 from tf_defocus.models.base import RestorationNetwork
 from tf_defocus.ops.tensor import Tensor
+from tf_defocus.restoration.engines.openvino_runtime import openvino_model
 
 
 def write_openvino(
@@ -36,17 +38,25 @@ def write_openvino(
 
     Raises:
         ValueError: if the network's result is no image, if the path has another ending,
-            or if the network needs an operation that ONNX does not have.
-        ModuleNotFoundError: if a package of the extras onnx and openvino is missing.
+            or if the network needs an operation that OpenVINO, or for "int8" ONNX, does
+            not have.
+        ModuleNotFoundError: if a package of the extra openvino is missing; for "int8"
+            of the extra onnx.
     """
     import openvino
 
     path = pathlib.Path(path)
     if path.suffix != ".xml":
         raise ValueError(f"An OpenVINO file must end with .xml. Received: {path}")
-    stored = precision if precision == "int8" else "float32"
-    proto = onnx_model(network, stored, signature, calibration)
-    model = openvino.convert_model(io.BytesIO(proto.SerializeToString()))
+    try:
+        if precision == "int8":  # onnxruntime reads the ranges
+            proto = onnx_model(network, precision, signature, calibration)
+            model = openvino.convert_model(io.BytesIO(proto.SerializeToString()))
+        else:
+            model = openvino_model(frozen_graph(network, signature), OUTPUT)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ValueError(f"OpenVINO cannot hold {network.name}: {reason}") from error
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".") as scratch:
         written = pathlib.Path(scratch) / path.name
         openvino.save_model(model, written, compress_to_fp16=precision == "float16")

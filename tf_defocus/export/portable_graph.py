@@ -5,15 +5,12 @@ in, mirrored at their borders, deblurred, cropped and clipped to [0, 1].
 """
 
 import tensorflow as tf
-from tensorflow.python.framework import convert_to_constants
 
 from tf_defocus.export.served_images import quantize, scaled
 from tf_defocus.models.base import RestorationNetwork, check_restores
-from tf_defocus.ops.adaptive_convolution import portable
 from tf_defocus.ops.padding import crop_like, pad_to_multiple
-from tf_defocus.ops.strips import without_loops
 from tf_defocus.ops.tensor import Tensor
-from tf_defocus.restoration.engines import dilated_convolutions
+from tf_defocus.restoration.engines.graphs import frozen_function
 
 OUTPUT = "deblurred"
 IMAGES = (None, None, None, 3)
@@ -60,7 +57,7 @@ def frozen_graph(
     check_restores(model)
     views = {n: tf.TensorSpec(IMAGES, signature, name=n) for n in model.view_names}
 
-    def body(views):
+    def body(**views):
         if signature == "uint8":
             views = {name: scaled(view) for name, view in views.items()}
         restored = tf.clip_by_value(restore_views(model, views), 0, 1)
@@ -68,7 +65,4 @@ def frozen_graph(
             restored = quantize(restored, tf.uint8)
         return tf.identity(restored, name=OUTPUT)
 
-    with portable(), without_loops():
-        traced = tf.function(body, autograph=False).get_concrete_function(views)
-    frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
-    return dilated_convolutions.joined(frozen.graph.as_graph_def())
+    return frozen_function(body, views)

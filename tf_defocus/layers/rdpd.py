@@ -38,7 +38,7 @@ def radial_distance(height, width):
     )
     distance = ops.sqrt(ops.square(down)[:, None] + ops.square(across))
     levels = ops.round(255 * (distance / distance[0, 0]))
-    return levels[..., None] / 255
+    return ops.expand_dims(levels, -1) / 255
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
@@ -145,12 +145,16 @@ class FrameLSTM(layers.Layer):
 
 def merge_frames(clips):
     """(batch, frames, ...) -> (batch * frames, ...)."""
+    if clips.shape[1] == 1:
+        return clips[:, 0]
     shape = ops.shape(clips)
     return ops.reshape(clips, (shape[0] * shape[1], *shape[2:]))
 
 
 def separate_frames(images, num_frames):
     """(batch * frames, ...) -> (batch, frames, ...)."""
+    if num_frames == 1:
+        return ops.expand_dims(images, 1)
     shape = ops.shape(images)
     return ops.reshape(images, (shape[0] // num_frames, num_frames, *shape[1:]))
 

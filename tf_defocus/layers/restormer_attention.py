@@ -141,8 +141,9 @@ class ChannelAttention(layers.Layer):
     def mixing_matrix(self, sums: dict[str, Tensor]) -> Tensor:
         """Attention and the last convolution in one: (batch, channels, channels)."""
         lengths = ops.sqrt(ops.maximum(sums["lengths"], SMALLEST_NORM**2))
+        query, key = lengths[:, 0], lengths[:, 1]
         cosines = sums["products"] / (
-            lengths[:, 0, :, :, None] * lengths[:, 1, :, None]
+            ops.expand_dims(query, -1) * ops.expand_dims(key, -2)
         )
         temperature = ops.cast(self.temperature, "float32")
         attention = ops.softmax(temperature * cosines, axis=-1)  # [Restormer Eq. 1]

@@ -2,11 +2,32 @@
 
 Both are unnormalised on the way out and divide by the number of pixels on the way back.
 They compute in float32: a sum over a million pixels has no place in half precision.
+
+Other runtimes have no transforms, or not at sizes that a graph does not know: inside
+`as_products` the half spectrum is products with matrices of cosines and sines. They
+take (height + width) multiplications per pixel and channel.
 """
 
+import contextlib
+import contextvars
+from collections.abc import Iterator
+
+import numpy as np
 from keras import ops
 
 from tf_defocus.ops.tensor import Tensor
+
+_AS_PRODUCTS = contextvars.ContextVar("as_products", default=False)
+
+
+@contextlib.contextmanager
+def as_products() -> Iterator[None]:
+    """Inside, the half spectrum is matrix products: for runtimes without transforms."""
+    token = _AS_PRODUCTS.set(True)
+    try:
+        yield
+    finally:
+        _AS_PRODUCTS.reset(token)
 
 
 def real_transform(images: Tensor) -> tuple[Tensor, Tensor]:
@@ -19,7 +40,13 @@ def real_transform(images: Tensor) -> tuple[Tensor, Tensor]:
         (real, imaginary), each (batch, height, width // 2 + 1, channels) float32.
     """
     planes = ops.transpose(ops.cast(images, "float32"), (0, 3, 1, 2))
-    return _channels_last(_along_rows(ops.rfft(planes)))
+    if _AS_PRODUCTS.get():
+        width = ops.shape(planes)[3]
+        cosine, sine = _waves(width, width // 2 + 1)
+        spectrum = ops.matmul(planes, cosine), -ops.matmul(planes, sine)
+    else:
+        spectrum = ops.rfft(planes)
+    return _channels_last(_along_rows(spectrum))
 
 
 def inverse_real_transform(real: Tensor, imaginary: Tensor, width: int) -> Tensor:
@@ -39,7 +66,11 @@ def inverse_real_transform(real: Tensor, imaginary: Tensor, width: int) -> Tenso
     height = ops.cast(ops.shape(real)[2], "float32")
     # The inverse transform is the transform of the conjugate, conjugated.
     real, imaginary = _along_rows((real, -imaginary))
-    planes = ops.irfft((real / height, -imaginary / height), fft_length=width)
+    spectrum = real / height, -imaginary / height
+    if _AS_PRODUCTS.get():
+        planes = _inverse_product(*spectrum, width)
+    else:
+        planes = ops.irfft(spectrum, fft_length=width)
     return ops.transpose(planes, (0, 2, 3, 1))
 
 
@@ -74,8 +105,37 @@ def transform_modulus(images: Tensor) -> Tensor:
 
 def _along_rows(spectrum):
     """Transforms the axis before the last."""
+    if _AS_PRODUCTS.get():
+        real, imaginary = spectrum
+        height = ops.shape(real)[2]
+        cosine, sine = _waves(height, height)  # symmetric
+        return (
+            ops.matmul(cosine, real) + ops.matmul(sine, imaginary),
+            ops.matmul(cosine, imaginary) - ops.matmul(sine, real),
+        )
     turned = tuple(ops.swapaxes(part, 2, 3) for part in spectrum)
     return tuple(ops.swapaxes(part, 2, 3) for part in ops.fft(turned))
+
+
+def _inverse_product(real, imaginary, width):
+    """Rows of `width` pixels of half spectra (..., width // 2 + 1)."""
+    count = ops.shape(real)[-1]
+    cosine, sine = _waves(width, count)
+    # Every frequency stands for its conjugate too, but for 0 and half the width.
+    index = ops.arange(count, dtype="int32")
+    twice = ops.logical_and(index > 0, 2 * index < width)
+    share = ops.where(twice, 2.0, 1.0) / ops.cast(width, "float32")
+    return ops.matmul(real * share, ops.transpose(cosine)) - ops.matmul(
+        imaginary * share, ops.transpose(sine)
+    )
+
+
+def _waves(size, count):
+    """cos and sin of 2 pi x k / size, (size, count) float32; sin(pi) is 0."""
+    places, frequencies = (ops.arange(n, dtype="int32") for n in (size, count))
+    turns = ops.mod(places[:, None] * frequencies, size)
+    angle = ops.cast(turns, "float32") * (2 * np.pi / ops.cast(size, "float32"))
+    return ops.cos(angle), ops.where(2 * turns == size, 0.0, ops.sin(angle))
 
 
 def _channels_last(spectrum):

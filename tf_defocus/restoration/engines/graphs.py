@@ -1,10 +1,11 @@
-"""A stage of a network as a TensorFlow graph that converters can read.
+"""Functions as TensorFlow graphs that converters can read.
 
-Sizes and the batch are free, weights are constants, and every operation is an ordinary
-one.
+Sizes and the batch are free, weights are constants, and every operation is one that
+other runtimes have.
 """
 
 import contextlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from tensorflow.python.framework import convert_to_constants
 
 from tf_defocus.models.base import RestorationNetwork
 from tf_defocus.ops.adaptive_convolution import portable
+from tf_defocus.ops.image_spectrum import as_products
 from tf_defocus.ops.strips import without_loops
 from tf_defocus.restoration.engines import dilated_convolutions
 from tf_defocus.restoration.engines.stages import (
@@ -50,10 +52,28 @@ def frozen_stage(
         name: tf.TensorSpec((None, None, None, value.shape[-1]), value.dtype, name)
         for name, value in inputs.items()
     }
+    return frozen_function(compute, specs, ordinary)
+
+
+def frozen_function(
+    function: Callable[..., tf.Tensor],
+    specs: dict[str, tf.TensorSpec],
+    ordinary: bool = True,
+) -> tf.compat.v1.GraphDef:
+    """The graph of a function with its weights as constants.
+
+    Args:
+        function: called with a tensor per spec, by name.
+        specs: dict, name -> `tf.TensorSpec` of that name.
+        ordinary: of `frozen_stage`.
+
+    Returns:
+        `GraphDef`, with one placeholder per spec, of its name.
+    """
     with contextlib.ExitStack() as stack:
         if ordinary:
-            stack.enter_context(portable())
-            stack.enter_context(without_loops())
-        traced = tf.function(compute, autograph=False).get_concrete_function(**specs)
+            for limited in (portable(), without_loops(), as_products()):
+                stack.enter_context(limited)
+        traced = tf.function(function, autograph=False).get_concrete_function(**specs)
     frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
     return dilated_convolutions.joined(frozen.graph.as_graph_def())

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tf_defocus.restoration.engines import error_functions
 from tf_defocus.restoration.engines.stages import OUTPUT
 
 PACKAGES = ("onnx", "onnxruntime", "tf2onnx")
@@ -49,9 +50,9 @@ def onnx_proto(graph, inputs: Sequence[str], output: str) -> Any:
     import tf2onnx.convert
 
     names = {f"{name}:0": name for name in (*inputs, output)}
-    with _silent("tf2onnx"), _silent("tensorflow"):  # of every pass, and of its age
+    with _silent("tf2onnx"), _silent("tensorflow"):  # what failed is told below
         proto, _ = tf2onnx.convert.from_graph_def(
-            graph,
+            error_functions.without_complement(graph),
             input_names=[f"{name}:0" for name in inputs],
             output_names=[f"{output}:0"],
             tensors_to_rename=names,
@@ -91,10 +92,10 @@ def load(folder: pathlib.Path, precision: str, threads: int) -> Callable:
 
 @contextlib.contextmanager
 def _silent(name):
-    """Inside, a logger tells of errors only."""
+    """Inside, a logger tells nothing."""
     logger = logging.getLogger(name)
     level = logger.level
-    logger.setLevel(logging.ERROR)
+    logger.setLevel(logging.CRITICAL)
     try:
         yield
     finally:

@@ -3,8 +3,12 @@
 import os
 import pathlib
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+
+from tf_defocus.restoration.engines import error_functions
+from tf_defocus.restoration.engines.stages import OUTPUT
 
 PACKAGES = ("openvino",)
 EXTRA = "openvino"
@@ -26,14 +30,31 @@ def convert(graph, inputs: dict[str, np.ndarray], folder: pathlib.Path) -> None:
         RuntimeError: if OpenVINO cannot read an operation.
     """
     import openvino
+
+    model = openvino_model(graph, OUTPUT)
+    openvino.save_model(model, os.fspath(folder / FILE), compress_to_fp16=False)
+
+
+def openvino_model(graph, output: str) -> Any:
+    """A graph as `openvino.Model`.
+
+    Args:
+        graph: `GraphDef` without variables.
+        output: name of the node that is its result, and of the output.
+
+    Raises:
+        RuntimeError: if OpenVINO cannot read an operation.
+    """
+    import openvino
     import tensorflow as tf
 
     with tf.Graph().as_default() as imported:
-        tf.import_graph_def(graph, name="")
+        tf.import_graph_def(error_functions.without_complement(graph), name="")
     model = openvino.convert_model(imported)
     for port in model.inputs:  # named as TensorFlow's tensors, "blurred:0"
         port.get_tensor().set_names({port.any_name.partition(":")[0]})
-    openvino.save_model(model, os.fspath(folder / FILE), compress_to_fp16=False)
+    model.outputs[0].get_tensor().set_names({output})
+    return model
 
 
 def load(folder: pathlib.Path, precision: str, threads: int) -> Callable:

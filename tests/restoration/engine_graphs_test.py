@@ -1,0 +1,64 @@
+"""Operations that converters lack, or get wrong, are written in others for them."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+pytest.importorskip("tensorflow", reason="converts TensorFlow's graphs")
+
+import tensorflow as tf
+
+from tf_defocus.layers.deeprft import ResidualFourierBlock
+from tf_defocus.layers.rdpd import FrameLSTM, merge_frames, separate_frames
+from tf_defocus.layers.restormer_attention import ChannelAttention
+from tf_defocus.restoration.engines import engine, graphs, stages
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="converts TensorFlow's graphs"
+)
+CHANNELS = 4
+
+
+def exact_gelu():
+    return lambda images: ops.gelu(3 * images, approximate=False)
+
+
+def fourier_block():
+    return ResidualFourierBlock(CHANNELS)
+
+
+def channel_attention():
+    return ChannelAttention(num_heads=2)
+
+
+def recurrent_layer():
+    layer = FrameLSTM(CHANNELS)
+    return lambda images: merge_frames(layer(separate_frames(images, 1)))
+
+
+@pytest.mark.parametrize("name", engine.CONVERTED)
+@pytest.mark.parametrize(
+    "make", [exact_gelu, fourier_block, channel_attention, recurrent_layer]
+)
+def test_blocks_compute_the_same_in_every_runtime(make, name, tmp_path, rng):
+    missing = engine.missing_packages(name)
+    if missing:
+        pytest.skip(f"needs {missing}")
+    block = make()
+    first, *others = (
+        rng.normal(size=(batch, *size, CHANNELS)).astype("float32")
+        for batch, size in ((2, (6, 10)), (1, (1, 1)), (3, (7, 5)))
+    )
+    block(first)  # makes its weights
+    spec = tf.TensorSpec((None, None, None, CHANNELS), name="images")
+    graph = graphs.frozen_function(
+        lambda images: tf.identity(block(images), name=stages.OUTPUT), {"images": spec}
+    )
+    runtime = engine._runtime(name)
+    runtime.convert(graph, {"images": first}, tmp_path)
+    compute = runtime.load(tmp_path, "float32", 1)
+    for images in (first, *others):
+        expected = block(images)
+        actual = compute({"images": images})
+        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)

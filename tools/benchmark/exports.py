@@ -1,0 +1,243 @@
+"""Exports every network and preset to every format, and makes a page of the results.
+
+    python tools/benchmark/exports.py --output results/exports --page docs/exports.md
+
+Networks are made small, with fresh weights, and compared with the `Restorer` at two
+sizes: what does not convert does not at full width either. Presets are exported as
+`tools/export.py` does, with its certificate. Each case is kept in the folder `--output`
+and not repeated, so that a run which was stopped goes on.
+"""
+
+import json
+import os
+import pathlib
+import tempfile
+
+import numpy as np
+import tqdm
+from absl import flags
+
+from tf_defocus import commands, whole_files
+from tf_defocus.evaluation import cost
+from tf_defocus.markdown_table import markdown_table
+
+OUTPUT = flags.DEFINE_string("output", "results/exports", "Folder of the results.")
+PAGE = flags.DEFINE_string("page", None, "Markdown page of the tables, for docs.")
+NETWORKS = flags.DEFINE_bool("networks", True, "Convert every network.")
+PRESETS = flags.DEFINE_list("presets", None, "Names [all].")
+
+FORMATS = {"onnx": ".onnx", "openvino": ".xml", "litert": ".tflite"}
+SIZES = ((1, 1), (45, 70))  # px
+TOLERANCE = 1e-5
+MAX_MEGAPIXELS = 0.01
+BLOCKS = {"base_filters": 4, "num_blocks": (1, 1, 1, 1)}
+K3DN = {
+    "base_filters": 4,
+    "encoder_residual_units": 1,
+    "num_psf_blocks": 1,
+    "window_size": (4, 4),
+}
+ONE_UNIT = {"base_filters": 4, "num_residual_units": 1}
+# name -> arguments that make it small; one of each class and kind of input
+SMALL = {
+    "bambnet": {"base_filters": 4, "reduction": 2},
+    "dddnet": {"width_divisor": 16},
+    "deeprft": ONE_UNIT,
+    "dpdnet_single": {"base_filters": 4},
+    "drbnet": {"base_filters": 2},
+    "gkmnet": {"num_gaussians": 2, "max_kernel_size": 5},
+    "ifan": {**ONE_UNIT, "num_iterations": 2},
+    "iniknet": {**ONE_UNIT, "num_bases": 2, "max_kernel_size": 5},
+    "k3dn_single": K3DN,
+    "k3dn_tiny": K3DN,
+    "kpac_3level": {"base_filters": 4},
+    "lakdnet_small": BLOCKS,
+    "mdp": {"base_filters": 4},
+    "nrknet": {"base_filters": 4, "num_kernels": 3},
+    "rdpd": {"base_filters": 4},
+    "restormer": {**BLOCKS, "num_heads": (1, 2, 2, 2)},
+    "srn": {"base_filters": 4},
+}
+
+
+def convert(name, format):
+    """A small network in one format beside the `Restorer`.
+
+    Returns:
+        dict: `max_difference`, or `error`, a line.
+    """
+    import keras
+
+    from tf_defocus import export
+    from tf_defocus.export.runners import open_exported
+    from tf_defocus.models import create_model
+    from tf_defocus.restoration.restorer import Restorer
+
+    keras.utils.set_random_seed(0)
+    network = create_model(name, **SMALL[name])
+    restorer = Restorer(network, tile=0)
+    rng, worst = np.random.default_rng(0), 0.0
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / f"network{FORMATS[format]}"
+        try:
+            getattr(export, f"write_{format}")(network, path)
+            run = open_exported(path)
+            for size in SIZES:
+                views = {
+                    view: rng.random((2, *size, 3), dtype=np.float32)
+                    for view in network.view_names
+                }
+                restored = run(views)
+                for i, image in enumerate(restored):
+                    expected = restorer.restore(**{k: v[i] for k, v in views.items()})
+                    worst = max(worst, float(np.abs(image - expected).max()))
+        except (ValueError, RuntimeError) as error:
+            return {"error": first_line(error)}
+    return {"max_difference": worst}
+
+
+def certify(preset, format, precision):
+    """The certificate of a preset, and the size of its file; or `error`, a line."""
+    from tf_defocus.export.exporting import FORMATS, export_preset
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / f"{preset}{FORMATS[format][0]}"
+        try:
+            certificate = export_preset(
+                preset, path, format, precision, max_megapixels=MAX_MEGAPIXELS
+            )
+        except (ValueError, RuntimeError, ArithmeticError) as error:
+            return {"error": first_line(error)}
+        files = [f for f in pathlib.Path(folder).rglob("*") if f.suffix != ".json"]
+        size = sum(f.stat().st_size for f in files if f.is_file())
+    return {**certificate, "bytes": size}
+
+
+def first_line(error):
+    """The line that a command would end with, of bounded length."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:300]
+
+
+def cases():
+    """dict, name of the file -> function without arguments."""
+    from tf_defocus.export.exporting import FORMATS as ALL
+    from tf_defocus.models.manifest import list_presets
+
+    found = {}
+    for name in SMALL if NETWORKS.value else ():
+        for format in FORMATS:
+            found[f"network-{name}-{format}"] = (convert, name, format)
+    for preset in list_presets() if PRESETS.value is None else PRESETS.value:
+        for format, (_, precisions) in ALL.items():
+            for precision in precisions:
+                name = f"preset-{preset}-{format}-{precision}"
+                found[name] = (certify, preset, format, precision)
+    return found
+
+
+def page(folder):
+    """The text of the page, from the results in the folder."""
+    results = {
+        path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*"))
+    }
+    networks, presets, reasons = {}, [], []
+    for name, result in results.items():
+        kind, network, format, *precision = name.split("-")
+        if "error" in result:
+            reasons.append(f"- {network}, {' '.join([format, *precision])}: ")
+            reasons[-1] += result["error"]
+        if kind == "network":
+            networks.setdefault(network, {})[format] = describe(result)
+        elif "error" not in result:
+            presets.append(row(network, result))
+    machine = cost.describe_machine()
+    formats = [*FORMATS]
+    first = [[f"`{n}`", *(r.get(f, "") for f in formats)] for n, r in networks.items()]
+    header = ("preset", "format", "precision", "largest difference")
+    header += (
+        "PSNR to it [dB]",
+        "PSNR cost [dB]",
+        "file [MB]",
+        "time [s]",
+        "memory [MiB]",
+    )
+    return TEXT.format(
+        networks=markdown_table(("network", *formats), first, num_texts=1),
+        presets=markdown_table(header, presets, num_texts=3),
+        reasons="\n".join(reasons) or "None.",
+        processor=machine["processor"],
+        cores=machine["cores"],
+    )
+
+
+def describe(result):
+    """A cell: the difference, in words where it is too large, or that it is refused."""
+    if "error" in result:
+        return "refused"
+    worst = result["max_difference"]
+    return f"{worst:.0e}" if worst <= TOLERANCE else f"differs by {worst:.0e}"
+
+
+def row(preset, result):
+    """A line of the table of presets."""
+    found, cost = result["parity"]["found"], result["cost"]
+    return (
+        f"`{preset}`",
+        result["format"],
+        result["precision"],
+        f"{max(each['max_difference'] for each in found):.1e}",
+        f"{min(each['psnr_to_restorer'] for each in found):.1f}",
+        f"{result['quality']['psnr_cost']:.3f}",
+        f"{result['bytes'] / 1e6:.1f}",
+        f"{cost['seconds']:.3f}",
+        f"{cost['peak_process_mib']:.0f}",
+    )
+
+
+TEXT = """# What converts to what
+
+    python tools/benchmark/exports.py --output results/exports --page docs/exports.md
+
+## Networks
+
+Every network that restores images becomes a SavedModel. For the other formats the
+table has the largest difference from the `Restorer`, of images in [0, 1], of a small
+network with fresh weights at 1x1 and 70x45 pixels, in a batch of two. Where it says
+"refused", `tools/export.py` tells in one line why, and writes nothing.
+
+{networks}
+
+## Presets
+
+What the certificates of the shipped presets say, which `tools/export.py` writes beside
+each file: the largest difference from the `Restorer` over all sizes (up to 0.01
+megapixels) and batches, the least PSNR to its images, the PSNR that is lost on rendered
+scenes, and time and memory of one image in a process of its own on {processor}, {cores}
+cores, beside other programs.
+
+{presets}
+
+## What is refused
+
+{reasons}
+"""
+
+
+def main(_):
+    """Works through the cases, then writes the page."""
+    folder = pathlib.Path(OUTPUT.value)
+    folder.mkdir(parents=True, exist_ok=True)
+    waiting = {
+        folder / f"{name}.json": call
+        for name, call in cases().items()
+        if not (folder / f"{name}.json").exists()
+    }
+    for path, (function, *arguments) in tqdm.tqdm(waiting.items(), unit="export"):
+        text = json.dumps(function(*arguments), indent=1) + "\n"
+        whole_files.write_text(path, text)
+    if PAGE.value:
+        whole_files.write_text(os.fspath(PAGE.value), page(folder))
+
+
+if __name__ == "__main__":
+    commands.run(main)
