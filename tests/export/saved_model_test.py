@@ -25,7 +25,7 @@ SIZES = {"one_pixel": (1, 1), "odd": (21, 34), "whole": (16, 24)}
 SINGLE = ("kpac_2level", {"base_filters": 3}, 4.0)
 DUAL = (
     "ifan_dual",
-    {"base_filters": 4, "num_iterations": 2, "num_residual_units": 1},
+    {"base_filters": 4, "num_iterations": 1, "num_residual_units": 1},
     1.0,
 )
 
@@ -153,41 +153,30 @@ def restored(model, batch):
     return np.stack(rows)
 
 
-def test_extra_outputs_stay_out_of_the_graph(tmp_path):
-    model = save_small_preset(tmp_path / "preset", ("mdp", {"base_filters": 2}, 1.5))
-    card = saved_model.export_saved_model(model, tmp_path / "served", "mdp")
-    assert card["parity"]["max_error"] < saved_model.PARITY_TOLERANCE
-    served = tf.saved_model.load(str(tmp_path / "served")).signatures["serving_default"]
-    image = np.random.default_rng(9).random((1, 21, 34, 3), dtype=np.float32)
-    outputs = served(blurred=tf.constant(image))
-    assert list(outputs) == ["deblurred"]
-    expected = restored(model, image[None])
-    assert expected.std() > 1e-3
-    np.testing.assert_allclose(outputs["deblurred"], expected, atol=1e-5, rtol=2e-6)
-
-
 SMALL = {
     "lakdnet_small_dual": {"base_filters": 4, "num_blocks": (1, 1, 1, 1)},
+    "mdp": {"base_filters": 2},  # has other outputs, too
     "nrknet": {"base_filters": 2, "num_kernels": 2},
     "rdpd": {"base_filters": 2},  # told how far from the middle a pixel lies
 }
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_a_small_network_of_each_kind_is_exported(tmp_path, name):
+def test_the_graph_of_each_kind_restores_as_the_restorer(name):
     model = create_model(name, **SMALL[name])
     if name == "nrknet":
         model.blur.bias.assign(np.zeros(3))  # it would brighten all beyond 1
-    saved_model.export_saved_model(model, tmp_path / "served", name)
-    served = tf.saved_model.load(str(tmp_path / "served")).signatures["serving_default"]
+    graph = saved_model.RestorationGraph(model, limit=10**6)
     rng = np.random.default_rng(9)
     views = {k: rng.uniform(0, 0.2, (45, 70, 3)) for k in model.view_names}
     views = {k: view.astype("float32") for k, view in views.items()}
-    batch = {k: tf.constant(view[None]) for k, view in views.items()}
-    actual = served(**batch)["deblurred"][0]
+    found = graph.restore_floats({k: tf.constant(v[None]) for k, v in views.items()})
+    assert list(found) == ["deblurred"]
     expected = Restorer(model).restore(**views)
     assert expected.std() > 1e-3
-    np.testing.assert_allclose(actual, expected, atol=saved_model.PARITY_TOLERANCE)
+    np.testing.assert_allclose(
+        found["deblurred"][0], expected, atol=saved_model.PARITY_TOLERANCE
+    )
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -259,13 +248,12 @@ def test_parity_of_other_weights_fails(single):
     assert saved_model.measure_parity(model, folder)["max_error"] < 1e-5
 
 
-def test_command_refuses_an_existing_folder_in_one_line(single, capsys):
+def test_command_refuses_an_existing_folder_in_one_line(single):
     folder = single[1]
     before = (folder / saved_model.CARD).read_bytes()
     preset = folder.parent.parent / "preset"
-    assert run_tool("export", "--preset", preset, "--output", folder) == 1
-    (line,) = capsys.readouterr().err.splitlines()[-1:]
-    assert line.endswith("give --overwrite")
+    said = run_tool("export", "--preset", preset, "--output", folder)
+    assert said.endswith("give --overwrite") and "\n" not in said
     assert (folder / saved_model.CARD).read_bytes() == before
 
 
