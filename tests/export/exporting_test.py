@@ -77,6 +77,29 @@ def test_an_export_that_differs_leaves_nothing_and_says_where(
     assert not list(folder.iterdir())
 
 
+def test_what_a_format_cannot_hold_is_refused_in_one_line(
+    preset, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr(
+        "tf_defocus.restoration.engines.error_functions.without_complement",
+        with_an_inverse,
+    )
+    words = ["-n", str(preset), "-o", str(tmp_path / "a.onnx"), "--format", "onnx"]
+    assert cli.main(["export", *words]) == 1
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert (
+        "ONNX cannot hold kpac_2level: ONNX has no Erfinv; a SavedModel holds" in line
+    )
+    assert not list(tmp_path.iterdir())
+
+
+def with_an_inverse(graph):
+    """The graph with an operation at its end that ONNX does not have."""
+    (last,) = (node for node in graph.node if node.name == "deblurred")
+    last.op = "Erfinv"
+    return graph
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -114,7 +114,7 @@ def export_preset(
                 if precision == "int8"
                 else ()
             )
-            _WRITERS[format](stored, written, precision, signature, views)
+            _write(format, stored, written, precision, signature, views)
         certificate = {
             "preset": os.fspath(preset),
             "format": format,
@@ -130,6 +130,17 @@ def export_preset(
         }
         _place(written, output, json.dumps(certificate, indent=2) + "\n", scratch)
     return certificate
+
+
+def _write(format, *arguments):
+    """Calls the format's writer; its refusal also tells what to do."""
+    try:
+        _WRITERS[format](*arguments)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; a SavedModel holds every network, docs/exports.md tells what "
+            "other formats hold"
+        ) from error
 
 
 def describe(certificate: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -54,7 +55,8 @@ def write_litert(
         with _silent():
             content = converter.convert()
     except Exception as error:  # the converter has many, and long ones
-        reason = " ".join(str(error).split())[:300]
+        said = re.search(r"error: ('[^\n]*)", str(error))
+        reason = " ".join((said.group(1) if said else str(error)).split())[:200]
         raise ValueError(f"LiteRT cannot hold {network.name}: {reason}") from error
     with whole_files.open_whole(path) as file:
         file.write(content)

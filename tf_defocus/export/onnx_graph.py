@@ -58,7 +58,10 @@ def onnx_model(
 ) -> Any:
     """The `onnx.ModelProto` of a network; see `write_onnx`."""
     graph = frozen_graph(network, signature)
-    proto = onnx_proto(graph, network.view_names, OUTPUT)
+    try:
+        proto = onnx_proto(graph, network.view_names, OUTPUT)
+    except ValueError as error:
+        raise ValueError(f"ONNX cannot hold {network.name}: {error}") from error
     if precision == "int8":
         return _in_integers(proto, signature, calibration)
     return proto
