@@ -15,13 +15,13 @@ from tf_defocus.restoration import engines
 from tf_defocus.restoration.engines import choice, engine, graph_cache
 from tf_defocus.restoration.restorer import Restorer
 
-pytestmark = [
-    pytest.mark.skipif(
-        keras.backend.backend() != "tensorflow", reason="converts TensorFlow's graphs"
-    ),
-    # Keras in an engine's place would agree with itself.
-    pytest.mark.filterwarnings("error::tf_defocus.restoration.engines.EngineWarning"),
-]
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="converts TensorFlow's graphs"
+)
+# Keras in an engine's place would agree with itself.
+no_fallback = pytest.mark.filterwarnings(
+    "error::tf_defocus.restoration.engines.EngineWarning"
+)
 # The shipped networks that the tests' own is not like, made small.
 OTHERS = {
     "gkmnet": {"num_gaussians": 2, "max_kernel_size": 5, "num_scales": 1},
@@ -102,6 +102,8 @@ def test_results_agree_within_one_level(
     assert largest_difference(expected, photograph) > 3
 
 
+@no_fallback
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"], indirect=True)
 @pytest.mark.parametrize("kind", OTHERS)
 def test_other_networks_agree_at_two_sizes(kind, name, photograph, filled_cache):
     model = create_model(kind, **OTHERS[kind])
@@ -112,6 +114,7 @@ def test_other_networks_agree_at_two_sizes(kind, name, photograph, filled_cache)
     assert largest_difference(expected, views[model.view_names[0]]) > 3
 
 
+@no_fallback
 def test_openvino_computes_in_bfloat16(network, photograph, filled_cache):
     if engine.missing_packages("openvino"):
         pytest.skip("needs openvino")
