@@ -138,8 +138,8 @@ def _write(format, *arguments):
         _WRITERS[format](*arguments)
     except ValueError as error:
         raise ValueError(
-            f"{error}; a SavedModel holds every network, tools/benchmark/exports.py tells "
-            "what other formats hold"
+            f"{error}; a SavedModel holds every network, and "
+            "tools/benchmark/exports.py tells what other formats hold"
         ) from error
 
 
