@@ -22,7 +22,7 @@ SIZES = ((1, 1), (13, 17))
 # and correlation. `tests/restoration/engines_test.py` has gates and correlation too.
 NETWORKS = {
     "kpac_3level": {"base_filters": 4},
-    "ifan_dual": {"base_filters": 4, "num_iterations": 1, "num_residual_units": 1},
+    "ifan_dual": {"base_filters": 4, "num_iterations": 2, "num_residual_units": 1},
     "k3dn_tiny": {
         "base_filters": 4,
         "encoder_residual_units": 1,

@@ -46,7 +46,7 @@ def test_the_page_has_a_row_per_network_and_certificate(tmp_path):
 
 
 def test_a_network_is_compared_and_a_refusal_is_one_line(monkeypatch):
-    monkeypatch.setitem(tool.SMALL, "kpac_2level", {"base_filters": 2})
+    monkeypatch.setitem(tool.SMALL, "kpac_2level", {"base_filters": 4})
     assert tool.convert("kpac_2level", "litert")["max_difference"] < 1e-5
 
     def refuse(*arguments):
