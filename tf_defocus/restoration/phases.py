@@ -11,8 +11,8 @@ import numpy as np
 from tf_defocus.restoration import tile_arrays, tiling
 
 # Fewer pixels of the features go through `transform` at once: at 1/8 of the size those
-# of 24 megapixels do. More go in strips, whose margins are computed twice.
-WHOLE_FEATURES = 400_000
+# of 16 megapixels do. More go in strips, whose margins are computed twice.
+WHOLE_FEATURES = 250_000
 
 
 def restore_in_phases(engine, views, tiles, progress):
