@@ -87,8 +87,11 @@ class UnbiasedBatchNormalization(layers.BatchNormalization):
     def _moments(self, values, updating):
         """Of the whole batch, the shares of other devices included in training."""
         share = current_share()
-        moments = ops.moments(values, axes=self._reduction_axes)
-        return share.moments(*moments) if share and updating else moments
+        if share is None or not updating:
+            return ops.moments(values, axes=self._reduction_axes)
+        mean = share.mean(ops.mean(values, axis=self._reduction_axes))
+        squares = ops.square(values - mean)  # of the last axis, this layer's
+        return mean, share.mean(ops.mean(squares, axis=self._reduction_axes))
 
     def _update(self, values, mean, variance):
         shape, share = ops.shape(values), current_share()

@@ -22,39 +22,16 @@ class BatchShare:
             an example that only keeps this device company.
         rows: (examples here,) int32, their places in the whole batch.
         size: int, examples of the whole batch.
-        device: int32 scalar, this device's place among all.
-        devices: int, how many there are.
     """
 
     sum_over_devices: Callable[[Tensor], Tensor]
     share: Tensor
     rows: Tensor
     size: int
-    device: Tensor
-    devices: int
 
-    def moments(self, mean: Tensor, variance: Tensor) -> tuple[Tensor, Tensor]:
-        """Moments over the whole batch, of those over the examples of each device.
-
-            mean = sum_i share_i mean_i
-            variance = sum_i share_i (variance_i + (mean_i - mean)^2)
-
-        All devices' moments travel in one message: in a network of many small layers
-        the number of messages is what costs.
-
-        Args:
-            mean, variance: of one shape, over the examples here.
-
-        Returns:
-            (mean, variance), of the same shape.
-        """
-        here = ops.stack([mean, variance, ops.ones_like(mean) * self.share])
-        place = ops.one_hot(self.device, self.devices, dtype=here.dtype)
-        place = ops.reshape(place, (-1, *[1] * len(here.shape)))
-        everywhere = self.sum_over_devices(place * here)
-        means, variances, shares = ops.unstack(everywhere, axis=1)
-        mean = ops.sum(shares * means, axis=0)
-        return mean, ops.sum(shares * (variances + ops.square(means - mean)), axis=0)
+    def mean(self, values: Tensor) -> Tensor:
+        """Mean over the whole batch of what is the mean over the examples here."""
+        return self.sum_over_devices(values * self.share)
 
 
 _share = contextvars.ContextVar("share", default=None)

@@ -257,14 +257,8 @@ class TensorFlowStep:
         """What layers need to know of the batch that this device has a part of."""
         if self.strategy.num_replicas_in_sync == 1:
             return None
-        return BatchShare(
-            functools.partial(context.all_reduce, tf.distribute.ReduceOp.SUM),
-            share=part["share"],
-            rows=part["places"],
-            size=part["size"],
-            device=context.replica_id_in_sync_group,
-            devices=self.strategy.num_replicas_in_sync,
-        )
+        total = functools.partial(context.all_reduce, tf.distribute.ReduceOp.SUM)
+        return BatchShare(total, part["share"], part["places"], part["size"])
 
 
 def _counts(piece):
