@@ -1,7 +1,7 @@
 """Runs that are stopped: by Ctrl-C, SIGTERM or a kill, and what they find again."""
 
+import contextlib
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +16,7 @@ from tests.training.loop_test import RECIPE, assert_same_state, checkpoint
 from tf_defocus import whole_files
 from tf_defocus.data.arrays import StoredArrays
 from tf_defocus.training import loop
+from tf_defocus.training.interruption import StopRequest
 
 LONG = RECIPE.replace(num_steps=30, validate_every=4, checkpoint_every=3, log_every=1)
 SCRIPT = """
@@ -100,14 +101,16 @@ def test_the_first_signal_is_noted_and_the_second_raises():
 
 
 def test_a_request_ends_the_run_after_its_step(data, tmp_path, monkeypatch):
-    original = loop._count_failed
+    request, original = StopRequest(), loop._count_failed
 
     def ask(run, *arguments):
         if run.step == 2:
-            os.kill(os.getpid(), signal.SIGINT)
+            request.signal = signal.SIGINT
         return original(run, *arguments)
 
     monkeypatch.setattr(loop, "_count_failed", ask)
+    asked = contextlib.nullcontext(request)
+    monkeypatch.setattr(loop, "stop_requests", lambda: asked)
     run = loop.train(RECIPE, tmp_path, *data)
     assert (run.step, run.stopped_by) == (2, signal.SIGINT)
     assert int(checkpoint(tmp_path)["step"]) == 2
