@@ -182,7 +182,10 @@ class _Listener(socketserver.TCPServer):
         """
         if threading.current_thread() is threading.main_thread():
             self._previous = signal.signal(signal.SIGUSR1, self._raise)
-            self._interrupts = True
+            with self._lock:
+                self._interrupts = self.reason is None
+            if self.reason:  # heard before anybody could be interrupted
+                self._raise(signal.SIGUSR1, None)
 
     def interrupt_no_more(self):
         """From now on `reason` is looked at."""
