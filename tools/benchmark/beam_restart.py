@@ -36,7 +36,8 @@ SIZES = ((24, 32), (32, 24), (48, 48), (40, 48))
 TOOL = pathlib.Path(__file__).resolve().parent.parent / "restore_beam.py"
 REPORTS = ("refusals.jsonl", "notes.jsonl")
 SECONDS = 1800  # a run that takes longer has failed
-POLL = 0.25
+POLL = 0.02  # small photographs are many in a second
+SAMPLE = 0.25  # between two looks at the memory
 
 
 def write_photographs(folder, count, broken):
@@ -109,12 +110,15 @@ def watch(process, output, stop_at):
     Returns:
         List of (number of outputs, dict of `processes_of`).
     """
-    samples, deadline = [], time.monotonic() + SECONDS
+    samples, began, due = [], time.monotonic(), 0.0
     while process.poll() is None:
-        if time.monotonic() > deadline:
+        now = time.monotonic() - began
+        if now > SECONDS:
             raise ValueError(f"A run took more than {SECONDS} s; run the tool by hand")
         count = len(outputs_of(output))
-        samples.append((count, processes_of(process.pid)))
+        if now >= due:
+            samples.append((count, processes_of(process.pid)))
+            due = now + SAMPLE
         if count >= stop_at:
             break
         time.sleep(POLL)

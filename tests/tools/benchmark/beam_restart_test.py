@@ -18,7 +18,7 @@ TOOL = testing.ROOT / "tools" / "benchmark" / "beam_restart.py"
 def test_a_killed_restoration_goes_on_and_does_each_photograph_once(tmp_path):
     small = {"base_filters": 2}
     save_preset(create_model("dpdnet_single", **small), tmp_path, "small", small)
-    numbers = ["--photographs=100", "--broken=5", "--kills=1"]
+    numbers = ["--photographs=300", "--broken=5", "--kills=1"]
     result = subprocess.run(
         [sys.executable, str(TOOL), *numbers, f"--preset={tmp_path}"],
         capture_output=True,
@@ -29,8 +29,8 @@ def test_a_killed_restoration_goes_on_and_does_each_photograph_once(tmp_path):
     )
     *runs, verdict = result.stdout.strip().splitlines()
     assert result.returncode == 0, verdict
-    assert verdict == "95 good photographs once, 5 refusals named, none partial"
+    assert verdict == "295 good photographs once, 5 refusals named, none partial"
     assert len(runs) == 2 and all("0 done again" in run for run in runs)
     assert "SIGKILL to all processes" in runs[0]
     done = [int(run.split(": ")[1].split()[0]) for run in runs]
-    assert sum(done) == 95 and min(done) > 0
+    assert sum(done) == 295 and min(done) > 0
