@@ -7,6 +7,12 @@ PHOTOS holds sharp photographs, as for `synthetic_dp/free_photos`. Every variant
 one widening away from `scene_ranges.WIDE` for training; all are scored on the same wide
 validation examples, and on the sharp images of these, which must stay as they are. The
 same command given again continues where it was stopped.
+
+From random weights a short run tells little. `--recipe` and `--initial_weights` let all
+variants go on from one trained network:
+
+    python tools/reproduce/data_ablation.py --manual_dir PHOTOS --output results/data \\
+        --recipe kpac_3level_free --initial_weights checkpoints/kpac_3level_free.npz
 """
 
 import dataclasses
@@ -26,6 +32,8 @@ MANUAL_DIR = flags.DEFINE_string("manual_dir", None, "Photographs.", required=Tr
 OUTPUT = flags.DEFINE_string("output", None, "Folder for all.", required=True)
 PAGE = flags.DEFINE_string("page", None, "Markdown file to write beside them.")
 VARIANTS = flags.DEFINE_list("variants", [], "Names [all].")
+RECIPE = flags.DEFINE_string("recipe", data_ablations.RECIPE, "Of all runs.")
+INITIAL = flags.DEFINE_string("initial_weights", "", "Where all runs begin [random].")
 SEEDS = flags.DEFINE_list("seeds", ["0"], "One run of each variant per seed.")
 NUM_TRAIN = flags.DEFINE_integer("num_train", 400, "Rendered examples.", 1)
 NUM_VALIDATION = flags.DEFINE_integer("num_validation", 24, "Likewise.", 1)
@@ -98,13 +106,15 @@ def page(recipe, results, command):
     """The ablation as a page of Markdown; rows that were measured, no others."""
     missing = [name for name in data_ablations.WIDENINGS if not results.get(name)]
     indented = "".join(f"    {line}\n" for line in command.splitlines())
+    start = pathlib.Path(recipe.initial_weights).stem
+    start = f" from the weights of `{start}`" if start else ""
     text = (
         "# What each widening of the rendered data is worth\n\n"
         "Every row but the first takes one widening of `scene_ranges.WIDE` away from "
         "the training data (`tf_defocus/configs/data_ablations.py` has the numbers); "
         f"all are scored on the same wide validation examples. Made by\n\n{indented}\n"
-        f"{recipe.model}, {recipe.num_steps} steps of {recipe.batch_size} crops of "
-        f"{recipe.crop_size} px on {NUM_TRAIN.value} examples; "
+        f"{recipe.model}, {recipe.num_steps} steps{start} of {recipe.batch_size} crops "
+        f"of {recipe.crop_size} px on {NUM_TRAIN.value} examples; "
         f"{NUM_VALIDATION.value} validation examples. *Blurred*: those whose mean "
         "circle of confusion exceeds 1 px. *Sharp against itself*: their sharp images, "
         f"restored.\n\n{table(results)}"
@@ -126,9 +136,13 @@ def main(_):
             f"{sorted(unknown)}"
         )
     names = VARIANTS.value or list(data_ablations.WIDENINGS)
-    recipe = configs.get_recipe(data_ablations.RECIPE)
+    recipe = configs.get_recipe(RECIPE.value)
     changes = {"num_steps": STEPS.value, "crop_size": CROP.value}
-    recipe = recipe.replace(**{k: v for k, v in changes.items() if v})
+    recipe = recipe.replace(
+        **{k: v for k, v in changes.items() if v},
+        initial_run="",
+        initial_weights=INITIAL.value,
+    )
     photographs = large_photographs.split_photographs(MANUAL_DIR.value)
     output = pathlib.Path(OUTPUT.value)
     validation = render(

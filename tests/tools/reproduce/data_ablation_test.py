@@ -69,5 +69,23 @@ def test_variants_differ_in_their_training_data_alone(run, tmp_path, capsys):
     assert "another budget" in run(*options, "--num_steps", 2)
 
 
+def test_all_variants_begin_with_given_weights(run, tmp_path):
+    options = ["--num_train", 2, "--num_validation", 1, "--size", 24, "--exact", 0]
+    options += ["--variants", "wide", "--page", tmp_path / "p.md"]
+    assert not run(*options)
+    first = tmp_path / "out" / "wide" / "seed_0"
+    (first / "scores.json").unlink()
+    begun = (first / "weights.npz").rename(tmp_path / "begun.npz")
+    (first / "checkpoint.npz").unlink()
+    assert not run(*options, "--initial_weights", begun)
+    recipe = json.loads((first / "config.json").read_text())["recipe"]
+    assert recipe["initial_weights"] == str(begun)
+    assert (
+        "1 steps from the weights of `begun` of 2 crops"
+        in (tmp_path / "p.md").read_text()
+    )
+    assert "another budget" in run(*options)
+
+
 def test_unknown_variants_are_named(run):
     assert "data_ablation: Expected variants of" in run("--variants", "wider")
