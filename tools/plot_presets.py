@@ -7,7 +7,6 @@ this project's optics, so that the truth is known. Single views and pairs are gi
 each preset as it wants them; above each part stands its PSNR on the whole photograph.
 """
 
-import cv2
 import numpy as np
 from absl import flags
 
@@ -19,25 +18,6 @@ LEFT = flags.DEFINE_integer("left", 330, "Of the part [px].", 0)
 TOP = flags.DEFINE_integer("top", 60, "Of the part [px].", 0)
 SIZE = flags.DEFINE_integer("size", 260, "Of the part, a square [px].", 16)
 COLUMNS = 4
-BAR = 26  # [px], for the label above a part
-GAP = 4  # [px]
-
-
-def labelled(image, text):
-    """A part below its label, (height, width, 3) uint8, with a white border."""
-    bar = np.full((BAR, image.shape[1], 3), 255, "uint8")
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    cv2.putText(bar, text, (2, 18), font, 0.45, (0, 0, 0), 1, cv2.LINE_AA)
-    border = ((GAP, GAP), (GAP, GAP), (0, 0))
-    return np.pad(np.concatenate([bar, image]), border, constant_values=255)
-
-
-def sheet(parts, columns=COLUMNS):
-    """Labelled parts of one size in rows; what is left of the last row is white."""
-    tiles = [labelled(image, text) for text, image in parts.items()]
-    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
-    rows = [tiles[i : i + columns] for i in range(0, len(tiles), columns)]
-    return np.concatenate([np.concatenate(row, axis=1) for row in rows])
 
 
 def main(_):
@@ -47,6 +27,7 @@ def main(_):
     from tf_defocus.images import levels
     from tf_defocus.images.files import Image, write_image
     from tf_defocus.reports import demo
+    from tf_defocus.reports.picture_sheet import picture_sheet
 
     example = next(demo.examples())
     images = {"input": example.views["blurred"]}
@@ -58,12 +39,13 @@ def main(_):
         slice(TOP.value, TOP.value + SIZE.value),
         slice(LEFT.value, LEFT.value + SIZE.value),
     )
-    parts = {}
+    parts = []
     for name, image in [*images.items(), ("truth", example.sharp)]:
         score = protocols.score(image, example.sharp, "native16")["psnr"]
         text = name if name == "truth" else f"{name}  {score:.2f} dB"
-        parts[text] = levels.to_levels(levels.to_float(image[part]), np.uint8)
-    write_image(OUTPUT.value, Image(sheet(parts)))
+        levels_of_part = levels.to_levels(levels.to_float(image[part]), np.uint8)
+        parts.append((text, levels_of_part))
+    write_image(OUTPUT.value, Image(picture_sheet(parts, COLUMNS)))
     print(f"written: {OUTPUT.value}")
 
 
