@@ -184,7 +184,8 @@ def main(_):
     """Trains as the flags say, alone or as one of several workers."""
     if _WORKER_HOSTS.value:
         workers.set_worker(_WORKER_HOSTS.value, _TASK_INDEX.value)
-    with meeting.errors_told(workers.find_worker(_STRATEGY.value)):
+    output = _OUTPUT.value or pathlib.Path("runs") / _RECIPE.value
+    with meeting.errors_told(workers.find_worker(_STRATEGY.value), output):
         run = train()
     commands.leave_if_stopped(run)
 

@@ -73,6 +73,69 @@ def test_an_error_before_the_meeting_ends_the_others(monkeypatch):
         raise ValueError("no data")  # nobody hears it
 
 
+@pytest.fixture
+def no_patience(monkeypatch):
+    monkeypatch.setattr(meeting, "TELLING_SECONDS", 0.1)
+    monkeypatch.setattr(meeting, "RETURN_SECONDS", 0.3)
+
+
+def end(worker, folder, reason):
+    """Ends before the meeting, when nobody listens who was not there before."""
+    with pytest.raises(ValueError, match=reason), meeting.errors_told(worker, folder):
+        raise ValueError(reason)
+
+
+def go_on(worker, folder):
+    """To the meeting, and past it."""
+    with meeting.errors_told(worker, folder):
+        meeting.meet(worker, 30)
+    return "met"
+
+
+@pytest.mark.usefixtures("no_patience")
+def test_who_starts_when_another_has_ended_finds_the_reason_once(tmp_path):
+    (*late, failed), folder = workers(3), tmp_path / "run"
+    end(failed, folder, "no data")
+    start = time.monotonic()
+    for worker in late:
+        with pytest.raises(OSError, match=r"^worker 2 ended: no data$"):
+            go_on(worker, folder)
+    assert time.monotonic() - start < 10
+    assert not list(folder.iterdir())
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        calls = [pool.submit(go_on, worker, folder) for worker in (*late, failed)]
+        assert [call.result() for call in calls] == ["met"] * 3
+
+
+@pytest.mark.usefixtures("no_patience")
+def test_a_note_of_who_is_back_or_of_other_workers_ends_nobody(tmp_path, monkeypatch):
+    late, failed = workers(2)
+    end(failed, tmp_path, "no data")
+    other = Worker(0, (late.hosts[0], "localhost:1"))
+    with meeting.errors_told(other, tmp_path):
+        pass
+    monkeypatch.setattr(meeting, "RETURN_SECONDS", 30)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        going_on = pool.submit(go_on, late, tmp_path)
+        time.sleep(0.2)
+        assert len(list(tmp_path.iterdir())) == 1 and not going_on.done()
+        assert go_on(failed, tmp_path) == going_on.result() == "met"
+    assert not list(tmp_path.iterdir())
+    end(failed, tmp_path, "no data")
+    monkeypatch.setattr(meeting.meeting_notes, "VALID_SECONDS", -1)
+    with meeting.errors_told(late, tmp_path):
+        pass
+
+
+def test_who_hears_the_reason_finds_no_note(tmp_path):
+    one, two = workers(2)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(meet, one)
+        end(two, tmp_path, "no data")
+        assert waiting.result() == "worker 1 ended: no data"
+    assert not list(tmp_path.iterdir())
+
+
 def test_who_does_not_come_is_named(monkeypatch):
     monkeypatch.setattr(meeting, "TELLING_SECONDS", 0.1)
     one, _ = workers(2)
@@ -94,10 +157,10 @@ def test_who_reads_data_is_waited_for_until_it_is_gone(monkeypatch):
 
 
 INTERRUPTED = """
-import concurrent.futures, time
-from tests.training.meeting_test import workers
+import concurrent.futures, sys, time
 from tf_defocus.training import meeting
-one, two = workers(2)
+from tf_defocus.training.workers import Worker
+one, two = (Worker(index, tuple(sys.argv[1:])) for index in (0, 1))
 with concurrent.futures.ThreadPoolExecutor(1) as pool:
     telling = pool.submit(meeting._tell, two, "no data")
     try:
@@ -115,7 +178,8 @@ print(meeting._listeners)
 def test_who_reads_data_is_interrupted_by_the_others_error():
     # In a process of its own: a signal that is not caught ends the tests' process.
     start = time.monotonic()
-    command = [sys.executable, "-c", INTERRUPTED]
+    one, _ = workers(2)
+    command = [sys.executable, "-c", INTERRUPTED, *one.hosts]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     said = ["worker 1 ended: no data", "True", "{}"]
     assert done.stdout.splitlines() == said, done.stderr

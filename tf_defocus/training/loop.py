@@ -106,15 +106,15 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     last = min(recipe.num_steps, stop_after or recipe.num_steps)
     deadline = time.monotonic() + 60 * max_minutes if max_minutes else float("inf")
-    validation = StoredArrays(validation_arrays) if validation_arrays else None
     worker = find_worker(strategy)
     with contextlib.ExitStack() as stack:
-        with meeting.errors_told(worker):
+        with meeting.errors_told(worker, folder):
             if worker.writes:
                 stack.enter_context(whole_files.lock_folder(folder))
             arrays = train_arrays
             if isinstance(train_arrays, (str, os.PathLike)):
                 arrays = StoredArrays(train_arrays)
+            validation = StoredArrays(validation_arrays) if validation_arrays else None
             meeting.meet(worker)
         run, step_function, logger = _prepare(
             recipe, folder, arrays, strategy, worker, uneven

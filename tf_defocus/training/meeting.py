@@ -3,12 +3,14 @@
 TensorFlow's own servers wait for an hour for a worker that ended before it got to them.
 Here every worker listens at its own address from its start, calls all others when it is
 ready, and goes on when all are. Whoever fails before tells the others why, also those
-that still read their data, and they end too.
+that still read their data, and they end too. For those that do not listen yet a note
+stays in the folder of the run.
 """
 
 import atexit
 import contextlib
 import json
+import os
 import signal
 import socket
 import socketserver
@@ -16,10 +18,12 @@ import threading
 import time
 from collections.abc import Iterator
 
+from tf_defocus.training import meeting_notes
 from tf_defocus.training.workers import Worker
 
 MEETING_SECONDS = 600.0  # clusters start machines one after another
 TELLING_SECONDS = 30.0  # of a worker that ends, to tell the others why
+RETURN_SECONDS = 5.0  # of who left a note, to be there again
 GONE_SECONDS = 20.0  # without an answer, of a worker that was there before
 LEAVING_SECONDS = 10.0  # of the first worker, for the others to end before it
 _CALL_SECONDS = 2.0
@@ -31,13 +35,16 @@ _leaving = set()  # clusters whose first worker this process is
 
 
 @contextlib.contextmanager
-def errors_told(worker: Worker) -> Iterator[None]:
+def errors_told(
+    worker: Worker, folder: str | os.PathLike | None = None
+) -> Iterator[None]:
     """Inside, until the meeting, an error of any worker ends all, with the same line.
 
     A block within such a block does nothing.
 
     Args:
         worker: `Worker`.
+        folder: of the run, the same for all workers; None leaves and reads no notes.
 
     Raises:
         OSError: if this worker's port is taken, or another worker ended.
@@ -46,15 +53,17 @@ def errors_told(worker: Worker) -> Iterator[None]:
     if place is None or place in _met or place in _listeners:
         yield
         return
-    server = _listeners[place] = _listen(worker)
+    server = _listeners[place] = _listen(worker, folder)
     try:
         server.interrupt()
+        if folder is not None:
+            _heed_notes(worker, server, folder)
         yield
     except BaseException as error:
         server.end()
         if server.reason:  # who gave it tells the others, too
             raise OSError(server.reason) from error
-        _tell(worker, str(error) or type(error).__name__)
+        _tell(worker, str(error) or type(error).__name__, folder)
         raise
     finally:
         server.end()
@@ -107,6 +116,21 @@ def _listens(host):
     except OSError:
         return False
     return True
+
+
+def _heed_notes(worker, server, folder):
+    """Ends with the reason of who ended before this worker started, and is not back."""
+    for other in range(len(worker.hosts)):
+        meeting_notes.remove(folder, worker.index, other)
+    deadline = time.monotonic() + RETURN_SECONDS
+    for other, reason in meeting_notes.find(folder, worker).items():
+        while not (server.reason or _listens(worker.hosts[other])):
+            if time.monotonic() > deadline:
+                server.reason = f"worker {other} ended: {reason}"
+            time.sleep(_PAUSE_SECONDS)
+        meeting_notes.remove(folder, other, worker.index)
+    if server.reason:
+        raise OSError(server.reason)
 
 
 def _wait_for_all(worker, server, seconds):
@@ -219,7 +243,7 @@ class _Call(socketserver.StreamRequestHandler):
             self.wfile.write(b"heard\n")
 
 
-def _listen(worker):
+def _listen(worker, folder=None):
     name, _, port = worker.hosts[worker.index].rpartition(":")
     address = name if name in ("localhost", "127.0.0.1") else ""
     try:
@@ -229,20 +253,24 @@ def _listen(worker):
             f"port {port} of this worker ({name}:{port}) is taken ({error.strerror}); "
             "name another one, the same for all workers"
         )
-        _tell(worker, reason)
+        _tell(worker, reason, folder)
         raise OSError(reason) from error
 
 
-def _tell(worker, reason):
+def _tell(worker, reason, folder=None):
     waiting = set(range(len(worker.hosts))) - {worker.index}
     if not waiting or worker.hosts[worker.index] in _met:
         return
     message = {"worker": worker.index, "error": reason[: _LINE // 8]}
+    if folder is not None:  # before the last call, which may come just too early
+        meeting_notes.leave(folder, worker, sorted(waiting), message["error"])
     deadline = time.monotonic() + TELLING_SECONDS
     while waiting and time.monotonic() < deadline:
         for other in sorted(waiting):
             if _call(worker.hosts[other], message):
                 waiting.discard(other)
+                if folder is not None:
+                    meeting_notes.remove(folder, worker.index, other)
         time.sleep(_PAUSE_SECONDS)
 
 
