@@ -1,15 +1,14 @@
 """Several devices give the weights of one: batch moments, tasks, uneven batches."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 
 from tests.data.batches_test import store
-from tests.testing import ROOT
+from tests.processes import Copy
 from tests.training import compared_tasks_test, tasks_test
 from tf_defocus.configs import Recipe
+from tf_defocus.models import bambnet
+from tf_defocus.training import loop, tensorflow_step
 
 GKMNET = Recipe(
     name="test_gkmnet",
@@ -18,13 +17,15 @@ GKMNET = Recipe(
     crop_size=16,
     losses=(("mse", 1.0),),
 )
-RECIPES = {
-    "gkmnet": (GKMNET, 16),
-    "ifan": (tasks_test.IFAN, 16),
-    "k3dn": (tasks_test.K3DN, 128),
-    "mdp": (compared_tasks_test.MDP, 16),
-    "bambnet": (compared_tasks_test.BAMBNET, 16),
-}
+K3DN = tasks_test.K3DN.replace(
+    crop_size=32,
+    overrides={
+        **tasks_test.K3DN.overrides,
+        "window_size": (4, 4),
+        "pool_size": (2, 2),
+        "pad_scale": (32, 32),
+    },
+)
 # Five examples in two parts: of the second part, the third device has none.
 UNEVEN = Recipe(
     name="test_uneven",
@@ -57,57 +58,61 @@ CHANGES = {
     "clip_norm": 1.0,
     "validate_every": 100,
 }
-SCRIPT = """
-import sys, tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(
-    cpu, [tf.config.LogicalDeviceConfiguration()] * 3
-)
-from tests.training.devices_test import CHANGES, RECIPES, UNEVEN
-from tf_defocus.training import loop, tensorflow_step
-name, arrays, output, count = sys.argv[1:]
-recipe = UNEVEN if name == "uneven" else RECIPES[name][0].replace(**CHANGES)
-devices = [f"CPU:{index}" for index in range(int(count))]
-strategy = tf.distribute.MirroredStrategy(devices)
-tensorflow_step.create_strategy = lambda _: strategy
-loop.train(recipe, f"{output}/{count}", arrays, uneven=True)
-"""
+RECIPES = {
+    "gkmnet": GKMNET.replace(**CHANGES),
+    "ifan": tasks_test.IFAN.replace(**CHANGES),
+    "k3dn": K3DN.replace(**CHANGES),
+    "mdp": compared_tasks_test.MDP.replace(**CHANGES),
+    "bambnet": compared_tasks_test.BAMBNET.replace(**CHANGES),
+    "uneven": UNEVEN,
+}
 
 
-def train(name, folder, *counts):
-    """Trains on so many devices each; folders are named by the count.
+def train(folder, count, names):
+    """Trains networks one after another on so many devices of this process."""
+    import tensorflow as tf
 
-    Each in a process of its own: TensorFlow groups the devices of one once.
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    several = [tf.config.LogicalDeviceConfiguration()] * 3
+    tf.config.set_logical_device_configuration(cpu, several)
+    devices = [f"CPU:{index}" for index in range(count)]
+    strategy = tf.distribute.MirroredStrategy(devices)
+    tensorflow_step.create_strategy = lambda _: strategy
+    # What takes long to trace.
+    bambnet.BRANCH_BLOCKS = (0, 0, 0, 1)
+    for name in names:
+        run = folder / str(count) / name
+        loop.train(RECIPES[name], run, folder / "arrays", uneven=True)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Of the runs on one device and on two, and of the uneven one on three.
+
+    Each number of devices in a process of its own, for all networks: TensorFlow groups
+    the devices of one once.
     """
-    for count in counts:
-        command = [sys.executable, "-c", SCRIPT, name, folder / "arrays", folder]
-        result = subprocess.run(
-            [*command, str(count)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert result.returncode == 0, result.stderr[-3000:]
+    folder = tmp_path_factory.mktemp("devices")
+    store(folder / "arrays", count=5, size=32)
+    for count, names in ((1, RECIPES), (2, RECIPES), (3, ["uneven"])):
+        Copy(train, folder, count, list(names)).finish()
+    return folder
 
 
-def states(folder, *counts):
+def states(folder, name, *counts):
     """The models' variables of each run."""
     found = []
     for count in counts:
-        path = folder / str(count) / "checkpoint.npz"
+        path = folder / str(count) / name / "checkpoint.npz"
         with np.load(path, allow_pickle=False) as file:
             found.append({k: file[k] for k in file.files if k.startswith("model/")})
     return found
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(RECIPES))
-def test_two_devices_give_the_weights_of_one(tmp_path, name):
-    _, size = RECIPES[name]
-    store(tmp_path / "arrays", count=4, size=size)
-    train(name, tmp_path, 1, 2)
-    one, two = states(tmp_path, 1, 2)
+@pytest.mark.parametrize("name", sorted(RECIPES.keys() - {"uneven"}))
+def test_two_devices_give_the_weights_of_one(folder, name):
+    one, two = states(folder, name, 1, 2)
     assert one.keys() == two.keys()
     errors = {key: two[key].astype("float64") - value for key, value in one.items()}
     whole, difference = (
@@ -123,11 +128,9 @@ def test_two_devices_give_the_weights_of_one(tmp_path, name):
 
 
 @pytest.mark.slow
-def test_a_batch_that_does_not_divide_gives_the_weights_of_one_device(tmp_path):
+def test_a_batch_that_does_not_divide_gives_the_weights_of_one_device(folder):
     """With dropout, too, whose masks are those of the whole batch."""
-    store(tmp_path / "arrays", count=5, size=16)
-    train("uneven", tmp_path, 1, 2, 3)
-    one, *others = states(tmp_path, 1, 2, 3)
+    one, *others = states(folder, "uneven", 1, 2, 3)
     for other in others:
         for key, value in one.items():
             scale = max(np.abs(value).max(), 1e-3)

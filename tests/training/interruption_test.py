@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 
 from tests.data.batches_test import store
+from tests.processes import Copy
 from tests.testing import ROOT
 from tests.training.loop_test import RECIPE, assert_same_state, checkpoint
 from tf_defocus import whole_files
@@ -19,14 +21,6 @@ from tf_defocus.training import loop
 from tf_defocus.training.interruption import StopRequest
 
 LONG = RECIPE.replace(num_steps=30, validate_every=4, checkpoint_every=3, log_every=1)
-SCRIPT = """
-import sys
-from tests.training.interruption_test import LONG
-from tf_defocus.training import loop
-run = loop.train(LONG, *sys.argv[1:])
-print(run.step, run.stopped_by, flush=True)
-"""
-
 TWO_SIGNALS = """
 import os, signal, time
 from tf_defocus.training.interruption import stop_requests
@@ -41,6 +35,12 @@ with stop_requests() as request:
     except KeyboardInterrupt:
         print("raised")
 """
+
+
+def train(folder, *data):
+    """What a process that is stopped does."""
+    run = loop.train(LONG, folder, *data)
+    print(run.step, run.stopped_by, flush=True)
 
 
 @pytest.fixture(scope="module")
@@ -66,17 +66,17 @@ def last_logged(folder):
     return json.loads(lines[-1])["step"] if lines else 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_run_equals_the_uninterrupted_one(
     data, uninterrupted, tmp_path, number
 ):
-    command = [sys.executable, "-c", SCRIPT, tmp_path / "run", *data]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    copy = Copy(train, tmp_path / "run", *data)
     deadline = time.monotonic() + 240
     while last_logged(tmp_path / "run") < 5 and time.monotonic() < deadline:
         time.sleep(0.01)
-    process.send_signal(number)
-    output, _ = process.communicate(timeout=240)
+    os.kill(copy.process.pid, number)
+    output, _ = copy.finish(-number if number == signal.SIGKILL else 0)
     if number != signal.SIGKILL:
         step, stopped_by = output.splitlines()[-1].split()
         assert 5 <= int(step) < 30

@@ -1,20 +1,23 @@
 """Several worker processes on this machine train as one process does."""
 
-import json
+import os
+import shutil
 import signal
 import socket
-import subprocess
 import sys
 import time
+import types
 
 import numpy as np
 import pytest
 
 from tests.data.batches_test import store
-from tests.testing import ROOT
+from tests.processes import Copy
 from tests.training.devices_test import CHANGES
+from tf_defocus import commands
 from tf_defocus.configs import Recipe
-from tf_defocus.training import workers
+from tf_defocus.training import loop, workers
+from tf_defocus.training.tensorflow_step import TensorFlowStep, create_strategy
 
 # With dropout, whose masks are the whole batch's, and one example too many for two.
 RECIPE = Recipe(
@@ -22,26 +25,34 @@ RECIPE = Recipe(
     model="dpdnet_single",
     overrides={"base_filters": 2, "dropout_rate": 0.4},
     crop_size=16,
+    losses=(("mse", 1.0),),  # smooth: of absolute errors one may change its sign
     log_every=1,
-    checkpoint_every=2,
+    checkpoint_every=5,
     ema_decay=0.5,
 ).replace(**CHANGES | {"batch_size": 5, "num_steps": 30, "validate_every": 15})
-SCRIPT = """
-import json, sys
-from tf_defocus import commands, configs
-from tf_defocus.training import loop, workers
-recipe, output, arrays, hosts, index = sys.argv[1:]
-def main(_):
-    strategy = "none"
-    if hosts:
-        workers.set_worker(hosts.split(","), int(index))
-        strategy = "multi_worker"
-    recipe_ = configs.Recipe(**json.loads(recipe))
-    run = loop.train(recipe_, output, arrays, arrays, strategy, uneven=True)
-    sys.exit(128 + run.stopped_by if run.stopped_by else 0)
-sys.argv[1:] = []
-commands.run(main)
-"""
+FIRST = "first_checkpoint.npz"  # a copy of it
+
+
+def train(recipe, output, arrays, hosts=(), index=0):
+    """What each process does: as a tool, it ends with one line."""
+    save = loop.save_checkpoint
+
+    def save_and_keep(run):
+        save(run)
+        if run.step == recipe.checkpoint_every and run.writes:
+            shutil.copy(output / "checkpoint.npz", output / FIRST)
+
+    def main(_):
+        strategy = "none"
+        if hosts:
+            workers.set_worker(hosts, index)
+            strategy = "multi_worker"
+        loop.save_checkpoint = save_and_keep
+        run = loop.train(recipe, output, arrays, arrays, strategy, uneven=True)
+        sys.exit(128 + run.stopped_by if run.stopped_by else 0)
+
+    sys.argv[1:] = []
+    commands.run(main)
 
 
 def free_hosts(count=2):
@@ -55,28 +66,24 @@ def free_hosts(count=2):
     return hosts
 
 
-def start(recipe, output, arrays, hosts=(), index=0):
-    """A process of its own that trains."""
-    recipe = json.dumps(recipe.to_dict())
-    command = [sys.executable, "-c", SCRIPT, recipe, output, arrays]
-    return subprocess.Popen(
-        [*command, ",".join(hosts), str(index)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def start(*arguments):
+    """Two workers that call `train`, the second one with its own recipe and arrays.
+
+    Args:
+        *arguments: (recipe, output, arrays) of each; of both where there is one.
+    """
+    hosts = free_hosts()
+    both = arguments if len(arguments) == 2 else arguments * 2
+    return [Copy(train, *each, hosts, index) for index, each in enumerate(both)]
 
 
-def finish(*processes, code=0, timeout=400):
+def finish(*copies, code=0):
     """Waits for processes, which must end with that code; returns their errors."""
-    errors = [process.communicate(timeout=timeout)[1] for process in processes]
-    assert [p.returncode for p in processes] == [code] * len(processes), errors
-    return errors
+    return [copy.finish(code)[1] for copy in copies]
 
 
-def state(folder):
-    with np.load(folder / "checkpoint.npz", allow_pickle=False) as file:
+def state(folder, name="checkpoint.npz"):
+    with np.load(folder / name, allow_pickle=False) as file:
         return {name: file[name] for name in file.files}
 
 
@@ -86,21 +93,20 @@ def stop_in_the_middle(arrays, folder, victim, number):
     def kept():
         return (folder / "checkpoint.npz").exists() and int(state(folder)["step"])
 
-    hosts, before = free_hosts(), kept()
-    workers = [start(RECIPE, folder, arrays, hosts, i) for i in (0, 1)]
+    before, copies = kept(), start((RECIPE, folder, arrays))
     while kept() == before:
-        assert workers[0].poll() is None, workers[0].communicate()
+        if not copies[0].process.is_alive():
+            copies[0].finish()
         time.sleep(0.01)
-    workers[victim].send_signal(number)
-    stopped, other = workers[victim], workers[1 - victim]
+    stopped, other = copies[victim], copies[1 - victim]
+    os.kill(stopped.process.pid, number)
     if number == signal.SIGTERM:  # a request: both end after the same step
-        finish(stopped, code=128 + number)
-        finish(other)
+        stopped.finish(128 + number)
+        other.finish()
     else:
-        (error,) = finish(other, code=1, timeout=60)
-        line = error.splitlines()[-1]
-        assert "another worker ended or cannot be reached" in line, error
-        finish(stopped, code=-number)
+        line = other.finish(1, timeout=60)[1].splitlines()[-1]
+        assert "another worker ended or cannot be reached" in line
+        stopped.finish(-number)
     assert before < kept() < RECIPE.num_steps
 
 
@@ -113,12 +119,12 @@ def arrays(tmp_path_factory):
 
 @pytest.mark.slow
 def test_two_workers_train_as_one_process_also_after_they_are_stopped(arrays, tmp_path):
-    finish(start(RECIPE, tmp_path / "one", arrays))
-    hosts = free_hosts()
-    first, second = (start(RECIPE, tmp_path / "two", arrays, hosts, i) for i in (0, 1))
-    finish(first, second)
-    one, two = state(tmp_path / "one"), state(tmp_path / "two")
-    assert one.keys() == two.keys() and int(two["step"]) == RECIPE.num_steps
+    finish(
+        Copy(train, RECIPE.replace(num_steps=6), tmp_path / "one", arrays),
+        *start((RECIPE, tmp_path / "two", arrays)),
+    )
+    one, two = (state(tmp_path / name, FIRST) for name in ("one", "two"))
+    assert one.keys() == two.keys() and int(two["step"]) == 5
     for key, value in one.items():
         if key.startswith("model/"):
             scale = max(np.abs(value).max(), 1e-3)
@@ -126,64 +132,48 @@ def test_two_workers_train_as_one_process_also_after_they_are_stopped(arrays, tm
     killed = tmp_path / "killed"
     for victim, number in ((1, signal.SIGKILL), (0, signal.SIGTERM)):
         stop_in_the_middle(arrays, killed, victim, number)
-    hosts = free_hosts()
-    first, second = (start(RECIPE, killed, arrays, hosts, i) for i in (0, 1))
-    finish(first, second)
-    resumed = state(killed)
+    finish(*start((RECIPE, killed, arrays)))
+    two, resumed = state(tmp_path / "two"), state(killed)
+    assert int(two["step"]) == RECIPE.num_steps
     for key, value in two.items():
         np.testing.assert_array_equal(resumed[key], value, err_msg=key)
     logs = [(tmp_path / n / "metrics.jsonl").read_text() for n in ("two", "killed")]
     assert logs[0] == logs[1]
 
 
-AGREEMENT = """
-import pathlib, sys
-from tf_defocus import configs
-from tf_defocus.training import loop, workers
-from tf_defocus.training.tensorflow_step import TensorFlowStep, create_strategy
-from types import SimpleNamespace
-folder, hosts, index = sys.argv[1:]
-folder, index = pathlib.Path(folder), int(index)
-workers.set_worker(hosts.split(","), index)
-strategy = create_strategy("multi_worker")
-step = TensorFlowStep(None, None, None, SimpleNamespace(accumulation_steps=1), strategy)
-def check(recipe="a", **changes):
-    recipe = configs.Recipe(name="test", model=recipe)
-    facts = {"data": "b", "step": 3, "folder": folder, **changes}
-    run = SimpleNamespace(recipe=recipe, **facts)
-    try:
-        loop._require_agreement(run, step)
-        loop._require_same_folder(run, step)
-        print("agreed")
-    except ValueError as error:
-        print(error)
-check()
-check(recipe="other" if index else "a")
-check(data="other" if index else "b")
-check(step=4 if index else 3)
-check(folder=folder / "elsewhere" if index else folder)
-loop.__version__ = "9" if index else "1"
-check()
-"""
+def agree(folder, hosts, index):
+    """Prints what workers say that agree, then differ in one thing after another."""
+    workers.set_worker(hosts, index)
+    strategy = create_strategy("multi_worker")
+    parts = types.SimpleNamespace(accumulation_steps=1)
+    step = TensorFlowStep(None, None, None, parts, strategy)
+
+    def check(model="a", **changes):
+        recipe = Recipe(name="test", model=model)
+        facts = {"data": "b", "step": 3, "folder": folder, **changes}
+        run = types.SimpleNamespace(recipe=recipe, **facts)
+        try:
+            loop._require_agreement(run, step)
+            loop._require_same_folder(run, step)
+            print("agreed")
+        except ValueError as error:
+            print(error)
+
+    check()
+    check(model="other" if index else "a")
+    check(data="other" if index else "b")
+    check(step=4 if index else 3)
+    check(folder=folder / "elsewhere" if index else folder)
+    loop.__version__ = "9" if index else "1"
+    check()
 
 
 @pytest.mark.slow
 def test_workers_that_differ_are_refused_on_both_sides(tmp_path):
     (tmp_path / "config.json").write_text("{}")
-    hosts = ",".join(free_hosts())
-    processes = [
-        subprocess.Popen(
-            [sys.executable, "-c", AGREEMENT, tmp_path, hosts, str(index)],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for index in (0, 1)
-    ]
-    for process in processes:
-        output, error = process.communicate(timeout=400)
-        assert process.returncode == 0, error
+    hosts = free_hosts()
+    for copy in [Copy(agree, tmp_path, hosts, index) for index in (0, 1)]:
+        output, _ = copy.finish()
         agreed, *refusals = output.splitlines()
         assert agreed == "agreed"
         subjects = (
@@ -199,20 +189,28 @@ def test_workers_that_differ_are_refused_on_both_sides(tmp_path):
 
 
 @pytest.mark.slow
-def test_another_recipe_ends_all_workers_and_overwrites_nothing(arrays, tmp_path):
-    config = tmp_path / "run" / "config.json"
-    config.parent.mkdir()
-    config.write_text("kept")
-    hosts = free_hosts()
-    recipes = RECIPE, RECIPE.replace(seed=5)
-    processes = [
-        start(recipe, tmp_path / "run", arrays, hosts, index)
-        for index, recipe in enumerate(recipes)
-    ]
-    for error in finish(*processes, code=1):
-        assert "the workers differ in recipe" in error.splitlines()[-1]
-    assert config.read_text() == "kept"
-    assert not (tmp_path / "run" / "checkpoint.npz").exists()
+@pytest.mark.parametrize("lacking", ["recipe", "data"])
+def test_what_one_worker_lacks_ends_all_and_overwrites_nothing(
+    arrays, tmp_path, lacking
+):
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.json").write_text("kept")
+    whole = RECIPE, run, arrays
+    lacks = {
+        "recipe": (RECIPE.replace(seed=5), run, arrays),
+        "data": (RECIPE, run, tmp_path / "none"),
+    }
+    lines = {
+        "recipe": ["the workers differ in recipe"] * 2,
+        "data": ["worker 1 ended: No finished arrays", "No finished arrays"],
+    }
+    errors = finish(*start(whole, lacks[lacking]), code=1)
+    for error, line in zip(errors, lines[lacking]):
+        assert f": {line}" in error.splitlines()[-1]
+        assert "Traceback" not in error
+    assert (run / "config.json").read_text() == "kept"
+    assert {path.name for path in run.iterdir()} <= {"config.json", ".lock"}
 
 
 @pytest.mark.parametrize(
