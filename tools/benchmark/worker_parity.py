@@ -2,6 +2,7 @@
 
     python tools/benchmark/worker_parity.py
     python tools/benchmark/worker_parity.py --recipes ifan_n17,srn_paper --workers 3
+    python tools/benchmark/worker_parity.py --recipes gkmnet_paper --reversed
 
 Each network trains by its paper's recipe, losses, tasks, augmentation and dropout
 included, but with few channels, small crops and a small batch. Prints of each by how
@@ -10,7 +11,8 @@ that differs most, as a share of its own largest value; exits with 1 if one norm
 by more than `--tolerance`.
 
 Adam's epsilon is 1e-3: where a gradient is zero but for rounding, a smaller one makes
-a whole step of its sign.
+a whole step of its sign. What rounding alone does is seen by `--reversed`: in place of
+the workers, one process sums the examples of every batch in the other order.
 """
 
 import json
@@ -79,8 +81,11 @@ CHANGES = {
 SCRIPT = """
 import json, os, sys
 from tf_defocus.configs import Recipe
-from tf_defocus.training import loop
-recipes, folder, arrays = sys.argv[1:]
+from tf_defocus.training import loop, tensorflow_step
+recipes, folder, arrays, order = sys.argv[1:]
+rows = tensorflow_step.TensorFlowStep.rows
+if order == "reversed":
+    tensorflow_step.TensorFlowStep.rows = lambda self, size: rows(self, size)[::-1]
 strategy = "multi_worker" if "TF_CONFIG" in os.environ else "none"
 for recipe in json.loads(recipes):
     recipe = Recipe(**recipe)
@@ -90,6 +95,9 @@ for recipe in json.loads(recipes):
 _RECIPES = flags.DEFINE_list("recipes", sorted(SMALL), "Which to compare.")
 _WORKERS = flags.DEFINE_integer("workers", 2, "How many processes.", 2)
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 4, "Examples of a step.", 1)
+_REVERSED = flags.DEFINE_bool(
+    "reversed", False, "Compare with batches in reverse; for networks without dropout."
+)
 _TOLERANCE = flags.DEFINE_float("tolerance", 1e-6, "Of the norm.", 0)
 
 
@@ -116,14 +124,21 @@ def write_arrays(folder):
     (folder / "arrays.json").write_text(json.dumps({"dataset": "noise"}))
 
 
-def train(recipes, folder, arrays, num_workers):
+def train(recipes, folder, arrays, num_workers, order="as it is"):
     """Trains the recipes one after another, in one process or by several workers.
+
+    Args:
+        recipes: list of `Recipe`.
+        folder: of the runs.
+        arrays: folder of `StoredArrays`.
+        num_workers: int, processes.
+        order: str, "reversed" takes the examples of a batch in the other order.
 
     Raises:
         ValueError: with the last lines of a process that failed.
     """
     text = json.dumps([recipe.to_dict() for recipe in recipes])
-    command = [sys.executable, "-c", SCRIPT, text, folder, arrays]
+    command = [sys.executable, "-c", SCRIPT, text, folder, arrays, order]
     processes = [
         subprocess.Popen(
             command,
@@ -183,11 +198,12 @@ def main(_):
         folder = pathlib.Path(name)
         write_arrays(folder / "arrays")
         recipes = [small_recipe(n, _BATCH_SIZE.value) for n in _RECIPES.value]
-        for place, count in (("one", 1), ("several", _WORKERS.value)):
-            train(recipes, folder / place, folder / "arrays", count)
+        train(recipes, folder / "one", folder / "arrays", 1)
+        other = (1, "reversed") if _REVERSED.value else (_WORKERS.value,)
+        train(recipes, folder / "other", folder / "arrays", *other)
         for recipe in recipes:
             norm, share, worst = compare(
-                folder / "one" / recipe.name, folder / "several" / recipe.name
+                folder / "one" / recipe.name, folder / "other" / recipe.name
             )
             rows.append((recipe.name, f"{norm:.1e}", f"{share:.1e}", worst))
     head = ("recipe", "of the norm", "largest of one tensor", "which")
