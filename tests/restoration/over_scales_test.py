@@ -193,20 +193,24 @@ def test_evidence_is_its_definition_in_strips_too(rng, monkeypatch, strip):
     np.testing.assert_allclose(missing, np.log(1e-7), rtol=1e-6)
 
 
-def test_choice_is_a_small_network(rng):
-    weights = scale_choice.load_weights()
-    features = rng.standard_normal((3, 2, scale_evidence.NUM_FEATURES))
-    features = features.astype(np.float32)
-    trust, defocus = scale_choice.choose(features, 2)
-    x = (features[2, 1] - weights["mean"]) / weights["deviation"]
+@pytest.mark.parametrize("count, low, high", [(1, 2.5, 4), (2, 4, 8)])
+def test_choice_is_a_small_network(rng, count, low, high):
+    shapes = {name: array.shape for name, array in scale_choice.load_weights().items()}
+    weights = {name: 0.2 * rng.standard_normal(shape) for name, shape in shapes.items()}
+    weights["deviation"], weights["bias_2"][-1] = 1 + weights["mean"] ** 2, 2
+    features = rng.standard_normal((99, 2, scale_evidence.NUM_FEATURES))
+    trust, defocus = scale_choice.choose(features, count, weights)
+    x = (features[:, 1] - weights["mean"]) / weights["deviation"]
     for index in (0, 1):
         x = np.maximum(x @ weights[f"kernel_{index}"] + weights[f"bias_{index}"], 0)
     outputs = x @ weights["kernel_2"] + weights["bias_2"]
-    shares = np.exp(outputs[:3]) / np.exp(outputs[:3]).sum()
-    expected = np.clip(2 ** outputs[-1], 1, 128)
-    shares[1] += shares[0] * np.clip((expected - 4) / 4, 0, 1)
-    np.testing.assert_allclose(trust[2, 1], shares[1:], rtol=1e-4)
-    np.testing.assert_allclose(defocus[2, 1], expected, rtol=1e-4)
+    shares = np.exp(outputs[:, : 1 + count])
+    shares /= shares.sum(axis=1, keepdims=True)
+    expected = np.clip(2 ** outputs[:, -1], 1, 128)
+    assert (expected < low).any() and (expected > high).any()
+    shares[:, 1] += shares[:, 0] * np.clip((expected - low) / (high - low), 0, 1)
+    np.testing.assert_allclose(trust[:, 1], shares[:, 1:], rtol=1e-4)
+    np.testing.assert_allclose(defocus[:, 1], expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
@@ -265,10 +269,27 @@ def test_what_is_in_focus_is_protected(rng, network, monkeypatch):
     assert (restored[:, 48:] != image[:, 48:]).mean() > 0.5
 
 
-def test_tiles_change_nothing(rng, network):
+def test_what_harms_is_blended_less_at_one_size_too(rng, network, monkeypatch):
+    def choose(features, num_scales):
+        defocus = np.full(features.shape[:2], 9.0, np.float32)
+        return np.full((*features.shape[:2], num_scales), 0.25, np.float32), defocus
+
+    monkeypatch.setattr(scale_choice, "choose", choose)
+    image = picture(rng, 64, 96)
+    whole = Restorer(network).restore(blurred=image)
+    less = Restorer(network, protect_sharp=True).restore(blurred=image)
+    inside = (whole > 0) & (whole < 1)
+    expected = image + 0.25 * (whole - image)
+    np.testing.assert_allclose(less[inside], expected[inside], atol=1e-6)
+    plain, _ = Restorer(network).restore(blurred=image, return_defocus=True)
+    np.testing.assert_allclose(plain, whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"scales": (1, 2, 4, 8)}, {"protect_sharp": True}])
+def test_tiles_change_nothing(rng, network, options):
     image = picture(rng, 203, 157)
     whole, tiled = (
-        Restorer(network, tile=tile, scales=(1, 2, 4, 8)).restore(
+        Restorer(network, tile=tile, **options).restore(
             blurred=image, return_defocus=True
         )
         for tile in (0, 48)

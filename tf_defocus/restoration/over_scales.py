@@ -33,7 +33,8 @@ class Control:
     Attributes:
         strength: float in [0, 1], the part of the change that is applied.
         mask: (height, width) float32 in [0, 1], or None: the same, per pixel.
-        protect_sharp: bool, whether places that are in focus stay as they are.
+        protect_sharp: bool, whether places that are in focus stay as they are, and
+            what the choice leaves alone is left at full size alone, too.
     """
 
     strength: float = 1.0
@@ -104,8 +105,8 @@ def restore_over_scales(views, scales, restore, control, want_defocus=False):
     evidence, halved = scale_evidence.gather(base, restored, coarser)
     trust, defocus = scale_choice.choose_everywhere(evidence, len(scales))
     del evidence
-    if len(scales) == 1:
-        trust = np.ones_like(trust)
+    if len(scales) == 1 and not control.protect_sharp:
+        trust = np.ones_like(trust)  # there is nothing to choose from
     coarse = scale_blending.blend_coarse([halved, *coarser], trust)
     del coarser
     result = np.empty_like(first)

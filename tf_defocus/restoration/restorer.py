@@ -59,7 +59,8 @@ class Restorer:
             for blur wider than the network has seen, at a third more time;
             "auto" as many as leave a longer side of 600 px: four for a photograph of
             24 megapixels, one for what is as small as those of the training.
-        protect_sharp: bool; True leaves places that are in focus as they are.
+        protect_sharp: bool; True leaves places that are in focus as they are, and
+            blends less of the change where it seems to harm.
         engine: "tensorflow" (Keras, on any backend and device), on the processor
             "native" (TensorFlow with faster convolutions), "onnxruntime" or
             "openvino", or "auto", the fastest of those installed.

@@ -16,6 +16,8 @@ WEIGHTS_FILE = pathlib.Path(__file__).with_name("scale_choice.npz")
 LARGEST = 128.0  # [px], the widest blur that was calibrated
 # [px]: up to the first a place may be left as it is, from the second on it never is.
 LEFT_ALONE = (4.0, 8.0)
+# One size alone is less evidence: with it, places of 2 to 8 px would be left, too.
+LEFT_ALONE_BY_ONE = (2.5, 4.0)
 _ROWS = 64  # of cells at a time; divides by 16
 
 
@@ -60,8 +62,8 @@ def choose(features, num_scales, weights=None):
         trust = softmax(z) without its first;  width = 2^w
 
     The first of z stands for leaving the photograph as it is, which only narrow blur
-    deserves: from 4 to 8 px its trust goes over to full size, where a network changes
-    little that it cannot restore.
+    deserves: from 4 to 8 px (2.5 to 4 px with one size alone) its trust goes over to
+    full size, where a network changes little that it cannot restore.
 
     Args:
         features: (height, width, NUM_FEATURES) float32, of `Evidence.features`.
@@ -79,7 +81,7 @@ def choose(features, num_scales, weights=None):
     scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
     trust = (scores / scores.sum(axis=-1, keepdims=True))[..., 1:]
     defocus = np.exp2(outputs[..., -1])
-    low, high = LEFT_ALONE
+    low, high = LEFT_ALONE if num_scales > 1 else LEFT_ALONE_BY_ONE
     share = np.clip((defocus - low) / (high - low), 0, 1)
     trust[..., 0] += share * (1 - trust.sum(axis=-1))
     return trust, np.clip(defocus, 1, LARGEST)
