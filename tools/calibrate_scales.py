@@ -6,8 +6,17 @@
 Renders defocus over some of the training photographs of a folder
 (`split_photographs`), restores every rendering at 1, 1/2, 1/4 and 1/8 of its size, and
 fits the choice to what is left of the error. Renderings and restorations are kept in
-`--work`, so that a second run begins where they are. One photograph in five is held out
-for the comparison, which is printed; the choice that is written is fitted to all.
+`--work`, so that a second run begins where they are; other weights of a preset are
+restored with anew. One photograph in five is held out for the comparison, which is
+printed; the choice that is written is fitted to all.
+
+A choice for one preset alone lies beside its weights, or in the folder of its run:
+
+    python tools/calibrate_scales.py --photographs PHOTOGRAPHS --work runs/scales \\
+        --presets kpac_3level_free --layers 12 \\
+        --write checkpoints/kpac_3level_free_scales.npz
+    python tools/calibrate_scales.py --photographs PHOTOGRAPHS --work runs/scales \\
+        --presets runs/mine --write runs/mine/scales.npz
 """
 
 import itertools
@@ -22,7 +31,7 @@ from tf_defocus import commands, whole_files
 from tf_defocus.evaluation import scale_calibration as calibration
 from tf_defocus.images import levels
 from tf_defocus.markdown_table import markdown_table
-from tf_defocus.models import presets
+from tf_defocus.models import manifest, presets
 from tf_defocus.restoration import scale_choice, scale_evidence
 from tf_defocus.restoration.restorer import Restorer
 from tf_defocus.synthesis import scene_ranges, scenes, wide_defocus
@@ -112,7 +121,7 @@ def _worn(index, image):
 
 
 def restore(path, name, restorer):
-    """The four restorations of a rendering, from the folder of the preset or anew."""
+    """The four restorations of a rendering, from the folder `name` or anew."""
     target = path.parent / name / path.name
     if not target.exists():
         reduced = levels.to_float(np.load(path)["blurred"])
@@ -136,8 +145,9 @@ def gather_cells(paths):
     rng, found = np.random.default_rng(0), []
     for name in PRESETS.value:
         restorer = Restorer(presets.load_preset(name))
+        kept_in = f"{pathlib.Path(name).name}_{_digest(name)}"
         for path in paths:
-            restored = restore(path, pathlib.Path(name).name, restorer)
+            restored = restore(path, kept_in, restorer)
             with np.load(path) as example:
                 cells = calibration.cells(dict(example), restored, rng)
             print(name, path.stem, flush=True)
@@ -146,6 +156,11 @@ def gather_cells(paths):
                 held = not int(path.stem[len(kind) :]) % HELD_OUT
                 found.append((kind, held, cells))
     return found
+
+
+def _digest(name):
+    """Tells the weights of a preset from others that it has had."""
+    return manifest.sha256(presets.find_preset(name).weights)[:8]
 
 
 def by_width(parts, widths):
@@ -191,7 +206,11 @@ def compare(found):
     for evidence in ("spectrum", "network", "both"):
         weights = calibration.fit(kept, evidence, EPOCHS.value)
         ways[evidence] = lambda part, w=weights: _chosen(part, w)
-    ways["the one installed"] = lambda part: _chosen(part, None)
+    ways["the package's"] = lambda part: _chosen(part, None)
+    own = presets.find_preset(PRESETS.value[0]).scales
+    if own:
+        weights = scale_choice.load_weights(own)
+        ways["its own"] = lambda part: _chosen(part, weights)
     true = by_width(kept, [part["widths"] for part in kept])
     ways["true width (bound)"] = lambda part: true(part["widths"])
     tables = []

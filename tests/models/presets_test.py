@@ -11,6 +11,7 @@ import pytest
 from tf_defocus.models import create_model, presets
 from tf_defocus.models.presets import PresetError, load_preset, save_preset
 from tf_defocus.restoration.restorer import Restorer
+from tf_defocus.restoration.scale_choice import load_weights
 
 SMALL = {"base_filters": 6}
 
@@ -74,6 +75,28 @@ def test_training_run_is_a_preset(tmp_path):
     presets.weights.save_weights(model, tmp_path / "weights.npz")
     for given, found in zip(model.get_weights(), load_preset(tmp_path).get_weights()):
         np.testing.assert_array_equal(found, given)
+    assert load_preset(tmp_path).scale_choice is None
+    np.savez(tmp_path / "scales.npz", **load_weights())
+    assert load_preset(tmp_path).scale_choice == tmp_path / "scales.npz"
+
+
+def test_a_choice_of_sizes_beside_the_weights_is_taken(folder, rng):
+    image = rng.random((32, 32, 3), dtype=np.float32)
+    options = {"scales": (1, 2)}
+    assert (Restorer.from_preset("small", **options).restore(image) != image).any()
+    nothing = {name: 0 * array for name, array in load_weights().items()}
+    nothing["deviation"] += 1
+    nothing["bias_2"][0] = 100  # leave it, and no blur is wide
+    np.savez(folder / "small_scales.npz", **nothing)
+    assert load_preset("small").scale_choice == folder / "small_scales.npz"
+    restored = Restorer.from_preset("small", **options).restore(image)
+    np.testing.assert_array_equal(restored, image)
+
+
+def test_a_choice_of_sizes_that_does_not_fit_is_refused(folder):
+    np.savez(folder / "small_scales.npz", mean=np.zeros(3))
+    with pytest.raises(ValueError, match=r"small_scales\.npz does not fit: expected"):
+        Restorer.from_preset("small")
 
 
 def test_unknown_name_lists_what_there_is(folder):

@@ -196,8 +196,8 @@ def test_evidence_is_its_definition_in_strips_too(rng, monkeypatch, strip):
 @pytest.mark.parametrize("count, low, high", [(1, 2.5, 4), (2, 4, 8)])
 def test_choice_is_a_small_network(rng, count, low, high):
     shapes = {name: array.shape for name, array in scale_choice.load_weights().items()}
-    weights = {name: 0.2 * rng.standard_normal(shape) for name, shape in shapes.items()}
-    weights["deviation"], weights["bias_2"][-1] = 1 + weights["mean"] ** 2, 2
+    weights = {name: 0.3 * rng.standard_normal(shape) for name, shape in shapes.items()}
+    weights["deviation"], weights["bias_2"][-1] = 1 + weights["mean"] ** 2, 3
     features = rng.standard_normal((99, 2, scale_evidence.NUM_FEATURES))
     trust, defocus = scale_choice.choose(features, count, weights)
     x = (features[:, 1] - weights["mean"]) / weights["deviation"]
@@ -257,7 +257,7 @@ def test_half_the_strength_is_half_the_change(rng, network):
 
 
 def test_what_is_in_focus_is_protected(rng, network, monkeypatch):
-    def choose(features, num_scales):
+    def choose(features, num_scales, weights):
         defocus = np.full(features.shape[:2], 9.0, np.float32)
         defocus[:, :10] = 1.0
         return np.ones((*features.shape[:2], num_scales), np.float32), defocus
@@ -270,7 +270,7 @@ def test_what_is_in_focus_is_protected(rng, network, monkeypatch):
 
 
 def test_what_harms_is_blended_less_at_one_size_too(rng, network, monkeypatch):
-    def choose(features, num_scales):
+    def choose(features, num_scales, weights):
         defocus = np.full(features.shape[:2], 9.0, np.float32)
         return np.full((*features.shape[:2], num_scales), 0.25, np.float32), defocus
 

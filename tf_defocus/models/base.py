@@ -5,6 +5,7 @@ A new network derives from `RestorationNetwork` and states what is asked below; 
 names and nothing else.
 """
 
+import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -50,6 +51,9 @@ class RestorationNetwork(keras.Model):
         offers_batch_statistics  bool; True where `call` takes `batch_statistics=True`
                          to normalise by the image at hand at inference
 
+    `scale_choice` is the path of the choice of sizes that was calibrated for the
+    weights at hand, which `load_preset` finds beside them, or None.
+
     Inputs are (batch, height, width, 3) float32 in [0, 1], sRGB-encoded.
 
     Args:
@@ -68,6 +72,7 @@ class RestorationNetwork(keras.Model):
     transform_halos = ()
     transform_pools = False
     offers_batch_statistics = False
+    scale_choice: pathlib.Path | None = None
 
     def __init__(self, variant: str = "paper", **kwargs: Any) -> None:
         if keras.config.image_data_format() != "channels_last":

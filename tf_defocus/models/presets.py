@@ -28,6 +28,7 @@ from tf_defocus.models.named import create_model, list_models
 
 RUN_CONFIG, RUN_WEIGHTS = "config.json", "weights.npz"
 RUN_BEST_WEIGHTS = "weights_best.npz"  # of the highest validation
+SCALES = "scales.npz"  # of a run; of a preset with its name before it
 CARDS = ("card.md", hub.CARD)  # of a converted checkpoint, of a preset of a hub
 
 
@@ -40,12 +41,14 @@ class FoundPreset:
         config: dict, `model`, `overrides` and what else is told of it.
         weights: path of its `.npz`.
         card: path of its model card, or None.
+        scales: path of the choice of sizes calibrated for it, or None.
     """
 
     name: str
     config: dict[str, Any]
     weights: pathlib.Path
     card: pathlib.Path | None
+    scales: pathlib.Path | None
 
 
 def load_preset(name_or_folder: str | os.PathLike) -> RestorationNetwork:
@@ -64,8 +67,7 @@ def load_preset(name_or_folder: str | os.PathLike) -> RestorationNetwork:
         PresetError: for an unknown name, a missing or damaged file, a wrong sha256, or
             weights that do not fit the model.
     """
-    found = find_preset(name_or_folder)
-    return _build(found.config, found.weights)
+    return _build(find_preset(name_or_folder))
 
 
 def find_preset(name_or_folder: str | os.PathLike) -> FoundPreset:
@@ -106,8 +108,7 @@ def load_run(folder: str | os.PathLike, best: bool = False) -> RestorationNetwor
         PresetError: if the folder holds no such run or weights, or if they have
             another sha256 than its `config.json` says.
     """
-    found = _find_run(pathlib.Path(folder), best)
-    return _build(found.config, found.weights)
+    return _build(_find_run(pathlib.Path(folder), best))
 
 
 def _find_entry(folder, name):
@@ -115,7 +116,7 @@ def _find_entry(folder, name):
     entry = list_presets(folder)[name]
     card = entry.get("card")
     card = folder / card if isinstance(card, str) and "/" not in card else None
-    return FoundPreset(name, entry, path, card)
+    return FoundPreset(name, entry, path, card, _existing(folder / f"{name}_{SCALES}"))
 
 
 def _find_run(folder, best=False):
@@ -126,7 +127,12 @@ def _find_run(folder, best=False):
     if "weights_sha256" in config and path.is_file():  # converted, or of a hub
         check_sha256(path, config["weights_sha256"])
     cards = [path for path in map(folder.joinpath, CARDS) if path.is_file()]
-    return FoundPreset(folder.name, config, path, cards[0] if cards else None)
+    card = cards[0] if cards else None
+    return FoundPreset(folder.name, config, path, card, _existing(folder / SCALES))
+
+
+def _existing(path):
+    return path if path.is_file() else None
 
 
 def save_preset(
@@ -171,9 +177,10 @@ def save_preset(
     return entry
 
 
-def _build(description, path):
-    """The model of a description, filled; nothing larger than the file is made."""
-    name, overrides = description.get("model"), description.get("overrides", {})
+def _build(found):
+    """The model of a preset, filled; nothing larger than its file is made."""
+    name, overrides = found.config.get("model"), found.config.get("overrides", {})
+    path = found.weights
     try:
         plans.check_overrides(name, overrides)
         if set(overrides) - {"variant"}:  # a named configuration is known to be small
@@ -185,4 +192,5 @@ def _build(description, path):
     except Exception as error:  # a file may give a constructor anything
         reason = " ".join(str(error).split())[:1000]
         raise PresetError(f"{path} cannot be loaded: {reason}") from error
+    model.scale_choice = found.scales
     return model

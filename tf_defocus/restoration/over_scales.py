@@ -79,7 +79,9 @@ def scales_for(scales, height, width):
     return tuple(s for s in AUTO if s == 1 or max(height, width) >= SMALLEST * s)
 
 
-def restore_over_scales(views, scales, restore, control, want_defocus=False):
+def restore_over_scales(
+    views, scales, restore, control, want_defocus=False, weights=None
+):
     """Restores at every size and blends.
 
     Args:
@@ -88,6 +90,7 @@ def restore_over_scales(views, scales, restore, control, want_defocus=False):
         restore: function of such a dict, that returns a restored array like its values.
         control: `Control`.
         want_defocus: bool, whether to return a map.
+        weights: of `scale_choice.load_weights`; None for the package's.
 
     Returns:
         `(deblurred, defocus)`: like a view, and (height, width) float32 [px], the
@@ -103,7 +106,7 @@ def restore_over_scales(views, scales, restore, control, want_defocus=False):
         coarser.append(restore(padded) - centre_view(padded))
     del padded
     evidence, halved = scale_evidence.gather(base, restored, coarser)
-    trust, defocus = scale_choice.choose_everywhere(evidence, len(scales))
+    trust, defocus = scale_choice.choose_everywhere(evidence, len(scales), weights)
     del evidence
     if len(scales) == 1 and not control.protect_sharp:
         trust = np.ones_like(trust)  # there is nothing to choose from

@@ -29,6 +29,7 @@ from tf_defocus.restoration.engines import create_engine
 from tf_defocus.restoration.inputs import as_views
 from tf_defocus.restoration.phases import restore_in_phases
 from tf_defocus.restoration.scale_blending import strips
+from tf_defocus.restoration.scale_choice import load_weights
 
 # Restored whole by default: the papers' largest test size, to which K3DN enlarges.
 WHOLE_PIXELS = 1792 * 1152
@@ -67,7 +68,8 @@ class Restorer:
 
     Raises:
         ValueError: if the model's result is no image, if `batch_statistics` is asked of
-            a model without them, if `scales` are others, or if there is no such engine.
+            a model without them, if `scales` are others, if the file of the model's
+            choice of sizes does not fit, or if there is no such engine.
 
     Example:
         >>> restorer = Restorer.from_preset("kpac_3level")
@@ -99,6 +101,7 @@ class Restorer:
         self.margin = model.border_margin if margin is None else margin
         self.scales = scales
         self.protect_sharp = protect_sharp
+        self._choice = model.scale_choice and load_weights(model.scale_choice)
         self.engine = create_engine(engine, model, batch_statistics)
 
     @classmethod
@@ -178,6 +181,7 @@ class Restorer:
             lambda reduced: self._restore_size(reduced, progress, tiled),
             control,
             return_defocus,
+            self._choice,
         )
         return (restored, defocus) if return_defocus else restored
 
@@ -212,7 +216,9 @@ class Restorer:
             return self._restore_stacked(batch)
         restored = self._restore_stacked([over_scales.pad_views(v) for v in batch])
         return [
-            over_scales.restore_over_scales(views, (1,), lambda _, r=one: r, control)[0]
+            over_scales.restore_over_scales(
+                views, (1,), lambda _, r=one: r, control, weights=self._choice
+            )[0]
             for views, one in zip(batch, restored)
         ]
 

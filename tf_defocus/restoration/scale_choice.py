@@ -1,7 +1,8 @@
 """Which size to believe, place by place, and how wide the blur is there.
 
 A small network of two hidden layers reads the evidence of one cell. Its numbers are in
-`scale_choice.npz`; `tools/calibrate_scales.py` makes them from rendered defocus.
+`scale_choice.npz`, or in a file beside the weights of a preset that was calibrated
+itself; `tools/calibrate_scales.py` makes them from rendered defocus.
 """
 
 import functools
@@ -23,10 +24,14 @@ _ROWS = 64  # of cells at a time; divides by 16
 
 @functools.cache
 def load_weights(path=WEIGHTS_FILE):
-    """dict: `mean`, `deviation` (features,), and `kernel_i`, `bias_i` of each layer."""
+    """dict: `mean`, `deviation` (features,), and `kernel_i`, `bias_i` of each layer.
+
+    Raises:
+        ValueError: in one line, if the file is damaged or holds something else.
+    """
     weights = npz.read_arrays(path)
-    expected = (NUM_FEATURES, 2 + MAX_SCALES)
-    received = (*weights["mean"].shape, *weights["bias_2"].shape)
+    expected = (NUM_FEATURES,), (2 + MAX_SCALES,)
+    received = tuple(np.shape(weights.get(name)) for name in ("mean", "bias_2"))
     if expected != received:
         raise ValueError(
             f"{path} does not fit: expected {expected} features and outputs. Received: "
@@ -35,12 +40,13 @@ def load_weights(path=WEIGHTS_FILE):
     return weights
 
 
-def choose_everywhere(evidence, num_scales):
+def choose_everywhere(evidence, num_scales, weights=None):
     """`choose` for all cells of a photograph, some rows at a time.
 
     Args:
         evidence: `scale_evidence.Evidence`.
         num_scales: int, 1 to 4.
+        weights: as `choose`.
 
     Returns:
         As `choose`: `(trust, defocus)` of all cells.
@@ -51,7 +57,7 @@ def choose_everywhere(evidence, num_scales):
     for top in range(0, height, _ROWS):
         rows = slice(top, min(top + _ROWS, height))
         features = evidence.features(rows.start, rows.stop)
-        trust[rows], defocus[rows] = choose(features, num_scales)
+        trust[rows], defocus[rows] = choose(features, num_scales, weights)
     return trust, defocus
 
 
