@@ -1,4 +1,4 @@
-"""In double precision two devices give the gradients of one to the last digits.
+"""In double precision devices and workers give one's gradients to the last digits.
 
 GKMNet's are sums that nearly cancel: in single precision they change by 1e-4 of their
 norm when the examples of a batch come in another order, and an error of the same size
@@ -13,9 +13,10 @@ import pytest
 import tensorflow as tf
 
 from tests.processes import Copy
+from tests.training.workers_test import free_hosts
 from tf_defocus.configs import Recipe
 from tf_defocus.models import gkmnet
-from tf_defocus.training import loop, tensorflow_step
+from tf_defocus.training import loop, tensorflow_step, workers
 from tf_defocus.training.objectives import RestorationObjective
 
 RECIPE = Recipe(
@@ -69,25 +70,37 @@ def gradients(strategy, batch):
 
     values, step.run = [], run
     step(batch)
+    step.wait_for_all()
     return np.concatenate([np.ravel(value) for value in values[0]])
 
 
-def store_gradients(path):
-    """Of one device and of two, in a process of its own."""
-    cpu = tf.config.list_physical_devices("CPU")[0]
-    two = [tf.config.LogicalDeviceConfiguration()] * 2
-    tf.config.set_logical_device_configuration(cpu, two)
+def store_gradients(folder, hosts=(), index=0):
+    """In a process of its own: of one device and of two, or of this worker."""
     compute_in_double()
     rng = np.random.default_rng(0)
     batch = {kind: rng.random((4, 16, 16, 3)) for kind in ("blurred", "sharp")}
-    devices = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    strategies = tf.distribute.get_strategy(), devices
-    np.save(path, [gradients(strategy, batch) for strategy in strategies])
+    if hosts:
+        workers.set_worker(hosts, index)
+        strategies = {f"worker{index}": tensorflow_step.create_strategy("multi_worker")}
+    else:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        two = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, two)
+        devices = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+        strategies = {"one": tf.distribute.get_strategy(), "two": devices}
+    for name, strategy in strategies.items():
+        np.save(folder / f"{name}.npy", gradients(strategy, batch))
 
 
 @pytest.mark.slow
-def test_two_devices_give_the_gradients_of_one(tmp_path):
-    Copy(store_gradients, tmp_path / "gradients.npy").finish()
-    one, two = np.load(tmp_path / "gradients.npy")
+def test_devices_and_workers_give_the_gradients_of_one(tmp_path):
+    hosts = free_hosts()
+    copies = [Copy(store_gradients, tmp_path, hosts, index) for index in (0, 1)]
+    for copy in (*copies, Copy(store_gradients, tmp_path)):
+        copy.finish()
+    one = np.load(tmp_path / "one.npy")
     assert one.dtype == "float64" and np.linalg.norm(one) > 1e-3
-    assert np.linalg.norm(two - one) <= 1e-12 * np.linalg.norm(one)
+    for name in ("two", "worker0", "worker1"):
+        other = np.load(tmp_path / f"{name}.npy")
+        error = np.linalg.norm(other - one) / np.linalg.norm(one)
+        assert error <= 1e-12, f"{name}: {error:.1e}"
