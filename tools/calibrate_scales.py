@@ -163,25 +163,6 @@ def _digest(name):
     return manifest.sha256(presets.find_preset(name).weights)[:8]
 
 
-def by_width(parts, widths):
-    """Trust in each size as a function of the width, by least squares per width.
-
-    Returns:
-        A function of widths (cells,) [px] that returns trust (cells, 4).
-    """
-    edges = np.array([0, 1, 2, 3, 4, 6, 8, 12, 16, 20, 26, 32, 40, 52, 64, 96, 129])
-    rows = []
-    for low, high in itertools.pairwise(edges):
-        products, projections = 1e-9 * np.eye(4), np.zeros(4)
-        for part, width in zip(parts, widths):
-            here = (width >= low) & (width < high)
-            weights = part["weights"][here]
-            products += np.einsum("n,nij->ij", weights, part["products"][here])
-            projections += weights @ part["projections"][here]
-        rows.append(np.linalg.solve(products, projections))
-    return lambda width: np.array(rows)[np.digitize(width, edges[1:-1])]
-
-
 def ratio_width(part):
     """The width [px] that the finest octave that still holds energy tells.
 
@@ -201,7 +182,7 @@ def compare(found):
     kept = [cells for _, held, cells in found if not held]
     one = np.eye(4)[0]
     ways = {"full size only": lambda part: np.tile(one, (len(part["widths"]), 1))}
-    choose = by_width(kept, [ratio_width(part) for part in kept])
+    choose = calibration.by_width(kept, [ratio_width(part) for part in kept])
     ways["re-blur ratio"] = lambda part, f=choose: f(ratio_width(part))
     for evidence in ("spectrum", "network", "both"):
         weights = calibration.fit(kept, evidence, EPOCHS.value)
@@ -211,7 +192,7 @@ def compare(found):
     if own:
         weights = scale_choice.load_weights(own)
         ways["its own"] = lambda part: _chosen(part, weights)
-    true = by_width(kept, [part["widths"] for part in kept])
+    true = calibration.by_width(kept, [part["widths"] for part in kept])
     ways["true width (bound)"] = lambda part: true(part["widths"])
     tables = []
     for title, kinds in (("ramps", ("ramp",)), ("scenes", ("scene", "layers"))):

@@ -23,6 +23,7 @@ from tf_defocus.restoration.scale_blending import enlarge
 from tf_defocus.restoration.scale_evidence import CELL, MAX_SCALES, NUM_BANDS, halve
 
 EDGES = (0, 2, 8, 20, 40, 64, 129)  # [px], of the widths that count alike
+_FINE_EDGES = (0, 1, 2, 3, 4, 6, 8, 12, 16, 20, 26, 32, 40, 52, 64, 96, 129)
 DETAIL = 2 / 255  # of the finest octave, where a photograph counts as sharp
 _DETAIL_SIGMA = 12.0  # [px], over which it is averaged
 _CELLS_PER_RANGE = 2500  # of one photograph
@@ -59,9 +60,12 @@ def cells(example, restored, rng):
     evidence, _ = scale_evidence.gather(
         example["blurred"], restored[0], differences[1:]
     )
-    statistics = _statistics(example, differences)
-    width = _on_cells(example["coc"])
-    good = _on_cells(has_detail(example["sharp"]).astype(np.float32)) > 0.5
+    full_size = [
+        enlarge(change, 1 << index) if index else change
+        for index, change in enumerate(differences)
+    ]
+    statistics = cell_statistics(example, full_size)
+    width, good = widths_and_detail(example)
     chosen, weights = [], []
     for low, high in itertools.pairwise(EDGES):
         here = np.flatnonzero((width >= low) & (width < high) & good)
@@ -99,12 +103,22 @@ def changes(blurred, restored):
     return differences
 
 
-def _statistics(example, differences):
-    """A, b and e of every cell, each averaged over its neighbours."""
-    enlarged = [
-        enlarge(change, 1 << index) if index else change
-        for index, change in enumerate(differences)
-    ]
+def widths_and_detail(example):
+    """(rows, columns) float32 [px] of the blur, and bool of what counts, per cell."""
+    detail = has_detail(example["sharp"]).astype(np.float32)
+    return _on_cells(example["coc"]), _on_cells(detail) > 0.5
+
+
+def cell_statistics(example, enlarged):
+    """A, b and e of every cell, each averaged over its neighbours.
+
+    Args:
+        example: as of `cells`.
+        enlarged: list of (height, width, 3) float32, the changes D_s.
+
+    Returns:
+        dict of (rows, columns, ...) float32: `products`, `projections`, `errors`.
+    """
     target = levels.to_float(example["sharp"]) - levels.to_float(example["blurred"])
     shape = (target.shape[0] // CELL, target.shape[1] // CELL, len(enlarged))
     products = np.empty((*shape, len(enlarged)), np.float32)
@@ -231,6 +245,28 @@ def _loss(packed, outputs):
     left = ops.einsum("ni,nij,nj->n", trust, products, trust) + errors
     left -= 2 * ops.sum(trust * projections, axis=-1)
     return weights * left + _WIDTH_WEIGHT * ops.abs(outputs[:, -1] - width)
+
+
+def by_width(parts, widths):
+    """Trust in each size as a function of the width, by least squares per width.
+
+    Args:
+        parts: list of dicts of `cells`, with any number of sizes.
+        widths: list of (cells,) [px], of each.
+
+    Returns:
+        A function of widths (cells,) [px] that returns trust (cells, scales).
+    """
+    count, rows = parts[0]["projections"].shape[1], []
+    for low, high in itertools.pairwise(_FINE_EDGES):
+        products, projections = 1e-9 * np.eye(count), np.zeros(count)
+        for part, width in zip(parts, widths):
+            here = (width >= low) & (width < high)
+            weights = part["weights"][here]
+            products += np.einsum("n,nij->ij", weights, part["products"][here])
+            projections += weights @ part["projections"][here]
+        rows.append(np.linalg.solve(products, projections))
+    return lambda width: np.array(rows)[np.digitize(width, _FINE_EDGES[1:-1])]
 
 
 def left_over(data, trust):
