@@ -13,7 +13,8 @@ over the threads, and tell more than the clock where other programs run. Peak me
 that of a fresh process per engine, above where it stood with the network loaded.
 Results add up in the file: `--notime` adds memory to what was timed (a busy machine
 does not alter it), `--nomemory` times anew and keeps the memory; so long measurements
-can be made in parts.
+can be made in parts. It is written after each turn of all engines, and a measurement
+that was stopped leaves those turns.
 `page`: tables and a picture of every file of measurements beside the page.
 """
 
@@ -127,7 +128,7 @@ def prepare_torch(form, network, precision, views):
 
 
 def agree(calls, expected, precision):
-    """Largest difference of every engine from float32 TensorFlow; others are dropped.
+    """Largest difference of every engine from float32 TensorFlow, of those that agree.
 
     Returns:
         (dict of calls, dict of float, dict of str: why an engine is left out).
@@ -143,27 +144,31 @@ def agree(calls, expected, precision):
             continue
         limit = TOLERANCE[precision] * max(1.0, float(np.abs(expected).max()))
         if not error <= limit:
-            raise ArithmeticError(f"{engine} differs from TensorFlow by {error:.1e}")
+            left_out[engine] = f"it differs from TensorFlow by {error:.1e}"
+            continue
         kept[engine], errors[engine] = call, error
     return kept, errors, left_out
 
 
 def time_in_turns(calls):
-    """dict, engine -> median seconds and CPU seconds, and the spread of the latter."""
-    rounds = {engine: [] for engine in calls}
+    """Yields after each turn: dict, engine -> `summary` of its turns so far."""
+    taken = {engine: [] for engine in calls}
     for _ in range(REPEATS.value):
         for engine, call in calls.items():
-            rounds[engine].append(timed(call))
-    results = {}
-    for engine, taken in rounds.items():
-        wall, cpu = zip(*taken)
-        results[engine] = {
-            "seconds": statistics.median(wall),
-            "cpu_seconds": statistics.median(cpu),
-            "cpu_least": min(cpu),
-            "cpu_most": max(cpu),
-        }
-    return results
+            taken[engine].append(timed(call))
+        yield {engine: summary(turns) for engine, turns in taken.items()}
+
+
+def summary(turns):
+    """Median seconds and CPU seconds, the spread of the latter, and how many turns."""
+    wall, cpu = zip(*turns)
+    return {
+        "seconds": statistics.median(wall),
+        "cpu_seconds": statistics.median(cpu),
+        "cpu_least": min(cpu),
+        "cpu_most": max(cpu),
+        "calls": len(turns),
+    }
 
 
 def timed(call):
@@ -182,9 +187,10 @@ def cpu_seconds():
 def measure_case(name, size, precision):
     """One network at one size in one precision, in every engine.
 
-    Returns:
-        dict: the case, `macs` (multiply-adds of the image), `left_out` and `engines`,
-        of each its seconds, CPU seconds, error and peak memory.
+    Yields:
+        dict, as far as it is measured: the case, `macs` (multiply-adds of the image),
+        `left_out` and `engines`, of each its seconds, CPU seconds, error and peak
+        memory.
     """
     from tf_defocus.export.graph_operations import count_operations
 
@@ -197,17 +203,22 @@ def measure_case(name, size, precision):
         for engine in ENGINES.value
     }
     calls, errors, left_out = agree(prepared, reference, precision)
-    results = time_in_turns(calls) if TIME.value else {engine: {} for engine in calls}
-    del calls  # their memory is that of other processes
-    for engine, row in results.items():
-        row["error"] = errors[engine]
-        if MEMORY.value:
-            row["memory_mib"] = peak_apart(engine, name, size, precision)
     height, width = next(iter(views.values())).shape[1:3]
     operations = count_operations(networks["float32"], height, width)
     macs = sum(operation.macs for operation in operations)
     case = {"name": name, "size": size, "precision": precision, "macs": macs}
-    return {**case, "engines": results, "left_out": left_out}
+    case |= {
+        "left_out": left_out,
+        "engines": {n: {"error": e} for n, e in errors.items()},
+    }
+    for results in time_in_turns(calls) if TIME.value else ():
+        for engine, row in results.items():
+            case["engines"][engine] |= row
+        yield case
+    del calls, prepared  # their memory is that of other processes
+    for engine, row in case["engines"].items() if MEMORY.value else ():
+        row["memory_mib"] = peak_apart(engine, name, size, precision)
+        yield case
 
 
 def peak_apart(engine, name, size, precision):
@@ -242,7 +253,7 @@ def product_rate():
 
 
 def measure():
-    """Measures every case, and writes each as soon as it is done."""
+    """Measures every case, and writes what is known of it after every turn."""
     import tensorflow as tf
     import torch
     import tqdm
@@ -253,6 +264,8 @@ def measure():
     if PEAK_OF.value:
         print_peak()
         return
+    if not (TIME.value or MEMORY.value):
+        raise ValueError("nothing to measure: leave out --notime or --nomemory")
     report = {"cases": []}
     path = pathlib.Path(JSON.value) if JSON.value else None
     if path and path.exists():
@@ -266,13 +279,13 @@ def measure():
         for precision in PRECISIONS.value
     ]
     for kind in tqdm.tqdm(kinds, unit="case"):
-        case = measure_case(*kind)
-        print(json.dumps(case, indent=1))
         others = [c for c in report["cases"] if key(c) != kind]
         before = [c for c in report["cases"] if key(c) == kind]
-        report["cases"] = sorted([*others, merged(case, *before)], key=key)
-        if path:
-            cost.write_json(path, report)
+        for case in measure_case(*kind):
+            report["cases"] = sorted([*others, merged(case, *before)], key=key)
+            if path:
+                cost.write_json(path, report)
+        print(json.dumps(case, indent=1))
 
 
 def merged(case, before=None):

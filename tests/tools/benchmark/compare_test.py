@@ -1,6 +1,7 @@
 """PyTorch's twins compute what the networks do; the page tells what was measured."""
 
 import json
+import types
 
 import keras
 import numpy as np
@@ -63,6 +64,33 @@ def case(precision="float32"):
     }
     kind = {"name": "kpac_3level", "size": "1280x720", "precision": precision}
     return {**kind, "macs": 1e9, "engines": engines, "left_out": {"onnxruntime": "no"}}
+
+
+def test_turns_are_told_one_by_one(monkeypatch):
+    tool = load_tool("benchmark.compare")
+    monkeypatch.setattr(tool, "REPEATS", types.SimpleNamespace(value=3))
+    clocks = iter([(1.0, 4.0), (5.0, 6.0), (3.0, 1.0)])
+    monkeypatch.setattr(tool, "timed", lambda call: next(clocks))
+    turns = list(tool.time_in_turns({"torch": None}))
+    assert [turn["torch"]["calls"] for turn in turns] == [1, 2, 3]
+    assert turns[0]["torch"]["cpu_seconds"] == 4
+    last = turns[2]["torch"]
+    assert (last["seconds"], last["cpu_seconds"]) == (3, 4)
+    assert (last["cpu_least"], last["cpu_most"]) == (1, 6)
+
+
+def test_what_differs_is_left_out_with_its_reason():
+    tool = load_tool("benchmark.compare")
+    image = np.full((1, 2, 2, 3), 0.5)
+
+    def fail():
+        raise RuntimeError("no compiler\nand more")
+
+    calls = {"same": lambda: lambda: image, "other": lambda: lambda: image + 0.1}
+    kept, errors, left_out = tool.agree({**calls, "none": fail}, image, "float32")
+    assert list(kept) == ["same"] and errors == {"same": 0}
+    reason = "it differs from TensorFlow by 1.0e-01"
+    assert left_out == {"other": reason, "none": "no compiler"}
 
 
 def test_the_best_are_compared():

@@ -1,6 +1,8 @@
 """The table of exports names every network, and tells what is refused."""
 
 import json
+import types
+import warnings
 
 import pytest
 
@@ -8,6 +10,7 @@ pytest.importorskip("tensorflow", reason="exports need TensorFlow")
 
 from tests.testing import load_tool
 from tf_defocus.models.named import MODELS
+from tf_defocus.restoration.engines import EngineWarning
 
 tool = load_tool("benchmark.exports")
 
@@ -35,6 +38,8 @@ def test_the_page_has_a_row_per_network_and_certificate(tmp_path):
         "network-srn-litert": {"error": "LiteRT cannot hold srn: no FFT"},
         "network-srn-openvino": {"max_difference": 0.5},
         "preset-small-onnx-int8": certificate,
+        "engine-small-native": {"levels": 1, "changed": 44},
+        "engine-small-openvino": {"error": "small cannot be converted"},
     }
     for name, result in results.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(result))
@@ -43,6 +48,8 @@ def test_the_page_has_a_row_per_network_and_certificate(tmp_path):
     row = "| `small` | onnx | int8 | 3.0e-06 | 90.0 | 0.250 | 2.5 | 0.500 | 300 |"
     assert row in page
     assert "- srn, litert: LiteRT cannot hold srn: no FFT" in page
+    assert "| `small` | 1 |  | refused | 44 |" in page
+    assert "- small, openvino: small cannot be converted" in page
 
 
 def test_a_network_is_compared_and_a_refusal_is_one_line(monkeypatch):
@@ -54,3 +61,21 @@ def test_a_network_is_compared_and_a_refusal_is_one_line(monkeypatch):
 
     monkeypatch.setattr("tf_defocus.export.write_onnx", refuse)
     assert tool.convert("kpac_2level", "onnx") == {"error": "no such operation"}
+
+
+def test_engines_are_compared_in_levels(monkeypatch):
+    class Restorer:
+        def __init__(self, network, engine="tensorflow"):
+            self.engine = engine
+
+        def restore(self, blurred):
+            if self.engine == "openvino":
+                warnings.warn("no such operation", EngineWarning, stacklevel=1)
+            return blurred // 2 + (self.engine == "native")
+
+    preset = types.SimpleNamespace(view_names=("blurred",))
+    monkeypatch.setattr("tf_defocus.models.presets.load_preset", lambda name: preset)
+    monkeypatch.setattr("tf_defocus.restoration.restorer.Restorer", Restorer)
+    found = tool.compare_engine("small", "native")
+    assert found["levels"] == 1 and found["changed"] > 50
+    assert tool.compare_engine("small", "openvino") == {"error": "no such operation"}
