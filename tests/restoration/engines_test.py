@@ -105,15 +105,16 @@ def test_results_agree_within_one_level(
 
 
 @no_fallback
-@pytest.mark.parametrize("name", ["onnxruntime", "openvino"], indirect=True)
 @pytest.mark.parametrize("kind", OTHERS)
-def test_other_networks_agree_at_two_sizes(kind, name, photograph, filled_cache):
+def test_other_networks_agree_at_two_sizes(kind, photograph, filled_cache):
+    names = [n for n in engine.CONVERTED if not engine.missing_packages(n)]
     model = create_model(kind, **OTHERS[kind])
     views = {n: photograph[:, i : i + 50] for i, n in enumerate(model.view_names)}
     expected = Restorer(model, scales=(1, 2)).restore(**views)
-    actual = Restorer(model, scales=(1, 2), engine=name).restore(**views)
-    assert largest_difference(actual, expected) <= 1
     assert largest_difference(expected, views[model.view_names[0]]) > 3
+    for name in names:
+        actual = Restorer(model, scales=(1, 2), engine=name).restore(**views)
+        assert largest_difference(actual, expected) <= 1, name
 
 
 @no_fallback
@@ -179,7 +180,8 @@ def test_what_cannot_be_converted_stays_with_keras(network, photograph, monkeypa
 
     monkeypatch.setattr(engine, "_runtime", lambda name: Runtime)
     restorer = Restorer(network, engine="onnxruntime")
-    with pytest.warns(engines.EngineWarning, match="no such operation") as warned:
+    reason = "no such operation and more"
+    with pytest.warns(engines.EngineWarning, match=reason) as warned:
         actual = restorer.restore(blurred=photograph)
     (told,) = [w.message for w in warned if w.category is engines.EngineWarning]
     assert "\n" not in str(told)

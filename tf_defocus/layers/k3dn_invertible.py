@@ -178,7 +178,8 @@ class InvertiblePointwiseConvolution(layers.Layer):
 
     def matrix(self, reverse: bool = False) -> Tensor:
         """(channels out, channels in) float32: W, or its inverse."""
-        identity = ops.eye(self.lower.shape[0])
+        # A constant: not every runtime has the operation that `ops.eye` leaves.
+        identity = ops.convert_to_tensor(np.eye(self.lower.shape[0], dtype="float32"))
         lower = ops.tril(self.lower, -1) + identity
         upper = ops.triu(self.upper, 1) + identity * self.signs * ops.exp(
             self.log_scale
