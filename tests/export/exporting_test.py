@@ -18,7 +18,7 @@ from tf_defocus.export import certificate, exporting
 from tf_defocus.export.examples import calibration_views
 
 SMALL = ("--max_megapixels", "0.01")
-NARROW = {"base_filters": 3}
+NARROW = {"base_filters": 3, "num_blocks": 1, "dilation_rates": (1, 2)}
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +113,14 @@ def with_an_inverse(graph):
 def test_what_does_not_go_together_is_refused(preset, tmp_path, words, message):
     with pytest.raises(ValueError, match=message):
         exporting.export_preset(preset, tmp_path / "served", **words)
+    assert not list(tmp_path.iterdir())
+
+
+def test_calls_smaller_than_what_is_compared_are_refused(preset, tmp_path):
+    assert certificate.least_pixels((8, 8)) == 3 * 61 * 53
+    assert certificate.least_pixels((128, 128)) == 3 * 127 * 127
+    with pytest.raises(ValueError, match=r"at least 0\.01, .* Received: 0\.005"):
+        exporting.export_preset(preset, tmp_path / "served", max_megapixels=0.005)
     assert not list(tmp_path.iterdir())
 
 

@@ -43,7 +43,8 @@ def certify(
         restorer: of the network in float32, with `tile=0`.
         precision: "float32", "float16", "bfloat16" or "int8".
         signature: "float32" or "uint8", dtype of its images.
-        max_pixels: int, of the largest image that is compared; at least 10,000.
+        max_pixels: int, of the largest image that is compared; at least
+            `least_pixels`.
 
     Returns:
         dict, of JSON values.
@@ -70,10 +71,19 @@ def certify(
     }
 
 
+def least_pixels(multiple: tuple[int, int]) -> int:
+    """Pixels of the largest batch that any certificate compares.
+
+    Args:
+        multiple: (rows, columns) that the network divides by.
+    """
+    return BATCH * max(math.prod(size) for size in _sizes(multiple, 0)[:-1])
+
+
 def _sizes(multiple, max_pixels):
     """A prime, one below a multiple, portrait, one pixel, the largest."""
     below = (step * math.ceil(48 / step) - 1 for step in multiple)
-    width = int(math.sqrt(max_pixels * 1.5))
+    width = max(1, int(math.sqrt(max_pixels * 1.5)))
     return [(61, 53), tuple(below), (72, 40), (1, 1), (max_pixels // width, width)]
 
 

@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import importlib.metadata
 import json
+import math
 import os
 import pathlib
 import tempfile
@@ -15,7 +16,7 @@ from tf_defocus.export import (
     openvino_graph,
     saved_model,
 )
-from tf_defocus.export.certificate import certify
+from tf_defocus.export.certificate import certify, least_pixels
 from tf_defocus.export.examples import calibration_views
 from tf_defocus.export.graph_memory import max_pixels
 from tf_defocus.export.portable_graph import OUTPUT
@@ -96,6 +97,7 @@ def export_preset(
     restorer = Restorer(network, tile=0)
     limit = max_pixels(network, CERTIFIED_GIBIBYTES)
     if max_megapixels:
+        _check_pixels(1e6 * max_megapixels, least_pixels(network.size_multiple))
         limit = min(limit, int(1e6 * max_megapixels))
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=".") as scratch:
@@ -189,6 +191,14 @@ def _check(output, format, precision, signature, overwrite):
         raise FileExistsError(f"{output} exists; name another, or give --overwrite")
     if output.exists() and not certificate_path(output).is_file():
         raise FileExistsError(f"{output} has no certificate, so it stays; name another")
+
+
+def _check_pixels(given, least):
+    if given < least:
+        raise ValueError(
+            f"max_megapixels must be at least {math.ceil(least / 1e4) / 100}: so much "
+            f"is compared of this network. Received: {given / 1e6:g}"
+        )
 
 
 def _place(written, output, certificate, scratch):
