@@ -119,7 +119,7 @@ def test_what_does_not_go_together_is_refused(preset, tmp_path, words, message):
 def test_calls_smaller_than_what_is_compared_are_refused(preset, tmp_path):
     assert certificate.least_pixels((8, 8)) == 3 * 61 * 53
     assert certificate.least_pixels((128, 128)) == 3 * 127 * 127
-    with pytest.raises(ValueError, match=r"at least 0\.01, .* Received: 0\.005"):
+    with pytest.raises(ValueError, match=r"at least 0\.01: .* Received: 0\.005"):
         exporting.export_preset(preset, tmp_path / "served", max_megapixels=0.005)
     assert not list(tmp_path.iterdir())
 

@@ -254,6 +254,8 @@ TEXT = """# What converts to what
 
     python tools/benchmark/exports.py --output results/exports --page docs/exports.md
 
+What has no row or an empty cell was not run yet.
+
 ## Networks
 
 Every network that restores images becomes a SavedModel. For the other formats the table
