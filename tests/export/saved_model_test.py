@@ -22,11 +22,7 @@ tf = pytest.importorskip("tensorflow", reason="exports need TensorFlow")
 SIZES = {"one_pixel": (1, 1), "odd": (21, 34), "whole": (16, 24)}
 # A network, what makes it small, and a factor that gives its fresh weights effect but
 # does not throw most pixels out of [0, 1].
-SINGLE = (
-    "kpac_2level",
-    {"base_filters": 3, "num_blocks": 1, "dilation_rates": (1, 2)},
-    4.0,
-)
+SINGLE = ("kpac_2level", {"base_filters": 3}, 4.0)
 DUAL = (
     "ifan_dual",
     {"base_filters": 4, "num_iterations": 1, "num_residual_units": 1},

@@ -15,7 +15,7 @@ MAX_PIXELS = 20_000
 
 def save_small_preset(folder):
     """A network with random weights; the folder's name becomes the model's."""
-    overrides = {"base_filters": 3, "num_blocks": 1, "dilation_rates": (1, 2)}
+    overrides = {"base_filters": 3}
     model = create_model("kpac_2level", **overrides)
     tf_defocus.save_preset(model, folder / MODEL, "kpac_2level", overrides)
     return folder / MODEL
