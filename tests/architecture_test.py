@@ -22,7 +22,7 @@ SCORES = {"losses", "metrics"}
 ARROWS = {
     "whole_files": set(),
     "array_files": set(),
-    "markdown_table": set(),
+    "markdown_table": {"whole_files"},
     "commands": set(),
     "ops": set(),
     "configs": set(),

@@ -1,6 +1,10 @@
 """Markdown tables, as pages, model cards and commands show them."""
 
+import os
+import pathlib
 from collections.abc import Iterable, Sequence
+
+from tf_defocus import whole_files
 
 
 def markdown_table(
@@ -25,3 +29,19 @@ def markdown_table(
         if len(line) != len(head):
             raise ValueError(f"Expected {len(head)} cells. Received: {line}")
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def leave_table(
+    folder: str | os.PathLike, head: Sequence[str], rows: Iterable[Sequence[str]]
+) -> None:
+    """Writes a table as `table.md` and prints it, as commands that measure end.
+
+    Args:
+        folder: str or path, made if it is not there.
+        head, rows: as of `markdown_table`.
+    """
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    text = markdown_table(head, rows)
+    whole_files.write_text(folder / "table.md", text)
+    print(text)

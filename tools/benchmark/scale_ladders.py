@@ -18,10 +18,10 @@ import cv2
 import numpy as np
 from absl import flags
 
-from tf_defocus import commands, whole_files
+from tf_defocus import commands
 from tf_defocus.evaluation import scale_calibration as calibration
 from tf_defocus.images import levels
-from tf_defocus.markdown_table import markdown_table
+from tf_defocus.markdown_table import leave_table
 from tf_defocus.restoration import scale_choice, scale_evidence
 from tf_defocus.restoration.restorer import Restorer
 
@@ -132,11 +132,7 @@ def main(_):
         gains = ("" if np.isnan(g) else f"{g:+.2f}" for g in mean_gains(cells))
         lines.append([ladder, f"{COSTS[ladder]:.2f}", *gains])
     ranges = [f"{a}-{min(b, 128)} px" for a, b in itertools.pairwise(calibration.EDGES)]
-    text = markdown_table(["sizes", "pixels restored", *ranges], lines)
-    folder = pathlib.Path(OUTPUT.value)
-    folder.mkdir(parents=True, exist_ok=True)
-    whole_files.write_text(folder / "table.md", text)
-    print(text)
+    leave_table(OUTPUT.value, ["sizes", "pixels restored", *ranges], lines)
 
 
 if __name__ == "__main__":

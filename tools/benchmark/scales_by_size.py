@@ -10,15 +10,14 @@ at 1/2 too, and so on, with what is in focus protected. Only renderings are look
 """
 
 import functools
-import pathlib
 
 import numpy as np
 from absl import flags
 
-from tf_defocus import commands, whole_files
+from tf_defocus import commands
 from tf_defocus.evaluation.scale_calibration import EDGES, gains, has_detail
 from tf_defocus.images import levels
-from tf_defocus.markdown_table import markdown_table
+from tf_defocus.markdown_table import leave_table
 from tf_defocus.restoration import over_scales
 from tf_defocus.restoration.restorer import Restorer
 from tf_defocus.synthesis import wide_defocus
@@ -91,11 +90,7 @@ def main(_):
         lines.append([str(side), *cells, str(auto)])
         print(lines[-1], flush=True)
     names = ["longer side [px]", *(f"{n} sizes" for n in COUNTS), "auto takes"]
-    text = markdown_table(names, lines)
-    folder = pathlib.Path(OUTPUT.value)
-    folder.mkdir(parents=True, exist_ok=True)
-    whole_files.write_text(folder / "table.md", text)
-    print(text)
+    leave_table(OUTPUT.value, names, lines)
 
 
 if __name__ == "__main__":
