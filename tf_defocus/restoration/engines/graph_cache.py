@@ -15,6 +15,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,8 @@ from tf_defocus.models.manifest import read_json, sha256
 from tf_defocus.ops.build import cache_directory
 
 CARD = "card.json"
+SCRATCH = ".new-"
+ABANDONED = 24 * 3600  # [s], no conversion takes so long; a killed one leaves its files
 MAX_GRAPHS = 60  # older ones are removed; one is as large as its network's weights
 _ROOMS = ("layers", "models", "ops", "restoration/engines")
 
@@ -89,7 +92,7 @@ def cached_graph(
     if is_whole(folder):
         os.utime(folder)
         return folder
-    with tempfile.TemporaryDirectory(dir=root, prefix=".new-") as scratch:
+    with tempfile.TemporaryDirectory(dir=root, prefix=SCRATCH) as scratch:
         made = pathlib.Path(scratch) / "graph"
         made.mkdir()
         make(made)
@@ -137,9 +140,17 @@ def engines_folder() -> pathlib.Path:
 def _remove_oldest(root, newest):
     graphs = [path for path in root.iterdir() if (path / CARD).is_file()]
     graphs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
-    for folder in graphs[MAX_GRAPHS:]:
-        if folder != newest:
-            shutil.rmtree(folder, ignore_errors=True)
+    old = [folder for folder in graphs[MAX_GRAPHS:] if folder != newest]
+    old += [folder for folder in root.glob(f"{SCRATCH}*") if _is_abandoned(folder)]
+    for folder in old:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_abandoned(folder):
+    try:
+        return time.time() - folder.stat().st_mtime > ABANDONED
+    except FileNotFoundError:  # its process has just ended
+        return False
 
 
 def _readable(config):
