@@ -106,7 +106,8 @@ def page(recipe, results, command):
     """The ablation as a page of Markdown; rows that were measured, no others."""
     missing = [name for name in data_ablations.WIDENINGS if not results.get(name)]
     indented = "".join(f"    {line}\n" for line in command.splitlines())
-    start = pathlib.Path(recipe.initial_weights).stem
+    path = pathlib.Path(recipe.initial_weights)
+    start = path.parent.name if path.stem == "weights" else path.stem
     start = f" from the weights of `{start}`" if start else ""
     text = (
         "# What each widening of the rendered data is worth\n\n"
