@@ -140,6 +140,16 @@ def test_nothing_imports_tools_tests_or_datasets():
     assert not wrong
 
 
+def test_tests_load_tools_without_their_flags():
+    wrong = [
+        f"{path.name} imports {name}; take testing.load_tool"
+        for path in (ROOT / "tests").rglob("*.py")
+        for name in imports(path)
+        if name and name.partition(".")[0] == "tools"
+    ]
+    assert not wrong
+
+
 def test_every_tool_runs_by_commands():
     """So it is quiet, and says a fault in one line."""
     twins = ROOT / "tools" / "benchmark" / "twins"  # a part of one tool

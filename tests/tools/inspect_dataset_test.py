@@ -11,7 +11,8 @@ import pytest
 from tests import dataset_trees as trees
 from tests import testing
 from tf_defocus.optics.sensor import linear_to_srgb
-from tools import inspect_dataset
+
+inspect_dataset = testing.load_tool("inspect_dataset")
 
 
 @pytest.mark.parametrize(
