@@ -243,7 +243,7 @@ def kept_files(folder):
     names = set()
     for where, _, files in os.walk(folder):
         for name in files:
-            with contextlib.suppress(FileNotFoundError):  # removed while it is looked at
+            with contextlib.suppress(FileNotFoundError):  # removed meanwhile
                 if pathlib.Path(where, name).stat().st_size:
                     names.add(name)
     return names
