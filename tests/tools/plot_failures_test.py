@@ -1,6 +1,7 @@
 """Where a preset fails: what the camera sees, and the drawing of it."""
 
 import numpy as np
+import skimage.data
 
 from tests.testing import load_tool, run_tool
 from tf_defocus.images.files import read_image
@@ -44,4 +45,7 @@ def test_a_picture_has_three_columns_and_four_rows(tmp_path):
         *("--output", output, "--size", 40),
     )
     height, width = 40 + BAR + 2 * GAP, 40 + 2 * GAP
-    assert read_image(output).pixels.shape == (4 * height, 3 * width, 3)
+    drawn = read_image(output).pixels
+    assert drawn.shape == (4 * height, 3 * width, 3)
+    truth = drawn[BAR + GAP :][:40, 2 * width + GAP :][:, :40]
+    np.testing.assert_array_equal(truth, skimage.data.chelsea()[60:100, 130:170])
