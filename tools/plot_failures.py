@@ -46,7 +46,8 @@ def views_of(sharp, kernels, sigma=0.0):
     Args:
         sharp: (height, width, 3) float in [0, 1], in sRGB.
         kernels: (left, right).
-        sigma: float, of Gaussian noise on the values of each view, in sRGB.
+        sigma: float, of Gaussian noise in the photograph, in sRGB; each view, of half
+            the light, has sqrt(2) as much.
 
     Returns:
         dict, "left", "right" and "blurred", their mean in linear light: float32 images
@@ -62,13 +63,15 @@ def views_of(sharp, kernels, sigma=0.0):
         padded = np.pad(light, border, "reflect")
         seen[name] = scipy.signal.fftconvolve(padded, kernel[:, :, None], "valid")
     seen["blurred"] = (seen["left"] + seen["right"]) / 2
-    rng = np.random.default_rng(0)
-    views = {}
-    for name, linear in seen.items():
-        values = sensor.linear_to_srgb(np.clip(linear, 0, 1))
-        noisy = values + sigma * rng.normal(size=values.shape)
-        views[name] = np.clip(noisy, 0, 1).astype("float32")
-    return views
+    draw = np.random.default_rng(0).normal(size=(2, *sharp.shape))
+    noise = dict(zip(("left", "right"), sigma * np.sqrt(2) * draw))
+    noise["blurred"] = (noise["left"] + noise["right"]) / 2
+    return {
+        name: np.clip(
+            sensor.linear_to_srgb(np.clip(linear, 0, 1)) + noise[name], 0, 1
+        ).astype("float32")
+        for name, linear in seen.items()
+    }
 
 
 def cases(sharp):

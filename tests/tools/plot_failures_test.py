@@ -34,8 +34,9 @@ def test_a_flat_scene_stays_flat_but_for_the_noise():
     for views in quiet:
         for view in views.values():
             np.testing.assert_allclose(view, 0.5, atol=1e-6)
-    for view in noisy.values():
-        assert abs(np.std(view) - plot_failures.SIGMA) < 0.003
+    for name, view in noisy.items():
+        expected = plot_failures.SIGMA * (1 if name == "blurred" else np.sqrt(2))
+        assert abs(np.std(view) - expected) < 0.003
 
 
 def test_a_picture_has_three_columns_and_four_rows(tmp_path):
