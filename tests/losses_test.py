@@ -98,6 +98,26 @@ def test_charbonnier_loss_matches_its_formula(rng):
     np.testing.assert_allclose(float(actual), expected, rtol=1e-6)
 
 
+def test_psnr_loss_is_the_mean_over_images_of_minus_their_psnr(rng):
+    sharp = rng.uniform(0, 1, (3, 4, 5, 3)).astype("float32")
+    noise = rng.normal(0, 1, sharp.shape) * [[[[1e-3]]], [[[0.03]]], [[[0.2]]]]
+    errors = np.mean(noise.astype("float32") ** 2, axis=(1, 2, 3))
+    loss = losses.PSNRLoss(epsilon=1e-6)
+    actual = float(loss(sharp, sharp + noise.astype("float32")))
+    assert actual == pytest.approx(np.mean(10 * np.log10(errors + 1e-6)), abs=1e-3)
+    # An exact image: the floor, not infinity.
+    assert float(loss(sharp, sharp)) == pytest.approx(-60, abs=1e-4)
+
+
+def test_psnr_loss_weighs_a_decibel_of_every_image_alike():
+    sharp = keras.ops.zeros((1, 8, 8, 3))
+    loss = losses.PSNRLoss(epsilon=0.0)
+    for error in (0.3, 0.003):
+        better = error * 10 ** (-1 / 20)
+        gain = loss(sharp, sharp + error) - loss(sharp, sharp + better)
+        assert float(gain) == pytest.approx(1.0, abs=1e-4)
+
+
 def test_ssim_loss_is_one_minus_the_recorded_similarity():
     vectors = testing.reference_file("metrics.npz")
     sharp, deblurred = (
@@ -120,6 +140,7 @@ def test_losses_survive_their_configs(vgg_file, rng):
     sharp, deblurred = rng.uniform(0, 1, (2, 1, 16, 16, 3)).astype("float32")
     for loss in (
         losses.CharbonnierLoss(epsilon=0.1),
+        losses.PSNRLoss(epsilon=1e-3),
         losses.SSIMLoss(),
         losses.PerceptualLoss(vgg_file),
     ):

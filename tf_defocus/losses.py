@@ -171,6 +171,40 @@ class SSIMLoss(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable(package="tf_defocus")
+class PSNRLoss(keras.losses.Loss):
+    """Minus the PSNR [dB] of each image: 10 log10(mean squared error + epsilon).
+
+    An image of 40 dB that gains one decibel counts as much as one of 25 dB that does,
+    where absolute errors, averaged over the batch, hardly see the first.
+
+    Args:
+        epsilon: float, mean squared error below which an image counts less: 2.5e-5
+            is 46 dB.
+        reduction, name, dtype: as in `keras.losses.Loss`.
+
+    Reference:
+        [Chen et al., 2021](https://arxiv.org/abs/2105.06086).
+    """
+
+    def __init__(
+        self,
+        epsilon: float = 2.5e-5,
+        reduction: str = "sum_over_batch_size",
+        name: str = "psnr_loss",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        self.epsilon = epsilon
+
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        error = ops.mean(ops.square(y_true - y_pred), axis=(1, 2, 3))
+        return 10 * ops.log10(error + self.epsilon)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "epsilon": self.epsilon}
+
+
+@keras.saving.register_keras_serializable(package="tf_defocus")
 class PerceptualLoss(keras.losses.Loss):
     """Mean squared distance of VGG-19 `conv4_4` features after ReLU [KPAC Sec. 4].
 

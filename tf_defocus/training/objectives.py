@@ -36,6 +36,11 @@ def _ssim(recipe):
     return losses.SSIMLoss()
 
 
+def _psnr(recipe):
+    del recipe
+    return losses.PSNRLoss()
+
+
 def _charbonnier(recipe):
     del recipe
     return losses.CharbonnierLoss()
@@ -84,6 +89,7 @@ _LOSSES = {
     "mae": _mean_absolute_error,
     "mse": _mean_squared_error,
     "perceptual": _perceptual,
+    "psnr_loss": _psnr,
     "ssim": _ssim,
 }
 
