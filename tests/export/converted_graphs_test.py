@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tf_defocus.layers.deeprft import ResidualFourierBlock
 from tf_defocus.models import create_model
 from tf_defocus.restoration.restorer import Restorer
 
@@ -10,12 +11,16 @@ pytest.importorskip("tensorflow", reason="exports need TensorFlow")
 pytest.importorskip("onnxruntime", reason="reads the ONNX files")
 pytest.importorskip("openvino", reason="reads the OpenVINO files")
 
+import tensorflow as tf
+
 from tf_defocus.export import (
     write_litert,
     write_onnx,
     write_openvino,
 )
+from tf_defocus.export.litert_graph import converter_of
 from tf_defocus.export.runners import open_exported
+from tf_defocus.restoration.engines.graphs import frozen_function
 
 SIZES = ((1, 1), (13, 17))
 # What converters are particular about: dilated convolutions, filters per pixel, windows
@@ -79,3 +84,20 @@ def test_openvino_files_hold_levels_and_restore_as_the_restorer(tmp_path, rng):
     assert restored.dtype == np.uint8
     assert np.abs(restored[0].astype(int) - expected).max() <= 1
     assert np.abs(image[0].astype(int) - expected).max() > 5
+
+
+def test_litert_computes_spectra_of_any_size(tmp_path, rng):
+    """`tests/restoration/engine_graphs_test.py` has the other runtimes."""
+    block = ResidualFourierBlock(4)
+    block.build((None, None, None, 4))
+    graph = frozen_function(
+        lambda images: tf.identity(block(images), name="sum"),
+        {"images": tf.TensorSpec((None, None, None, 4), name="images")},
+    )
+    path = tmp_path / "block.tflite"
+    path.write_bytes(converter_of(graph, ["images"], "sum").convert())
+    compute = open_exported(path)
+    for shape in ((2, 6, 10, 4), (1, 1, 1, 4), (3, 7, 5, 4)):
+        images = rng.normal(size=shape).astype("float32")
+        restored = compute({"images": images})
+        np.testing.assert_allclose(restored, block(images), rtol=1e-5, atol=1e-5)

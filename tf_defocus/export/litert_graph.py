@@ -38,9 +38,8 @@ def write_litert(
         ValueError: if the network's result is no image, or if it needs an operation
             that LiteRT does not have.
     """
-    converter = tf.lite.TFLiteConverter.from_concrete_functions(
-        [_function(network, signature)]
-    )
+    graph = frozen_graph(network, signature)
+    converter = converter_of(graph, network.view_names, OUTPUT)
     if precision != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if precision == "float16":
@@ -63,6 +62,24 @@ def write_litert(
     return os.fspath(path)
 
 
+def converter_of(
+    graph: tf.compat.v1.GraphDef, inputs: Sequence[str], output: str
+) -> tf.lite.TFLiteConverter:
+    """LiteRT's converter of a frozen graph.
+
+    Args:
+        graph: of `graphs.frozen_function`.
+        inputs: names of its placeholders, in the order of the file's inputs.
+        output: name of its result.
+    """
+    wrapped = tf.compat.v1.wrap_function(
+        lambda: tf.compat.v1.import_graph_def(graph, name=""), []
+    )
+    tensor = wrapped.graph.get_tensor_by_name
+    function = wrapped.prune([tensor(f"{n}:0") for n in inputs], tensor(f"{output}:0"))
+    return tf.lite.TFLiteConverter.from_concrete_functions([function])
+
+
 @contextlib.contextmanager
 def _silent():
     """Inside, nothing is said: the converter's C++ tells of every operation."""
@@ -75,14 +92,3 @@ def _silent():
     finally:
         os.dup2(kept, 2)
         os.close(kept)
-
-
-def _function(network, signature):
-    """The frozen graph as a function of its views."""
-    graph = frozen_graph(network, signature)
-    wrapped = tf.compat.v1.wrap_function(
-        lambda: tf.compat.v1.import_graph_def(graph, name=""), []
-    )
-    tensor = wrapped.graph.get_tensor_by_name
-    inputs = [tensor(f"{name}:0") for name in network.view_names]
-    return wrapped.prune(inputs, tensor(f"{OUTPUT}:0"))

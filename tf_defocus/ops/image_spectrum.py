@@ -42,7 +42,7 @@ def real_transform(images: Tensor) -> tuple[Tensor, Tensor]:
     planes = ops.transpose(ops.cast(images, "float32"), (0, 3, 1, 2))
     if _AS_PRODUCTS.get():
         width = ops.shape(planes)[3]
-        cosine, sine = _waves(width, width // 2 + 1)
+        cosine, sine = _waves(width, width // 2 + 1, width)
         spectrum = ops.matmul(planes, cosine), -ops.matmul(planes, sine)
     else:
         spectrum = ops.rfft(planes)
@@ -108,7 +108,7 @@ def _along_rows(spectrum):
     if _AS_PRODUCTS.get():
         real, imaginary = spectrum
         height = ops.shape(real)[2]
-        cosine, sine = _waves(height, height)  # symmetric
+        cosine, sine = _waves(height, height, height)  # symmetric
         return (
             ops.matmul(cosine, real) + ops.matmul(sine, imaginary),
             ops.matmul(cosine, imaginary) - ops.matmul(sine, real),
@@ -120,20 +120,19 @@ def _along_rows(spectrum):
 def _inverse_product(real, imaginary, width):
     """Rows of `width` pixels of half spectra (..., width // 2 + 1)."""
     count = ops.shape(real)[-1]
-    cosine, sine = _waves(width, count)
+    # Written as they are used: LiteRT's converter refuses transposed ones.
+    cosine, sine = _waves(count, width, width)
     # Every frequency stands for its conjugate too, but for 0 and half the width.
     index = ops.arange(count, dtype="int32")
     twice = ops.logical_and(index > 0, 2 * index < width)
     share = ops.where(twice, 2.0, 1.0) / ops.cast(width, "float32")
-    return ops.matmul(real * share, ops.transpose(cosine)) - ops.matmul(
-        imaginary * share, ops.transpose(sine)
-    )
+    return ops.matmul(real * share, cosine) - ops.matmul(imaginary * share, sine)
 
 
-def _waves(size, count):
-    """cos and sin of 2 pi x k / size, (size, count) float32; sin(pi) is 0."""
-    places, frequencies = (ops.arange(n, dtype="int32") for n in (size, count))
-    turns = ops.mod(places[:, None] * frequencies, size)
+def _waves(rows, columns, size):
+    """cos and sin of 2 pi i j / size, (rows, columns) float32; sin(pi) is 0."""
+    row, column = (ops.arange(n, dtype="int32") for n in (rows, columns))
+    turns = ops.mod(row[:, None] * column, size)
     angle = ops.cast(turns, "float32") * (2 * np.pi / ops.cast(size, "float32"))
     return ops.cos(angle), ops.where(2 * turns == size, 0.0, ops.sin(angle))
 

@@ -4,11 +4,13 @@
 
 Networks are made small, with fresh weights, and compared with the `Restorer` at two
 sizes: what does not convert does not at full width either. Presets are exported as
-`tools/export.py` does, with its certificate, and restore one scene in every engine.
+`tools/export.py` does, with its certificate, and every engine restores a small scene
+whole, and a large one in tiles and over scales.
 Each case is kept in the folder `--output` and not repeated, so that a run which was
 stopped goes on. The page is of all that is in the folder.
 """
 
+import functools
 import json
 import os
 import pathlib
@@ -32,7 +34,12 @@ PRECISIONS = flags.DEFINE_list("precisions", None, "Of presets [all].")
 ENGINES = ("native", "onnxruntime", "openvino")
 FORMATS = {"onnx": ".onnx", "openvino": ".xml", "litert": ".tflite"}
 SIZES = ((1, 1), (45, 70))  # px
-SCENE = (157, 203)  # px, height and width: neither divides by anything
+# way -> height and width [px] that divide by nothing much, options of the `Restorer`
+WAYS = {
+    "whole": ((157, 203), {}),
+    "tiles": ((901, 1203), {"tile": 512}),
+    "scales": ((901, 1203), {"scales": (1, 2)}),
+}
 TOLERANCE = 1e-5
 MAX_MEGAPIXELS = {"k3dn_tiny": 0.05}  # of a preset's largest image; of others 0.01
 BLOCKS = {"base_filters": 4, "num_blocks": (1, 1, 1, 1)}
@@ -43,24 +50,31 @@ K3DN = {
     "window_size": (4, 4),
 }
 ONE_UNIT = {"base_filters": 4, "num_residual_units": 1}
-# name -> arguments that make it small; one of each class and kind of input
+# name -> arguments that make it small; one of each class, number of views and levels
 SMALL = {
     "bambnet": {"base_filters": 4, "reduction": 2},
-    "dddnet": {"width_divisor": 16},
+    "dddnet": {"width_divisor": 8},
     "deeprft": ONE_UNIT,
+    "dpdnet_dual": {"base_filters": 4},
     "dpdnet_single": {"base_filters": 4},
     "drbnet": {"base_filters": 2},
+    "drbnet_dual": {"base_filters": 2},
     "gkmnet": {"num_gaussians": 2, "max_kernel_size": 5},
     "ifan": {**ONE_UNIT, "num_iterations": 2},
+    "ifan_dual": {**ONE_UNIT, "num_iterations": 2},
     "iniknet": {**ONE_UNIT, "num_bases": 2, "max_kernel_size": 5},
     "k3dn_single": K3DN,
     "k3dn_tiny": K3DN,
+    "kpac_2level": {"base_filters": 4},
     "kpac_3level": {"base_filters": 4},
+    "kpac_3level_dual": {"base_filters": 4},
     "lakdnet_small": BLOCKS,
+    "lakdnet_small_dual": BLOCKS,
     "mdp": {"base_filters": 4},
     "nrknet": {"base_filters": 4, "num_kernels": 3},
     "rdpd": {"base_filters": 4},
     "restormer": {**BLOCKS, "num_heads": (1, 2, 2, 2)},
+    "restormer_dual": {**BLOCKS, "num_heads": (1, 2, 2, 2)},
     "srn": {"base_filters": 4},
 }
 # Of kernels. Fresh ones of SRN make values of 60, whose rounding in float32 is 8e-5 as
@@ -125,35 +139,50 @@ def certify(preset, format, precision):
     return {**certificate, "bytes": size}
 
 
-def compare_engine(preset, engine):
+def compare_engine(preset, engine, way):
     """A preset by an engine and by TensorFlow, of one rendered scene.
 
     Returns:
         dict: `levels` of 255 by which they differ at most, and by which the scene was
         `changed`; or `error`, a line.
     """
-    from tf_defocus.export.examples import rendered_views
-    from tf_defocus.models.presets import load_preset
     from tf_defocus.restoration.engines import EngineWarning
     from tf_defocus.restoration.restorer import Restorer
 
-    network, (height, width) = load_preset(preset), SCENE
-    ((scene, _),) = rendered_views(network.view_names, 1, max(SCENE))
-    views = {
-        name: np.rint(255 * view[:height, :width]).astype(np.uint8)
-        for name, view in scene.items()
-    }
-    expected = Restorer(network).restore(**views).astype(int)
+    network, views, expected = restored_scene(preset, way)
     with warnings.catch_warnings():
         warnings.simplefilter("error", EngineWarning)  # TensorFlow in its place
         try:
-            restored = Restorer(network, engine=engine).restore(**views)
+            restorer = Restorer(network, engine=engine, **WAYS[way][1])
+            restored = restorer.restore(**views)
         except EngineWarning as warning:
             return {"error": first_line(warning)}
     return {
         "levels": int(np.abs(restored - expected).max()),
         "changed": int(np.abs(expected - next(iter(views.values()))).max()),
     }
+
+
+@functools.lru_cache(maxsize=1)  # the engines come one after another
+def restored_scene(preset, way):
+    """A preset's network, one rendered scene, and what TensorFlow makes of it.
+
+    Returns:
+        `(network, views, restored)`: views a dict of (height, width, 3) uint8, restored
+        alike, int64.
+    """
+    from tf_defocus.export.examples import rendered_views
+    from tf_defocus.models.presets import load_preset
+    from tf_defocus.restoration.restorer import Restorer
+
+    (height, width), options = WAYS[way]
+    network = load_preset(preset)
+    ((scene, _),) = rendered_views(network.view_names, 1, max(height, width))
+    views = {
+        name: np.rint(255 * view[:height, :width]).astype(np.uint8)
+        for name, view in scene.items()
+    }
+    return network, views, Restorer(network, **options).restore(**views).astype(int)
 
 
 def first_line(error):
@@ -177,8 +206,10 @@ def cases():
                     continue
                 name = f"preset-{preset}-{format}-{precision}"
                 found[name] = (certify, preset, format, precision)
-        for engine in ENGINES:
-            found[f"engine-{preset}-{engine}"] = (compare_engine, preset, engine)
+        for way in WAYS:
+            for engine in ENGINES:
+                name = f"engine-{preset}-{engine}-{way}"
+                found[name] = (compare_engine, preset, engine, way)
     return found
 
 
@@ -196,13 +227,17 @@ def page(folder):
         if kind == "network":
             networks.setdefault(network, {})[format] = describe(result)
         elif kind == "engine":
-            found = engines.setdefault(network, {})
+            found = engines.setdefault((network, *precision), {})
             found[format] = str(result.get("levels", "refused"))
             found["changed"] = str(result.get("changed", found.get("changed", "")))
         elif "error" not in result:
             presets.append(row(network, result))
     machine = cost.describe_machine()
     names = [*ENGINES, "changed"]
+    compared = [
+        [f"`{preset}`", way, *(found.get(name, "") for name in names)]
+        for (preset, way), found in engines.items()
+    ]
     header = ("preset", "format", "precision", "largest difference")
     header += (
         "PSNR to it [dB]",
@@ -213,7 +248,7 @@ def page(folder):
     )
     return TEXT.format(
         networks=markdown_table(("network", *FORMATS), cells(networks, FORMATS), 1),
-        engines=markdown_table(("preset", *names), cells(engines, names), 1),
+        engines=markdown_table(("preset", "restored", *names), compared, 2),
         presets=markdown_table(header, presets, num_texts=3),
         reasons="\n".join(reasons) or "None.",
         processor=machine["processor"],
@@ -279,9 +314,10 @@ lost on rendered scenes, and time and memory of one image in a process of its ow
 
 ## Engines
 
-Presets as `Restorer(engine=...)` runs them, on one rendered scene of 203x157 pixels:
-the largest difference from TensorFlow's photograph, in levels of 255, and by how many
-levels restoring changed the scene.
+Presets as `Restorer(engine=...)` runs them, on one rendered scene: whole at 203x157
+pixels, and at 1203x901 pixels in tiles of 512 or over two scales. The table has the
+largest difference from the photograph that TensorFlow restores in the same way, in
+levels of 255, and by how many levels restoring changed the scene.
 
 {engines}
 

@@ -9,15 +9,27 @@ import pytest
 pytest.importorskip("tensorflow", reason="exports need TensorFlow")
 
 from tests.testing import load_tool
-from tf_defocus.models.named import MODELS
+from tf_defocus.models.named import MODELS, network_class
 from tf_defocus.restoration.engines import EngineWarning
 
 tool = load_tool("benchmark.exports")
 
 
+def kind(name):
+    """What makes another graph, however small: not widths and counts."""
+    network, options = MODELS[name]
+    return network, options.get("views"), options.get("levels")
+
+
 def test_every_network_that_restores_is_converted():
-    converted = {MODELS[name][0] for name in tool.SMALL}
-    assert converted == {network for network, _ in MODELS.values()} - {"DMENet"}
+    kinds = {kind(name) for name in MODELS} - {("DMENet", None, None)}
+    assert {kind(name) for name in tool.SMALL} == kinds
+
+
+@pytest.mark.parametrize("name", tool.SMALL)
+def test_the_arguments_that_make_a_network_small_are_its_own(name):
+    options = {**MODELS[name][1], **tool.SMALL[name]}
+    assert network_class(name)(**options).view_names
 
 
 def test_the_page_has_a_row_per_network_and_certificate(tmp_path):
@@ -38,8 +50,8 @@ def test_the_page_has_a_row_per_network_and_certificate(tmp_path):
         "network-srn-litert": {"error": "LiteRT cannot hold srn: no FFT"},
         "network-srn-openvino": {"max_difference": 0.5},
         "preset-small-onnx-int8": certificate,
-        "engine-small-native": {"levels": 1, "changed": 44},
-        "engine-small-openvino": {"error": "small cannot be converted"},
+        "engine-small-native-tiles": {"levels": 1, "changed": 44},
+        "engine-small-openvino-tiles": {"error": "small cannot be converted"},
     }
     for name, result in results.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(result))
@@ -48,8 +60,8 @@ def test_the_page_has_a_row_per_network_and_certificate(tmp_path):
     row = "| `small` | onnx | int8 | 3.0e-06 | 90.0 | 0.250 | 2.5 | 0.500 | 300 |"
     assert row in page
     assert "- srn, litert: LiteRT cannot hold srn: no FFT" in page
-    assert "| `small` | 1 |  | refused | 44 |" in page
-    assert "- small, openvino: small cannot be converted" in page
+    assert "| `small` | tiles | 1 |  | refused | 44 |" in page
+    assert "- small, openvino tiles: small cannot be converted" in page
 
 
 def test_a_network_is_compared_and_a_refusal_is_one_line(monkeypatch):
@@ -63,19 +75,27 @@ def test_a_network_is_compared_and_a_refusal_is_one_line(monkeypatch):
     assert tool.convert("kpac_2level", "onnx") == {"error": "no such operation"}
 
 
-def test_engines_are_compared_in_levels(monkeypatch):
+def test_engines_are_compared_in_levels_whole_in_tiles_and_over_scales(monkeypatch):
     class Restorer:
-        def __init__(self, network, engine="tensorflow"):
+        def __init__(self, network, engine="tensorflow", **options):
             self.engine = engine
+            given.append(options)
 
         def restore(self, blurred):
+            sizes.append(blurred.shape[:2])
             if self.engine == "openvino":
                 warnings.warn("no such operation", EngineWarning, stacklevel=1)
             return blurred // 2 + (self.engine == "native")
 
-    preset = types.SimpleNamespace(view_names=("blurred",))
+    preset, given, sizes = types.SimpleNamespace(view_names=("blurred",)), [], []
     monkeypatch.setattr("tf_defocus.models.presets.load_preset", lambda name: preset)
     monkeypatch.setattr("tf_defocus.restoration.restorer.Restorer", Restorer)
-    found = tool.compare_engine("small", "native")
-    assert found["levels"] == 1 and found["changed"] > 50
-    assert tool.compare_engine("small", "openvino") == {"error": "no such operation"}
+    monkeypatch.setitem(tool.WAYS, "tiles", ((40, 50), {"tile": 32}))
+    for way, size in (("whole", (157, 203)), ("tiles", (40, 50))):
+        found = tool.compare_engine("small", "native", way)
+        assert found["levels"] == 1 and found["changed"] > 30
+        refused = tool.compare_engine("small", "openvino", way)
+        assert refused == {"error": "no such operation"}
+        assert sizes == 3 * [size]  # TensorFlow's once for both
+        sizes.clear()
+    assert given == 3 * [{}] + 3 * [{"tile": 32}]
