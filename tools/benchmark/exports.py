@@ -7,7 +7,8 @@ sizes: what does not convert does not at full width either. Presets are exported
 `tools/export.py` does, with its certificate, and every engine restores a small scene
 whole, and a large one in tiles and over scales.
 Each case is kept in the folder `--output` and not repeated, so that a run which was
-stopped goes on. The page is of all that is in the folder.
+stopped goes on; a preset's is once its weights are others. The page is of all that is
+in the folder.
 """
 
 import functools
@@ -86,7 +87,8 @@ def convert(name, format):
     """A small network in one format beside the `Restorer`.
 
     Returns:
-        dict: `max_difference`, or `error`, a line.
+        dict: `max_difference`, and by how much the larger image is `changed` at most;
+        or `error`, a line.
     """
     import keras
 
@@ -118,7 +120,8 @@ def convert(name, format):
                     worst = max(worst, float(np.abs(image - expected).max()))
         except (ValueError, RuntimeError) as error:
             return {"error": first_line(error)}
-    return {"max_difference": worst}
+    given = views[network.view_names[0]][-1]
+    return {"max_difference": worst, "changed": float(np.abs(expected - given).max())}
 
 
 def certify(preset, format, precision):
@@ -213,11 +216,26 @@ def cases():
     return found
 
 
-def page(folder):
-    """The text of the page, from the results in the folder."""
+def weights_of(name):
+    """sha256 of the weights that a case is about; None of networks with fresh ones."""
+    from tf_defocus.models.manifest import list_presets
+
+    kind, preset, *_ = name.split("-")
+    known = {} if kind == "network" else list_presets()
+    return known.get(preset, {}).get("sha256")
+
+
+def kept_results(folder):
+    """dict, name of the case -> its result, those of older weights left out."""
     results = {
         path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*"))
     }
+    return {k: r for k, r in results.items() if r.get("weights") == weights_of(k)}
+
+
+def page(folder):
+    """The text of the page, from the results in the folder."""
+    results = kept_results(folder)
     networks, engines, presets, reasons = {}, {}, [], []
     for name, result in results.items():
         kind, network, format, *precision = name.split("-")
@@ -225,7 +243,10 @@ def page(folder):
             reasons.append(f"- {network}, {' '.join([format, *precision])}: ")
             reasons[-1] += result["error"]
         if kind == "network":
-            networks.setdefault(network, {})[format] = describe(result)
+            found = networks.setdefault(network, {})
+            found[format] = describe(result)
+            if "changed" in result:
+                found["changed"] = f"{result['changed']:.2g}"
         elif kind == "engine":
             found = engines.setdefault((network, *precision), {})
             found[format] = str(result.get("levels", "refused"))
@@ -233,6 +254,7 @@ def page(folder):
         elif "error" not in result:
             presets.append(row(network, result))
     machine = cost.describe_machine()
+    columns = [*FORMATS, "changed"]
     names = [*ENGINES, "changed"]
     compared = [
         [f"`{preset}`", way, *(found.get(name, "") for name in names)]
@@ -247,7 +269,7 @@ def page(folder):
         "memory [MiB]",
     )
     return TEXT.format(
-        networks=markdown_table(("network", *FORMATS), cells(networks, FORMATS), 1),
+        networks=markdown_table(("network", *columns), cells(networks, columns), 1),
         engines=markdown_table(("preset", "restored", *names), compared, 2),
         presets=markdown_table(header, presets, num_texts=3),
         reasons="\n".join(reasons) or "None.",
@@ -297,7 +319,8 @@ Every network that restores images becomes a SavedModel. For the other formats t
 has the largest difference from the `Restorer`, of images in [0, 1], of a small network
 with fresh weights at 1x1 and 70x45 pixels, in a batch of two. (SRN's kernels are 0.8 of
 fresh ones, which make values of 60: float32 rounds those by 8e-5, in TensorFlow more
-than in the other runtimes.) Where it says "refused", `tools/export.py` tells in one
+than in the other runtimes.) The last column has the most that restoring changed the
+larger image. Where it says "refused", `tools/export.py` tells in one
 line why, and writes nothing.
 
 {networks}
@@ -331,14 +354,12 @@ def main(_):
     """Works through the cases, then writes the page."""
     folder = pathlib.Path(OUTPUT.value)
     folder.mkdir(parents=True, exist_ok=True)
-    waiting = {
-        folder / f"{name}.json": call
-        for name, call in cases().items()
-        if not (folder / f"{name}.json").exists()
-    }
-    for path, (function, *arguments) in tqdm.tqdm(waiting.items(), unit="export"):
-        text = json.dumps(function(*arguments), indent=1) + "\n"
-        whole_files.write_text(path, text)
+    kept = kept_results(folder)
+    waiting = {name: call for name, call in cases().items() if name not in kept}
+    for name, (function, *arguments) in tqdm.tqdm(waiting.items(), unit="export"):
+        result = {**function(*arguments), "weights": weights_of(name)}
+        text = json.dumps(result, indent=1) + "\n"
+        whole_files.write_text(folder / f"{name}.json", text)
     if PAGE.value:
         whole_files.write_text(os.fspath(PAGE.value), page(folder))
 

@@ -46,7 +46,7 @@ def test_the_page_has_a_row_per_network_and_certificate(tmp_path):
         "bytes": 2_500_000,
     }
     results = {
-        "network-srn-onnx": {"max_difference": 2e-7},
+        "network-srn-onnx": {"max_difference": 2e-7, "changed": 0.125},
         "network-srn-litert": {"error": "LiteRT cannot hold srn: no FFT"},
         "network-srn-openvino": {"max_difference": 0.5},
         "preset-small-onnx-int8": certificate,
@@ -56,7 +56,7 @@ def test_the_page_has_a_row_per_network_and_certificate(tmp_path):
     for name, result in results.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(result))
     page = tool.page(tmp_path)
-    assert "| `srn` | 2e-07 | differs by 5e-01 | refused |" in page
+    assert "| `srn` | 2e-07 | differs by 5e-01 | refused | 0.12 |" in page
     row = "| `small` | onnx | int8 | 3.0e-06 | 90.0 | 0.250 | 2.5 | 0.500 | 300 |"
     assert row in page
     assert "- srn, litert: LiteRT cannot hold srn: no FFT" in page
@@ -64,9 +64,23 @@ def test_the_page_has_a_row_per_network_and_certificate(tmp_path):
     assert "- small, openvino tiles: small cannot be converted" in page
 
 
+def test_results_of_older_weights_are_left_out(tmp_path, monkeypatch):
+    presets = {"small": {"sha256": "new"}, "k3dn_tiny": {"sha256": "its"}}
+    monkeypatch.setattr("tf_defocus.models.manifest.list_presets", lambda: presets)
+    for name, weights in (
+        ("engine-small-native-whole", "old"),
+        ("engine-small-openvino-whole", "new"),
+        ("network-k3dn_tiny-onnx", None),
+    ):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"weights": weights}))
+    kept = tool.kept_results(tmp_path)
+    assert set(kept) == {"engine-small-openvino-whole", "network-k3dn_tiny-onnx"}
+
+
 def test_a_network_is_compared_and_a_refusal_is_one_line(monkeypatch):
     monkeypatch.setitem(tool.SMALL, "kpac_2level", {"base_filters": 4})
-    assert tool.convert("kpac_2level", "litert")["max_difference"] < 1e-5
+    found = tool.convert("kpac_2level", "litert")
+    assert found["max_difference"] < 1e-5 and 1e-2 < found["changed"] < 1
 
     def refuse(*arguments):
         raise ValueError("no such operation\nand more")
