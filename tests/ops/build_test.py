@@ -127,6 +127,27 @@ def test_cached_library_is_not_built_again(monkeypatch, tmp_path):
     assert build.build(TOOLCHAIN) == library
 
 
+def test_damaged_library_is_built_again(monkeypatch, tmp_path):
+    monkeypatch.setenv("TF_DEFOCUS_CACHE", str(tmp_path / "cache"))
+    compiler = tmp_path / "c++"
+    compiler.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo 12.1 && exit\n'
+        'while [ "$1" != -o ]; do shift; done\nprintf library > "$2"\n'
+    )
+    compiler.chmod(0o755)
+    monkeypatch.setenv("CXX", str(compiler))
+    library = build.build(TOOLCHAIN)
+    assert library.read_bytes() == b"library" and build.is_whole(library)
+    library.write_bytes(b"lib")  # loading half a library is a bus error
+    assert not build.is_whole(library)
+    assert build.build(TOOLCHAIN).read_bytes() == b"library"
+    assert {path.suffix for path in library.parent.iterdir()} == {
+        ".so",
+        ".sha256",
+        ".lock",
+    }
+
+
 def test_failing_compiler_is_reported_and_leaves_nothing(monkeypatch, tmp_path):
     monkeypatch.setenv("TF_DEFOCUS_CACHE", str(tmp_path))
     monkeypatch.setenv("CXX", "false")

@@ -4,6 +4,8 @@ A library fits one TensorFlow version, one processor and one state of the source
 its name in the cache carries a digest of all three, then the compilers: one made
 without `nvcc` is not taken for one that holds the GPU's half. The cache is
 `$TF_DEFOCUS_CACHE`, else `$XDG_CACHE_HOME/tf_defocus`, else `~/.cache/tf_defocus`.
+Beside it lies its sha256: a library that was cut off would end the process that loads
+it, so a damaged one is built again.
 """
 
 import contextlib
@@ -27,6 +29,7 @@ SOURCES = pathlib.Path(__file__).resolve().parent / "cc"
 OPTIMISATION = ("-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math")
 CUDA_FLAGS = ("-O3", "-std=c++17", "--extended-lambda", "-Xcompiler", "-fPIC")
 TIMEOUT = 600  # seconds; a build takes about twenty
+DIGEST = ".sha256"  # ending of the file beside a library
 
 
 class BuildError(RuntimeError):
@@ -79,7 +82,7 @@ def library_path(toolchain):
 
 
 def build(toolchain):
-    """Compiles the library unless it is there.
+    """Compiles the library unless it is there, whole.
 
     Args:
         toolchain: `Toolchain`.
@@ -94,7 +97,7 @@ def build(toolchain):
     """
     nvcc = _nvcc() if toolchain.gpu else None
     target = library_path(toolchain)
-    if target.exists():
+    if is_whole(target):
         return target
     compiler = _compiler()
     if shutil.which(compiler[0]) is None:
@@ -102,13 +105,34 @@ def build(toolchain):
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with _lock(target), tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            if not target.exists():  # another process may have built it meanwhile
+            if not is_whole(target):  # another process may have built it meanwhile
                 library = pathlib.Path(folder) / target.name
                 _compile(compiler, nvcc, toolchain, library)
-                os.replace(library, target)
+                _place(library, target)
     except OSError as error:
         raise BuildError(f"cannot write to {target.parent}: {error}") from error
     return target
+
+
+def is_whole(library):
+    """Whether a library is there and what was built; one without sha256 is believed."""
+    if not library.exists():
+        return False
+    expected = library.with_suffix(DIGEST)
+    return not expected.exists() or expected.read_text().strip() == _sha256(library)
+
+
+def _place(library, target):
+    """Gives a library its name, after its sha256's."""
+    target.unlink(missing_ok=True)  # a damaged one, else it is believed for a moment
+    digest = library.with_suffix(DIGEST)
+    digest.write_text(f"{_sha256(library)}\n")
+    os.replace(digest, target.with_suffix(DIGEST))
+    os.replace(library, target)
+
+
+def _sha256(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _compiler():
