@@ -208,6 +208,31 @@ def test_a_graph_that_computes_something_else_is_refused(
     assert not list(cache.iterdir())
 
 
+def test_a_kept_graph_that_does_not_load_is_told_and_computed_by_keras(
+    network, photograph, monkeypatch, cache
+):
+    """As where a library that it needs is not there any more."""
+
+    class Runtime:
+        PRECISIONS, PACKAGES, EXTRA = ("float32",), ("keras",), "none"
+        PORTABLE = True
+
+        def load(folder, precision, threads):
+            raise OSError("no such library")
+
+    def make(description, make):
+        cache.mkdir()
+        return cache
+
+    monkeypatch.setattr(engine, "_runtime", lambda name: Runtime)
+    monkeypatch.setattr(graph_cache, "cached_graph", make)
+    restorer = Restorer(network, engine="native", tile=0)
+    with pytest.warns(engines.EngineWarning, match="no such library"):
+        actual = restorer.restore(blurred=photograph)
+    expected = Restorer(network, tile=0).restore(blurred=photograph)
+    np.testing.assert_array_equal(actual, expected)
+
+
 def test_missing_packages_are_named_with_their_extra(network, monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(engines.EngineError, match=r'pip install "tf-defocus\[onnx\]"'):

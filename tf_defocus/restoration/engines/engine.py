@@ -168,7 +168,10 @@ class ConvertedEngine(Engine):
         folder = graph_cache.cached_graph(
             description, lambda target: self._convert(stage, flat, target)
         )
-        compute = self._load(folder)
+        try:
+            compute = self._load(folder)
+        except Exception as error:  # as in `_convert`; it ran when it was kept
+            raise self._refusal(stage, error) from error
         return lambda given: compute(stages.flat_inputs(given))
 
     def _convert(self, stage, flat, folder):
@@ -184,18 +187,21 @@ class ConvertedEngine(Engine):
             compute = self._load(folder)
             error, scale = self._largest_error(network, stage, flat, compute)
         except Exception as error:  # converters raise what they like
-            # OpenVINO's tell the operation in their fifth line.
-            reason = " ".join(str(error).split()) or type(error).__name__
-            raise ConversionError(
-                f"{self.network.name} cannot be converted for {self.name}, TensorFlow "
-                f"computes it ({stage}: {reason[:300]})"
-            ) from error
+            raise self._refusal(stage, error) from error
         limits = {"float32": LARGEST_ERROR, "bfloat16": LARGEST_BFLOAT16_ERROR}
         if not error <= limits[self.precision] * max(1.0, scale):
             raise ConversionError(
                 f"{self.network.name} converted for {self.name} differs by "
                 f"{error:.2g} ({stage}); TensorFlow computes it"
             )
+
+    def _refusal(self, stage, error):
+        # OpenVINO's tell the operation in their fifth line.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        return ConversionError(
+            f"{self.network.name} cannot be converted for {self.name}, TensorFlow "
+            f"computes it ({stage}: {reason[:300]})"
+        )
 
     def _load(self, folder):
         return self.runtime.load(folder, self.precision, thread_count())
