@@ -4,6 +4,7 @@ TensorFlow Serving's configuration is read by its own messages where the package
 interface has them.
 """
 
+import ast
 import importlib.util
 import re
 import shlex
@@ -14,6 +15,8 @@ from google.protobuf import text_format
 
 from tests.documents_test import extras
 from tests.testing import ROOT
+from tf_defocus.cli import deblur
+from tf_defocus.restoration.engines import engine
 
 pytest.importorskip("tensorflow_serving", reason='pip install ".[serving]"')
 
@@ -72,6 +75,12 @@ def test_the_image_starts_the_server_with_flags_that_it_has():
     assert names(entry[3:] + command) <= our_flags()
     assert words["EXPOSE"].split() == ["8080", "8081"] and words["USER"] != "root"
     assert "/v2/health/ready" in words["HEALTHCHECK"]
+
+
+def test_the_server_takes_every_engine():
+    source = (ROOT / "tf_defocus" / "serving" / "__main__.py").read_text()
+    listed = re.search(r'"engine",\s+"tensorflow",\s+(\(.*?\))', source, re.DOTALL)
+    assert ast.literal_eval(listed.group(1)) == deblur.ENGINES == engine.ENGINES
 
 
 def test_the_services_name_files_and_flags_that_exist():

@@ -20,7 +20,7 @@ _SAVED_MODEL = flags.DEFINE_string("saved_model", None, "Exported folder instead
 _ENGINE = flags.DEFINE_enum(
     "engine",
     "tensorflow",
-    ("auto", "tensorflow", "onnxruntime", "openvino"),
+    ("auto", "tensorflow", "native", "onnxruntime", "openvino"),
     "Of --preset; auto: the fastest that is installed, measured once per machine.",
 )
 _NAME = flags.DEFINE_string("name", None, "Of the model [that of the preset].")

@@ -110,19 +110,22 @@ class Requests:
         """
         photo = np.full((8, 9, 3), 100, np.uint8)
         png = write_content(Image(photo), "png")
-        jpeg = write_content(Image(photo), "jpeg")
+        jpeg, tiff = (write_content(Image(photo), kind) for kind in ("jpeg", "tiff"))
         huge = _claims(png, 100_000, 100_000)
         files = {
             "truncated PNG": png[: len(png) // 2],
             "truncated JPEG": jpeg[: len(jpeg) // 2],
+            "truncated TIFF": tiff[: len(tiff) // 2],
             "corrupt PNG": png[:45] + bytes(len(png) - 45),
             "a PNG that claims 10 gigapixels": huge,
             "GIF": b"GIF89a" + bytes(60),
             "a file of no bytes": b"",
         }
-        found = {k: functools.partial(self._ask_v1, _every(self._views, f))
-                 for k, f in files.items()}  # fmt: skip
-        found |= self._bad_arrays(photo)
+        found = self._bad_arrays(photo)
+        for what, file in files.items():
+            views = _every(self._views, file)
+            found[f"{what}, v1"] = functools.partial(self._ask_v1, views)
+            found[f"{what}, v2"] = functools.partial(self._ask_v2, views)
         bodies = {
             "an empty body": b"",
             "cut JSON": b'{"inputs": [',
@@ -134,9 +137,11 @@ class Requests:
             found[f"{what}, v2"] = functools.partial(self._post_v2, body)
         floats = b'{"signature_name": "uint8", "inputs": [[[[0.5, 0.5, 0.5]]]]}'
         found["floats to uint8"] = functools.partial(self._post_v1, floats)
-        found["a model that is not there"] = functools.partial(
-            self._post, "/v1/models/nothing:predict", floats
-        )
+        for protocol, path in (("v1", "v1/models/nothing:predict"),
+                               ("v2", "v2/models/nothing/infer")):  # fmt: skip
+            found[f"a model that is not there, {protocol}"] = functools.partial(
+                self._post, f"/{path}", floats
+            )
         return found
 
     def _bad_arrays(self, photo):
@@ -165,6 +170,11 @@ class Requests:
             "floats from 0 to 255": functools.partial(http.restore, scale),
             "NaN, gRPC": functools.partial(grpc.restore, broken),
             "another view, gRPC": functools.partial(grpc.restore, other),
+            "views of different sizes, gRPC": functools.partial(
+                grpc.restore, different
+            ),
+            "no view": functools.partial(http.restore, {}),
+            "no view, gRPC": functools.partial(grpc.restore, {}),
             "a model that is not there, gRPC": functools.partial(
                 self._lost.restore, _every(self._views, photo)
             ),
