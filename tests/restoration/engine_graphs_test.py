@@ -37,28 +37,36 @@ def recurrent_layer():
     return lambda images: merge_frames(layer(separate_frames(images, 1)))
 
 
-@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
-@pytest.mark.parametrize(
-    "make", [exact_gelu, fourier_block, channel_attention, recurrent_layer]
+@pytest.fixture(
+    scope="module",
+    params=[exact_gelu, fourier_block, channel_attention, recurrent_layer],
 )
-def test_blocks_compute_the_same_in_every_runtime(make, name, tmp_path, rng):
+def block(request):
+    """Its graph, and images of three sizes with what Keras makes of them."""
+    keras.utils.set_random_seed(7)
+    rng, compute = np.random.default_rng(7), request.param()
+    images = [
+        rng.normal(size=(batch, *size, CHANNELS)).astype("float32")
+        for batch, size in ((2, (6, 10)), (1, (1, 1)), (3, (7, 5)))
+    ]
+    expected = [compute(each).numpy() for each in images]  # makes its weights first
+    spec = tf.TensorSpec((None, None, None, CHANNELS), name="images")
+    graph = graphs.frozen_function(
+        lambda images: tf.identity(compute(images), name=stages.OUTPUT),
+        {"images": spec},
+    )
+    return graph, list(zip(images, expected))
+
+
+@pytest.mark.parametrize("name", ["onnxruntime", "openvino"])
+def test_blocks_compute_the_same_in_every_runtime(block, name, tmp_path):
     missing = engine.missing_packages(name)
     if missing:
         pytest.skip(f"needs {missing}")
-    block = make()
-    first, *others = (
-        rng.normal(size=(batch, *size, CHANNELS)).astype("float32")
-        for batch, size in ((2, (6, 10)), (1, (1, 1)), (3, (7, 5)))
-    )
-    block(first)  # makes its weights
-    spec = tf.TensorSpec((None, None, None, CHANNELS), name="images")
-    graph = graphs.frozen_function(
-        lambda images: tf.identity(block(images), name=stages.OUTPUT), {"images": spec}
-    )
+    graph, cases = block
     runtime = engine._runtime(name)
-    runtime.convert(graph, {"images": first}, tmp_path)
+    runtime.convert(graph, {"images": cases[0][0]}, tmp_path)
     compute = runtime.load(tmp_path, "float32", 1)
-    for images in (first, *others):
-        expected = block(images)
+    for images, expected in cases:
         actual = compute({"images": images})
         np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-5)
