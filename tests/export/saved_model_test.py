@@ -15,6 +15,7 @@ from tests.testing import run_tool
 from tf_defocus.export import saved_model
 from tf_defocus.export.served_images import decode_images
 from tf_defocus.models import create_model, presets, weights
+from tf_defocus.models.precision import copy_in
 from tf_defocus.restoration.restorer import Restorer
 
 tf = pytest.importorskip("tensorflow", reason="exports need TensorFlow")
@@ -246,6 +247,15 @@ def test_parity_of_other_weights_fails(single):
     with pytest.raises(ArithmeticError, match="must agree with the Restorer"):
         saved_model.measure_parity(other, folder)
     assert saved_model.measure_parity(model, folder)["max_error"] < 1e-5
+
+
+@pytest.mark.parametrize("precision", saved_model.HALF_TOLERANCES)
+def test_graphs_of_16_bits_are_held_to_their_own_rounding(single, tmp_path, precision):
+    half, folder = copy_in(single[0], precision), tmp_path / "served"
+    card = saved_model.export_saved_model(half, folder, "half")
+    assert card["parity"]["max_error"] < saved_model.HALF_TOLERANCES[precision]
+    with pytest.raises(ArithmeticError, match="must agree with the Restorer"):
+        saved_model.measure_parity(single[0], folder)
 
 
 def test_command_refuses_an_existing_folder_in_one_line(single):
