@@ -30,6 +30,18 @@ SERVER_FLAGS = {
     "monitoring_config_file",
     "rest_api_timeout_in_ms",
 }
+# Of a service in the Compose specification, that are used here.
+SERVICE_KEYS = {
+    "build",
+    "command",
+    "image",
+    "mem_limit",
+    "ports",
+    "read_only",
+    "stop_grace_period",
+    "tmpfs",
+    "volumes",
+}
 BATCHING = {  # fields of BatchingParameters, whose message the package lacks
     "max_batch_size",
     "batch_timeout_micros",
@@ -98,6 +110,19 @@ def test_the_services_name_files_and_flags_that_exist():
             ).is_file()
     ports = [port for service in COMPOSE.values() for port in service["ports"]]
     assert len(ports) == 4 and all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_the_services_are_written_as_the_compose_specification_asks():
+    for service in COMPOSE.values():
+        assert set(service) <= SERVICE_KEYS
+        assert ("build" in service) != ("image" in service)
+        assert re.fullmatch(r"\d+s", service["stop_grace_period"])
+        assert re.fullmatch(r"\d+[kmg]", service["mem_limit"])
+        assert all(isinstance(word, str) for word in service["command"])
+        for port in service["ports"]:  # text, since YAML takes 22:22 for a number
+            assert re.fullmatch(r"127\.0\.0\.1:(\d{4}):\1", port)
+        for volume in service.get("volumes", ()):
+            assert re.fullmatch(r"\.{1,2}/\w+:/\w+:ro", volume)
 
 
 def test_the_grace_is_longer_than_the_server_takes_to_stop():

@@ -267,6 +267,7 @@ def page(folder):
         "file [MB]",
         "time [s]",
         "memory [MiB]",
+        "load",
     )
     return TEXT.format(
         networks=markdown_table(("network", *columns), cells(networks, columns), 1),
@@ -304,6 +305,7 @@ def row(preset, result):
         f"{result['bytes'] / 1e6:.1f}",
         f"{cost['seconds']:.3f}",
         f"{cost['peak_process_mib']:.0f}",
+        f"{result['machine']['load_average']:.0f}",
     )
 
 
@@ -331,7 +333,8 @@ What the certificates of the shipped presets say, which `tools/export.py` writes
 each file: the largest difference from the `Restorer` over all sizes (up to 0.01
 megapixels, of K3DN 0.05) and batches, the least PSNR to its images, the PSNR that is
 lost on rendered scenes, and time and memory of one image in a process of its own on
-{processor}, {cores} cores, beside other programs.
+{processor}, {cores} cores. Other programs ran beside it, as many as the last column
+says (the load average): times of different loads do not compare.
 
 {presets}
 

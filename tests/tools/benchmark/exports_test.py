@@ -43,6 +43,7 @@ def test_the_page_has_a_row_per_network_and_certificate(tmp_path):
         "parity": {"found": found},
         "quality": {"psnr_cost": 0.25},
         "cost": {"seconds": 0.5, "peak_process_mib": 300.4},
+        "machine": {"load_average": 2.3},
         "bytes": 2_500_000,
     }
     results = {
@@ -57,7 +58,7 @@ def test_the_page_has_a_row_per_network_and_certificate(tmp_path):
         (tmp_path / f"{name}.json").write_text(json.dumps(result))
     page = tool.page(tmp_path)
     assert "| `srn` | 2e-07 | differs by 5e-01 | refused | 0.12 |" in page
-    row = "| `small` | onnx | int8 | 3.0e-06 | 90.0 | 0.250 | 2.5 | 0.500 | 300 |"
+    row = "| `small` | onnx | int8 | 3.0e-06 | 90.0 | 0.250 | 2.5 | 0.500 | 300 | 2 |"
     assert row in page
     assert "- srn, litert: LiteRT cannot hold srn: no FFT" in page
     assert "| `small` | tiles | 1 |  | refused | 44 |" in page
