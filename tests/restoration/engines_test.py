@@ -30,8 +30,6 @@ OTHERS = {
         "encoder_residual_units": 1,
         "num_psf_blocks": 1,
         "window_size": (4, 4),
-        "pool_size": (2, 2),
-        "pad_scale": (32, 32),
         "variant": "released",
         "spectrum": "blur",
     },
