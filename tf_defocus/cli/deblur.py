@@ -10,7 +10,7 @@ from tf_defocus import commands
 from tf_defocus.cli import arguments
 from tf_defocus.cli.arguments import fail
 
-DEFAULT_PRESET = "kpac_3level"
+DEFAULT_PRESET = "kpac_3level_free"  # may be used for anything
 FORMATS = ("png", "tif", "jpg", "webp", "avif", "heic", "bmp")
 EXTENSIONS = {"auto": None, **{name: f".{name}" for name in FORMATS}}
 ENGINES = ("auto", "tensorflow", "native", "onnxruntime", "openvino")
