@@ -11,6 +11,7 @@ import tf_defocus
 from tests.cli_test import Inverting, deblur, save
 from tests.testing import ROOT
 from tf_defocus import cli
+from tf_defocus.cli.deblur import DEFAULT_PRESET
 from tf_defocus.images.files import read_image
 from tf_defocus.models import create_model, manifest, presets
 
@@ -23,12 +24,12 @@ class Defocus(Inverting):
 
 @pytest.fixture
 def checkpoints(tmp_path, monkeypatch):
-    """A folder of shipped presets with one small KPAC called kpac_3level."""
+    """A folder of shipped presets with one small KPAC, called as the default."""
     folder = tmp_path / "checkpoints"
     small = {"base_filters": 3}
     model = create_model("kpac_3level", **small)
     details = {"description": "for tests", "licence": "Apache-2.0"}
-    presets.save_preset(model, folder, "kpac_3level", small, **details)
+    presets.save_preset(model, folder, DEFAULT_PRESET, small, **details)
     monkeypatch.setenv("TF_DEFOCUS_CHECKPOINTS", str(folder))
     return folder
 
@@ -39,7 +40,7 @@ def test_default_preset_restores_and_a_damaged_one_is_refused(
     source = save(tmp_path / "a.png", 55, size=(11, 13))
     assert deblur("-i", source, "-o", tmp_path / "out") == 0
     assert read_image(tmp_path / "out" / "a.png").pixels.shape == (11, 13, 3)
-    with open(checkpoints / "kpac_3level.npz", "ab") as file:
+    with open(checkpoints / f"{DEFAULT_PRESET}.npz", "ab") as file:
         file.write(b"!")
     assert deblur("-i", source, "-o", tmp_path / "again") == 1
     assert "is damaged: expected sha256" in capsys.readouterr().err
@@ -63,12 +64,13 @@ def test_models_and_doctor_tell_what_there_is(checkpoints, capsys):
     assert cli.main(["models"]) == 0
     told = capsys.readouterr().out
     assert "  kpac_2level\n" in told
-    assert "kpac_3level: for tests\n    inputs:  blurred\n    size:    0." in told
-    assert "licence: Apache-2.0" in told and "kpac_3level.md" in told
+    entry = f"{DEFAULT_PRESET}: for tests\n    inputs:  blurred\n    size:    0."
+    assert entry in told
+    assert "licence: Apache-2.0" in told and f"{DEFAULT_PRESET}.md" in told
     assert cli.main(["doctor"]) == 0
     told = capsys.readouterr().out
     assert f"keras: {keras.__version__}" in told
-    assert "preset kpac_3level: sha256 is right" in told
+    assert f"preset {DEFAULT_PRESET}: sha256 is right" in told
 
 
 def test_doctor_fails_where_no_preset_is(tmp_path, monkeypatch, capsys):
