@@ -84,3 +84,31 @@ def test_dilations_of_one_kernel_are_joined(rng):
     kinds = kinds_of(compute, given)
     assert kinds.count("TfDefocusSharedDilations") == 1
     assert kinds.count("Conv2D") == 1
+
+
+def test_convolutions_of_two_joined_features_need_no_copy(rng):
+    import tensorflow as tf
+
+    kernel = rng.normal(size=(3, 3, 40, 16), scale=0.05).astype("float32")
+    to_image = rng.normal(size=(6, 6, 32, 12), scale=0.05).astype("float32")
+    tripled = rng.normal(size=(3, 3, 36, 12), scale=0.05).astype("float32")
+    bias = rng.normal(size=16).astype("float32")
+
+    def compute(image):
+        other = tf.abs(tf.concat([image, image[..., :8]], axis=-1)) / 2
+        first = tf.nn.conv2d(tf.concat([image, other], axis=-1), kernel, 1, "SAME")
+        first = tf.nn.leaky_relu(tf.nn.bias_add(first, bias), 0.1)
+        both = tf.concat([first, image], axis=3)
+        values = tf.nn.conv2d(both, to_image, 2, "SAME")
+        rows = tf.concat([values, values], axis=1)  # no channels: stays
+        rows = tf.nn.conv2d(rows, to_image[:3, :3, :12], 1, "SAME")
+        three = tf.concat([values] * 3, axis=-1)  # stays
+        three = tf.nn.conv2d(three[:, :9], tripled, 1, "SAME")
+        return tf.identity(three + rows[:, :9], name="restored")
+
+    given = rng.random(size=(2, 18, 22, 16), dtype=np.float32)
+    kinds = kinds_of(compute, given)
+    assert kinds.count("ConcatV2") == 3
+    assert kinds.count("TfDefocusWinogradConvolution") == 2
+    assert kinds.count("Conv2D") == 4
+    assert not {"BiasAdd", "LeakyRelu"} & set(kinds)

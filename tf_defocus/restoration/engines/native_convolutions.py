@@ -1,7 +1,8 @@
-"""3x3 convolutions of TensorFlow's graphs as one native operation with what follows.
+"""Convolutions of TensorFlow's graphs as one native operation with what follows.
 
-`ops/cc/winograd.h` computes them with a quarter of the multiply-adds, and adds the bias
-and another tensor, and rectifies, while the result is in the processor's registers.
+`ops/cc/winograd.h` computes those of 3x3 (5x5) kernels with 36 multiply-adds where the
+definition takes 144 (100), and adds the bias and another tensor, and rectifies, while
+the result is in the processor's registers.
 """
 
 import collections
@@ -12,15 +13,17 @@ from tensorflow.core.protobuf import config_pb2
 from tensorflow.python.grappler import tf_optimizer
 
 from tf_defocus.restoration.engines.native_dilations import join_dilations
+from tf_defocus.restoration.engines.split_concatenations import split_concatenations
 
 OPERATION = "TfDefocusWinogradConvolution"
+KERNELS = ((3, 3), (5, 5))
 LEAST_CHANNELS = 16  # of inputs and outputs; with fewer, vectors stay empty
 
 
 def with_native_convolutions(
     graph: tf.compat.v1.GraphDef, output: str
 ) -> tf.compat.v1.GraphDef:
-    """The same graph, every 3x3 convolution of many channels as a native operation.
+    """The same graph, its 3x3 and 5x5 convolutions of many channels native operations.
 
     Args:
         graph: `GraphDef`, its weights constants.
@@ -31,6 +34,7 @@ def with_native_convolutions(
     """
     graph = _with_constants_folded(graph, output)
     join_dilations(graph)
+    split_concatenations(graph)
     nodes = {node.name: node for node in graph.node}
     readers = collections.defaultdict(list)
     for node in graph.node:
@@ -70,14 +74,14 @@ def _with_constants_folded(graph, output):
 
 
 def _is_replaceable(node, nodes):
-    """Whether a node is a plain 3x3 convolution with a constant kernel."""
+    """Whether a node is a plain 3x3 or 5x5 convolution with a constant kernel."""
     if node.op != "Conv2D" or nodes[_name(node.input[1])].op != "Const":
         return False
     ones = [1, 1, 1, 1]
     attributes = node.attr
     rows, columns, channels, filters = _shape(nodes[_name(node.input[1])])
     return (
-        (rows, columns) == (3, 3)
+        (rows, columns) in KERNELS
         and min(channels, filters) >= LEAST_CHANNELS
         and attributes["T"].type == tf.float32.as_datatype_enum
         and attributes["padding"].s == b"SAME"
@@ -95,22 +99,25 @@ def _replace(convolution, nodes, readers, output):
     """
     features, kernel = convolution.input[:2]
     filters = _shape(nodes[_name(kernel)])[-1]
-    last, bias, addends, slope = convolution, np.zeros(filters, np.float32), [], 1.0
+    last, bias, addends, slope = convolution, None, [], 1.0
 
     def only_reader():
         found = readers[last.name]
         return found[0] if len(found) == 1 and last.name != output else None
 
-    reader = only_reader()
-    constant = _bias(reader, last, nodes, filters)
-    if constant is not None:
-        last, bias = reader, constant
+    for _ in ("bias", "addend"):  # in either order
         reader = only_reader()
-    if reader is not None and reader.op == "AddV2" and not _control(reader):
-        last, addends = reader, [_other_input(reader, last)]
+        constant = _bias(reader, last, nodes, filters) if bias is None else None
+        if constant is not None:
+            last, bias = reader, constant
+        elif not addends and _is_sum(reader, last, nodes):
+            last, addends = reader, [_other_input(reader, last)]
+    bias = np.zeros(filters, np.float32) if bias is None else bias
     activated = _activation(last, nodes, readers, output)
     if activated is not None:
         last, slope = activated
+    for addend in addends:  # no longer to be taken into what it was added to
+        readers[_name(addend)].append(last)
     node = _constant(f"{last.name}/bias", bias)
     _become(last, [features, kernel, node.name, *addends], len(addends), slope)
     return node
@@ -134,6 +141,13 @@ def _bias(reader, last, nodes, filters):
         return None
     values = tf.make_ndarray(constant.attr["value"].tensor)
     return values.ravel() if values.size == filters else None
+
+
+def _is_sum(reader, last, nodes):
+    """Whether the only reader adds a tensor that is no constant."""
+    if reader is None or reader.op != "AddV2" or _control(reader):
+        return False
+    return nodes[_name(_other_input(reader, last))].op != "Const"
 
 
 def _activation(last, nodes, readers, output):
