@@ -1,4 +1,4 @@
-"""The native 3x3 convolution is the convolution, and what follows it."""
+"""The native 3x3 and 5x5 convolution is the convolution, and what follows it."""
 
 import keras
 import numpy as np
@@ -16,11 +16,12 @@ def convolve():
     return adaptive_convolution_native.load().tf_defocus_winograd_convolution
 
 
-def test_equals_tensorflows_operations(rng, convolve):
+@pytest.mark.parametrize("size", [3, 5])
+def test_equals_tensorflows_operations(rng, convolve, size):
     import tensorflow as tf
 
     features = rng.normal(size=(2, 13, 103, 40)).astype("float32")
-    kernel = rng.normal(size=(3, 3, 40, 24), scale=0.05).astype("float32")
+    kernel = rng.normal(size=(size, size, 40, 24), scale=0.05).astype("float32")
     bias = rng.normal(size=24).astype("float32")
     addend = rng.normal(size=(2, 13, 103, 24)).astype("float32")
     plain = tf.nn.conv2d(features, kernel, 1, "SAME") + bias
@@ -35,7 +36,8 @@ def test_equals_tensorflows_operations(rng, convolve):
     ("changed", "message"),
     [
         ({"kernel": (3, 3, 5, 4)}, "expected features"),
-        ({"kernel": (5, 5, 6, 4)}, "expected features"),
+        ({"kernel": (7, 7, 6, 4)}, "expected features"),
+        ({"kernel": (3, 5, 6, 4)}, "expected features"),
         ({"bias": (3,)}, "expected features"),
         ({"addends": (1, 8, 1, 4)}, "the outputs' shape"),
     ],

@@ -1,11 +1,13 @@
-// Convolutions of 3x3 kernels by Winograd's minimal filtering F(4x4, 3x3) on a CPU.
+// Convolutions by Winograd's minimal filtering on a CPU: of 3x3 kernels F(4x4, 3x3), of
+// 5x5 kernels F(2x2, 5x5).
 //
 //   Y = A' [ (G k G') . (B' d B) ] A
 //
-// d: 6x6 pixels of the input, k: the kernel, Y: 4x4 pixels of the output. The products in
-// between are matrix products over channels, one for each of the 36 points, and take 36
-// multiply-adds for 16 pixels where the definition takes 144. Lavin and Gray, "Fast
-// Algorithms for Convolutional Neural Networks", CVPR 2016, Sec. 4.3.
+// d: 6x6 pixels of the input, k: the kernel, Y: 4x4 (2x2) pixels of the output. The
+// products in between are matrix products over channels, one for each of the 36 points,
+// and take 36 multiply-adds where the definition takes 144 (100). Lavin and Gray, "Fast
+// Algorithms for Convolutional Neural Networks", CVPR 2016, Sec. 4.3. Both have the same
+// points (0, 1, -1, 2, -2 and infinity), so B is one.
 //
 // Images are (batch, height, width, channels); a vector holds neighbouring channels.
 // Some tiles of a row are taken from input to output before the next, so that what lies
@@ -29,16 +31,18 @@ constexpr int kAccumulators = 24;  // vectors that the registers hold beside two
 constexpr int kLanes = 8;
 constexpr int kAccumulators = 12;
 #endif
-constexpr int kOut = 4, kIn = 6, kPoints = kIn * kIn;
+constexpr int kIn = 6, kPoints = kIn * kIn;  // of a tile
 constexpr int kTiles = 24;  // taken together; the rows of a product divide it
 
 typedef float Vector __attribute__((vector_size(kLanes * sizeof(float))));
 
 struct Sizes {
   int64_t batch, height, width, channels, filters;
+  int64_t kernel_size = 3;  // or 5
 
-  int64_t tile_rows() const { return (height + kOut - 1) / kOut; }
-  int64_t tile_columns() const { return (width + kOut - 1) / kOut; }
+  int64_t out() const { return kIn + 1 - kernel_size; }  // a tile's rows of the output
+  int64_t tile_rows() const { return (height + out() - 1) / out(); }
+  int64_t tile_columns() const { return (width + out() - 1) / out(); }
   int64_t row_blocks() const { return (tile_columns() + kTiles - 1) / kTiles; }
   int64_t blocks() const { return batch * tile_rows() * row_blocks(); }
   int64_t padded_channels() const { return (channels + kLanes - 1) / kLanes * kLanes; }
@@ -80,16 +84,21 @@ inline void Store(const Vector& value, float* target, int64_t count = kLanes) {
   }
 }
 
-// One dimension of G k, of B' d and of A' m; `step` lies between the six (three) values.
+// One dimension of G k, of B' d and of A' m; `step` lies between neighbouring values.
+template <int kTaps>
 inline void TransformKernel(const Vector* k, int step, Vector* out, int out_step) {
-  const Vector even = (k[0] + k[2 * step]) / 6, odd = k[step] / 6;
-  const Vector ends = k[0] / 24 + k[2 * step] / 6, middle = k[step] / 12;
+  Vector near[2] = {}, far[2] = {};  // of even and of odd taps, at points 1 and 2
+  float power = 1;
+  for (int i = 0; i < kTaps; ++i, power *= 2) {
+    near[i % 2] += k[i * step];
+    far[i % 2] += power * k[i * step];
+  }
   out[0] = k[0] / 4;
-  out[out_step] = -even - odd;
-  out[2 * out_step] = odd - even;
-  out[3 * out_step] = ends + middle;
-  out[4 * out_step] = ends - middle;
-  out[5 * out_step] = k[2 * step];
+  out[out_step] = (near[0] + near[1]) / -6;
+  out[2 * out_step] = (near[1] - near[0]) / 6;
+  out[3 * out_step] = (far[0] + far[1]) / 24;
+  out[4 * out_step] = (far[0] - far[1]) / 24;
+  out[5 * out_step] = k[(kTaps - 1) * step];
 }
 
 inline void TransformInput(const Vector* d, int step, Vector* out, int out_step) {
@@ -105,28 +114,37 @@ inline void TransformInput(const Vector* d, int step, Vector* out, int out_step)
   out[5 * out_step] = 4 * d1 - 5 * d3 + d5;
 }
 
+template <int kOut>
 inline void TransformOutput(const Vector* m, int step, Vector* out, int out_step) {
   const Vector sum1 = m[step] + m[2 * step], sum2 = m[3 * step] + m[4 * step];
   const Vector gap1 = m[step] - m[2 * step], gap2 = m[3 * step] - m[4 * step];
   out[0] = m[0] + sum1 + sum2;
   out[out_step] = gap1 + 2 * gap2;
-  out[2 * out_step] = sum1 + 4 * sum2;
-  out[3 * out_step] = gap1 + 8 * gap2 + m[5 * step];
+  if constexpr (kOut == 4) {
+    out[2 * out_step] = sum1 + 4 * sum2;
+    out[3 * out_step] = gap1 + 8 * gap2;
+  }
+  out[(kOut - 1) * out_step] += m[5 * step];
 }
 
-// (3, 3, channels, filters) to (panels, 36, channels, panel), zeros beyond filters;
-// input channels [begin, end).
+// (kTaps, kTaps, channels, filters) to (panels, 36, channels, panel), zeros beyond
+// filters; input channels [begin, end).
+template <int kTaps>
 inline void TransformKernels(const Sizes& s, const float* kernel, int64_t begin,
                              int64_t end, float* out) {
   const int64_t width = s.panel();
   for (int64_t c = begin; c < end; ++c) {
     for (int64_t f = 0; f < s.panels() * width; f += kLanes) {
-      Vector k[9], half[kIn * 3], points[kPoints];
-      for (int i = 0; i < 9; ++i) {
+      Vector k[kTaps * kTaps], half[kIn * kTaps], points[kPoints];
+      for (int i = 0; i < kTaps * kTaps; ++i) {
         k[i] = Load(kernel + (i * s.channels + c) * s.filters + f, s.filters - f);
       }
-      for (int x = 0; x < 3; ++x) TransformKernel(k + x, 3, half + x, 3);
-      for (int y = 0; y < kIn; ++y) TransformKernel(half + y * 3, 1, points + y * kIn, 1);
+      for (int x = 0; x < kTaps; ++x) {
+        TransformKernel<kTaps>(k + x, kTaps, half + x, kTaps);
+      }
+      for (int y = 0; y < kIn; ++y) {
+        TransformKernel<kTaps>(half + y * kTaps, 1, points + y * kIn, 1);
+      }
       float* panel = out + f / width * kPoints * s.channels * width + f % width;
       for (int p = 0; p < kPoints; ++p) {
         Store(points[p], panel + (p * s.channels + c) * width);
@@ -168,8 +186,8 @@ inline void TransformBlock(const Sizes& s, const Block& block, const float* feat
   const float* pixels[kPoints];
   for (int64_t t = 0; t < block.count; ++t) {
     for (int i = 0; i < kPoints; ++i) {
-      const int64_t y = block.row * kOut - 1 + i / kIn;
-      const int64_t x = (block.column + t) * kOut - 1 + i % kIn;
+      const int64_t y = block.row * s.out() - s.kernel_size / 2 + i / kIn;
+      const int64_t x = (block.column + t) * s.out() - s.kernel_size / 2 + i % kIn;
       const bool inside = y >= 0 && y < s.height && x >= 0 && x < s.width;
       pixels[i] = inside ? image + (y * s.width + x) * s.channels : zeros;
     }
@@ -218,14 +236,17 @@ inline void MultiplyPoints(const Sizes& s, int64_t count, const float* inputs,
 }
 
 // A' m A of one tile and one vector of filters, with all that follows, to the image.
+template <int kOut>
 inline void FinishTile(const Sizes& s, const Epilogue& epilogue, const float* products,
                        int64_t image, int64_t y, int64_t x, int64_t filter, float* out) {
   Vector m[kPoints], half[kOut * kIn], values[kOut * kOut];
   for (int i = 0; i < kPoints; ++i) m[i] = Load(products + i * s.product_stride());
 #pragma GCC unroll 6
-  for (int i = 0; i < kIn; ++i) TransformOutput(m + i, kIn, half + i, kIn);
+  for (int i = 0; i < kIn; ++i) TransformOutput<kOut>(m + i, kIn, half + i, kIn);
 #pragma GCC unroll 4
-  for (int i = 0; i < kOut; ++i) TransformOutput(half + i * kIn, 1, values + i * kOut, 1);
+  for (int i = 0; i < kOut; ++i) {
+    TransformOutput<kOut>(half + i * kIn, 1, values + i * kOut, 1);
+  }
   const int64_t count = s.filters - filter;
   const Vector bias = epilogue.bias ? Load(epilogue.bias + filter, count) : Vector{};
   for (int i = 0; i < kOut * kOut; ++i) {
@@ -240,13 +261,15 @@ inline void FinishTile(const Sizes& s, const Epilogue& epilogue, const float* pr
 }
 
 // The tiles of a block, for the filters of one panel.
+template <int kOut>
 inline void FinishPanel(const Sizes& s, const Epilogue& epilogue, const Block& block,
                         int64_t first, const float* products, float* out) {
   const int64_t end = std::min(s.filters, first + s.panel());
   for (int64_t t = 0; t < block.count; ++t) {
     for (int64_t filter = first; filter < end; filter += kLanes) {
-      FinishTile(s, epilogue, products + t * s.panel() + filter - first, block.image,
-                 block.row * kOut, (block.column + t) * kOut, filter, out);
+      FinishTile<kOut>(s, epilogue, products + t * s.panel() + filter - first,
+                       block.image, block.row * kOut, (block.column + t) * kOut, filter,
+                       out);
     }
   }
 }
@@ -275,7 +298,8 @@ inline void ConvolveBlocks(const Sizes& s, const float* features, const float* k
       multiply(s, block.count, scratch.inputs.data(),
                kernels + panel * kPoints * s.channels * s.panel(),
                scratch.products.data());
-      FinishPanel(s, epilogue, block, panel * s.panel(), scratch.products.data(), out);
+      const auto finish = s.kernel_size == 5 ? FinishPanel<2> : FinishPanel<4>;
+      finish(s, epilogue, block, panel * s.panel(), scratch.products.data(), out);
     }
   }
 }

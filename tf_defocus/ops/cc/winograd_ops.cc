@@ -1,5 +1,5 @@
-// The 3x3 convolution of winograd.h as a TensorFlow operation for a CPU, with what
-// follows it: bias, a tensor to add, leaky ReLU.
+// The convolutions of winograd.h as a TensorFlow operation for a CPU, with what follows:
+// bias, a tensor to add, leaky ReLU.
 
 #include "convolution_shapes.h"
 #include "tensorflow/core/framework/op.h"
@@ -12,16 +12,18 @@ namespace {
 
 using tf_defocus::winograd::Epilogue;
 using tf_defocus::winograd::Sizes;
+using tf_defocus::winograd::TransformKernels;
 
 Status Check(const Tensor& features, const Tensor& kernel, const Tensor& bias) {
   const bool fits = features.dims() == 4 && kernel.dims() == 4 &&
-                    kernel.dim_size(0) == 3 && kernel.dim_size(1) == 3 &&
+                    (kernel.dim_size(0) == 3 || kernel.dim_size(0) == 5) &&
+                    kernel.dim_size(1) == kernel.dim_size(0) &&
                     kernel.dim_size(2) == features.dim_size(3) &&
                     bias.NumElements() == kernel.dim_size(3);
   if (fits) return OkStatus();
   return errors::InvalidArgument(
-      "expected features (batch, height, width, channels), a kernel (3, 3, channels, "
-      "filters) and a bias (filters). Received: ",
+      "expected features (batch, height, width, channels), a kernel (size, size, "
+      "channels, filters) of size 3 or 5 and a bias (filters). Received: ",
       features.shape().DebugString(), ", ", kernel.shape().DebugString(), " and ",
       bias.shape().DebugString());
 }
@@ -38,7 +40,8 @@ class WinogradConvolution : public OpKernel {
     const Tensor& bias = context->input(2);
     OP_REQUIRES_OK(context, Check(features, kernel, bias));
     const Sizes sizes{features.dim_size(0), features.dim_size(1), features.dim_size(2),
-                      features.dim_size(3), kernel.dim_size(3)};
+                      features.dim_size(3), kernel.dim_size(3),
+                      kernel.dim_size(0)};
     TensorShape shape = features.shape();
     shape.set_dim(3, sizes.filters);
     const bool adds = context->num_inputs() > 3;
@@ -66,9 +69,12 @@ class WinogradConvolution : public OpKernel {
     auto* workers = context->device()->tensorflow_cpu_worker_threads()->workers;
     const float* source = kernel.flat<float>().data();
     float* kernels = points.flat<float>().data();
-    workers->ParallelFor(sizes.channels, sizes.filters * 30,
+    workers->ParallelFor(sizes.channels, sizes.filters * 60,
                          [&](int64_t begin, int64_t end) {
-                           TransformKernels(sizes, source, begin, end, kernels);
+                           const auto transform = sizes.kernel_size == 5
+                                                      ? TransformKernels<5>
+                                                      : TransformKernels<3>;
+                           transform(sizes, source, begin, end, kernels);
                          });
     const float* inputs = features.flat<float>().data();
     float* out = outputs->flat<float>().data();
