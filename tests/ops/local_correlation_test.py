@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from tests.testing import assert_agrees, reference_file
-from tf_defocus.ops.local_correlation import local_correlation
+from tests.testing import assert_agrees, needs_kernel, reference_file
+from tf_defocus.ops.local_correlation import local_correlation, native_correlation
 
 ATOL = 1e-5  # float32, sums of a few dozen products
 
@@ -31,6 +31,27 @@ def test_correlation_matches_the_naive_one(rng, size, radius, reduction):
     actual = local_correlation(ops.array(query), ops.array(key), radius, reduction)
     expected = naive_correlation(query, key, radius, reduction)
     np.testing.assert_allclose(actual, expected, atol=ATOL)
+
+
+@needs_kernel
+@pytest.mark.parametrize(
+    ("size", "radius"), [((16, 8), 4), ((9, 35), 5), ((1, 1), 4), ((5, 17), 1)]
+)
+def test_native_correlation_matches_the_naive_one(rng, size, radius):
+    query, key = rng.normal(size=(2, 2, *size, 3)).astype("float32")
+    with native_correlation():
+        actual = local_correlation(ops.array(query), ops.array(key), radius)
+    expected = naive_correlation(query, key, radius, "mean")
+    np.testing.assert_allclose(actual, expected, atol=ATOL)
+
+
+@needs_kernel
+def test_native_correlation_refuses_two_sizes():
+    tf = pytest.importorskip("tensorflow")
+    query, key = ops.zeros((1, 8, 8, 3)), ops.zeros((1, 8, 9, 3))
+    refused = pytest.raises(tf.errors.InvalidArgumentError, match="of one shape")
+    with native_correlation(), refused:
+        local_correlation(query, key)
 
 
 def test_a_shifted_image_is_found_at_its_shift(rng):

@@ -6,16 +6,32 @@ Written with shifts, it makes (2 r + 1)^2 copies of the key at full resolution. 
 the image is cut into strips of 2 r rows and each strip into tiles of 2 r columns; one
 matrix product compares the pixels of a tile with all pixels within reach, and the
 neighbours are picked from it. Only one strip exists at a time, in both directions;
-inside `strips.without_loops` all of them.
+inside `strips.without_loops` all of them. Inside `native_correlation` TensorFlow's
+graphs take the operation of `cc/local_correlation.h`, which holds its result alone.
 """
 
+import contextlib
+import contextvars
 import functools
+from collections.abc import Iterator
 
 import numpy as np
 from keras import ops
 
 from tf_defocus.ops.strips import may_loop
 from tf_defocus.ops.tensor import Tensor
+
+_native = contextvars.ContextVar("native_correlation", default=False)
+
+
+@contextlib.contextmanager
+def native_correlation() -> Iterator[None]:
+    """Inside, TensorFlow's float32 graphs have one operation for it, on processors."""
+    token = _native.set(True)
+    try:
+        yield
+    finally:
+        _native.reset(token)
 
 
 def local_correlation(
@@ -55,6 +71,13 @@ def local_correlation(
 
 
 def _forward(query, key, radius, scale):
+    if _native.get() and query.dtype == "float32":
+        from tf_defocus.ops import adaptive_convolution_native
+
+        return adaptive_convolution_native.load().tf_defocus_local_correlation(
+            query=query, key=key, radius=radius, scale=scale
+        )
+
     def strip(index):
         block = 2 * radius
         queries = _rows(query, index * block, block)

@@ -5,6 +5,7 @@
 The graph is the one that the engine runs, after TensorFlow's own optimisation; its
 operations run one after another on `--threads` threads. Printed are the milliseconds
 per kind of operation and of the dearest single ones, each its least of `--repeats`.
+Without native convolutions, other native operations (K3DN's correlation) remain.
 """
 
 import collections

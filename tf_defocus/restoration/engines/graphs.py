@@ -15,6 +15,7 @@ from tensorflow.python.framework import convert_to_constants
 from tf_defocus.models.base import RestorationNetwork
 from tf_defocus.ops.adaptive_convolution import portable
 from tf_defocus.ops.image_spectrum import as_products
+from tf_defocus.ops.local_correlation import native_correlation
 from tf_defocus.ops.strips import without_loops
 from tf_defocus.restoration.engines import dilated_convolutions
 from tf_defocus.restoration.engines.stages import (
@@ -71,9 +72,9 @@ def frozen_function(
         `GraphDef`, with one placeholder per spec, of its name.
     """
     with contextlib.ExitStack() as stack:
-        if ordinary:
-            for limited in (portable(), without_loops(), as_products()):
-                stack.enter_context(limited)
+        limits = portable(), without_loops(), as_products()
+        for context in limits if ordinary else (native_correlation(),):
+            stack.enter_context(context)
         traced = tf.function(function, autograph=False).get_concrete_function(**specs)
     frozen = convert_to_constants.convert_variables_to_constants_v2(traced)
     return dilated_convolutions.joined(frozen.graph.as_graph_def())
