@@ -135,6 +135,7 @@ def agree(calls, expected, precision):
     """
     kept, errors, left_out = {}, {}, {}
     for engine, prepared in calls.items():
+        print(f"{time.strftime('%H:%M:%S')} {engine}", file=sys.stderr)
         try:
             call = prepared()
             error = float(np.abs(call() - expected).max())
