@@ -26,8 +26,8 @@ page of all measurements in `docs/speed`. The networks in PyTorch have the same 
 (`tools/benchmark/twins`), their normalisations folded into the convolutions. All agree
 with TensorFlow before they are timed, in float32 within 1e-4 of the largest value.
 PyTorch's best is the fastest of plain, channels last and compiled; GKMNet's twin
-filters with dense kernels, as its authors do. `native` is TensorFlow with the 3x3
-convolutions of `ops/cc/winograd.h`, which take a quarter of the multiply-adds.
+filters with dense kernels, as its authors do. `native` is TensorFlow with the 3x3 and
+5x5 convolutions of `ops/cc/winograd.h`, which take 25 and 36 % of the multiply-adds.
 
 Engines are called in turns on one image. CPU seconds are summed over the threads: on a
 machine that other programs share they tell more than the clock. Spread is the least and

@@ -33,8 +33,8 @@ def with_native_convolutions(
         `GraphDef`, another, of the nodes that the result needs.
     """
     graph = _with_constants_folded(graph, output)
+    split_concatenations(graph)  # imports the graph, which has no operation of ours yet
     join_dilations(graph)
-    split_concatenations(graph)
     nodes = {node.name: node for node in graph.node}
     readers = collections.defaultdict(list)
     for node in graph.node:
