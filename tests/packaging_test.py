@@ -12,6 +12,7 @@ import setuptools.config.pyprojecttoml as pyprojecttoml
 
 import tf_defocus
 from tests.testing import ROOT
+from tf_defocus.cli.deblur import DEFAULT_PRESET
 from tf_defocus.images.files import Image, read_image, write_image
 
 LEFT_OUT = shutil.ignore_patterns(
@@ -93,7 +94,7 @@ def test_a_wheel_of_the_sdist_restores_a_photograph(sdist, tmp_path, rng):
     done = run("-m", "tf_defocus", *arguments, cwd=tmp_path, **there)
     assert done.stdout == "1 restored\n"
     actual = read_image(tmp_path / "out" / "a.png").pixels
-    restorer = tf_defocus.Restorer.from_preset("kpac_3level")
+    restorer = tf_defocus.Restorer.from_preset(DEFAULT_PRESET)
     expected = restorer.restore(blurred=pixels)
     assert np.abs(actual.astype(int) - expected).max() <= 1
     assert (actual != pixels).any()
