@@ -1,8 +1,13 @@
 """Graphs with native convolutions compute the same, what follows them included."""
 
+import subprocess
+import sys
+
 import keras
 import numpy as np
 import pytest
+
+from tests.testing import ROOT
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="rewrites TensorFlow's graphs"
@@ -84,6 +89,28 @@ def test_dilations_of_one_kernel_are_joined(rng):
     kinds = kinds_of(compute, given)
     assert kinds.count("TfDefocusSharedDilations") == 1
     assert kinds.count("Conv2D") == 1
+
+
+BEFORE_LOADING = """
+import numpy as np
+import tensorflow as tf
+from tf_defocus.restoration.engines.native_convolutions import with_native_convolutions
+kernel = np.ones((3, 3, 16, 16), "float32")
+@tf.function(input_signature=[tf.TensorSpec((1, None, None, 16), name="image")])
+def compute(image):
+    branches = [
+        tf.nn.conv2d(image, kernel, 1, "SAME", dilations=rate) for rate in (1, 2, 3)
+    ]
+    return tf.identity(tf.concat(branches, axis=-1), name="restored")
+graph = compute.get_concrete_function().graph.as_graph_def()
+print([node.op for node in with_native_convolutions(graph, "restored").node])
+"""
+
+
+def test_graphs_are_rewritten_before_native_operations_are_loaded():
+    command = [sys.executable, "-c", BEFORE_LOADING]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.count("TfDefocusSharedDilations") == 1
 
 
 def test_convolutions_of_two_joined_features_need_no_copy(rng):

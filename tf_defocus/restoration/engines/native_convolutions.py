@@ -33,7 +33,7 @@ def with_native_convolutions(
         `GraphDef`, another, of the nodes that the result needs.
     """
     graph = _with_constants_folded(graph, output)
-    split_concatenations(graph)  # imports the graph, which has no operation of ours yet
+    split_concatenations(graph)  # imports the graph: before operations of ours are in
     join_dilations(graph)
     nodes = {node.name: node for node in graph.node}
     readers = collections.defaultdict(list)
